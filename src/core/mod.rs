@@ -1,0 +1,4 @@
+//! The decisions: inputs in, outputs out, no contact with the world.
+
+pub mod estimate;
+pub mod settings;

@@ -1,0 +1,16 @@
+//! slewd: an NTP client that sets a wrong clock in one round trip and then keeps it.
+//!
+//! The modules below are listed in the order data flows. Everything above [`sys`] is *pure*: it owns no socket,
+//! file, clock or thread, and is given the time inside its inputs. `clippy.toml` enforces this. See
+//! `docs/how-it-works.md` for the reasoning.
+
+pub mod cli;
+pub mod config;
+pub mod core;
+pub mod daemon;
+pub mod report;
+pub mod sim;
+#[allow(unsafe_code)]
+pub mod sys;
+pub mod time;
+pub mod wire;
