@@ -12,6 +12,9 @@ const TOO_OLD: Span = Span::from_secs(30 * 86_400);
 /// Written instead of a bound by a chronyd that never synchronised.
 const UNKNOWN_SKEW_PPM: f64 = 10_000.0;
 
+/// The file does not say how much the oscillator wanders: the middle of what computers do, per square root of a second.
+const USUAL_WANDER: f64 = 2e-9;
+
 /// Error bound of the frequency, in standard deviations.
 const SKEW_SIGMAS: f64 = 3.0;
 
@@ -46,7 +49,8 @@ impl DriftRecord {
     /// What the estimator may assume, given the age of the file; `None` if that is nothing.
     pub fn prior(&self, age: Span) -> Option<FrequencyPrior> {
         let is_usable = age < TOO_OLD && self.skew_ppm < UNKNOWN_SKEW_PPM;
-        is_usable.then(|| FrequencyPrior::from_drift(self.frequency(), self.skew_ppm / SKEW_SIGMAS * 1e-6, age))
+        let sd = self.skew_ppm / SKEW_SIGMAS * 1e-6;
+        is_usable.then(|| FrequencyPrior::from_drift(self.frequency(), sd, USUAL_WANDER, age.secs_f64()))
     }
 
     /// Rate of true time against the clock, minus one.

@@ -2,11 +2,11 @@
 
 use crate::core::discipline::Occasion;
 use crate::core::engine::{Acquisition, Engine, Mode, Phase};
-use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample, Slot};
+use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample};
 use crate::core::event::{Event, Obstacle};
 use crate::core::poll::{Demand, Place, Urgency};
 use crate::core::quorum::{Ballot, LONE_PATIENCE, PATIENCE, Verdict};
-use crate::core::select::{Candidate, Selection, Status, select};
+use crate::core::select::{Candidate, Status, select};
 use crate::core::source::{Measurement, Source};
 use crate::time::{ClockReading, Lead, Raw, Span};
 

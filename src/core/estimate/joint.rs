@@ -137,6 +137,12 @@ impl Joint {
         self.replay().is_none_or(|step| step.sane)
     }
 
+    pub(super) fn shift(&mut self, by: Span) {
+        self.filter.bank.reference += by;
+        self.waiting = Waiting::NEW;
+        self.set_checkpoint();
+    }
+
     pub(super) fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {
         let square = |sd: f64, most: f64| if sd.is_nan() { 0.0 } else { sd.abs().min(most).powi(2) };
         self.filter.bank.distrust(square(phase_sd_s, 1e9), square(frequency_sd, 1e-3));

@@ -23,6 +23,9 @@ pub const MAX_SOURCES: usize = 16;
 pub struct Slot(u8);
 
 impl Slot {
+    /// The first place.
+    pub const FIRST: Slot = Slot(0);
+
     /// `None` if there are not that many places.
     pub fn new(index: usize) -> Option<Slot> {
         (index < MAX_SOURCES).then_some(Slot(index as u8))
@@ -90,8 +93,12 @@ pub struct PathNoise {
 impl Estimate {
     /// True time at a moment of the raw counter.
     pub fn true_time(&self, raw: Raw) -> Utc {
-        let ahead = Span::from_secs_f64((raw - self.at).secs_f64() * self.frequency);
-        raw.with_lead(self.lead + ahead)
+        raw.with_lead(self.lead_at(raw))
+    }
+
+    /// Lead of true time over the raw counter at a moment of it.
+    pub fn lead_at(&self, raw: Raw) -> Lead {
+        self.lead + Span::from_secs_f64((raw - self.at).secs_f64() * self.frequency)
     }
 
     /// Standard deviation of [`Estimate::true_time`] in seconds: grows with the distance from the last sample.
@@ -190,6 +197,12 @@ impl Estimator {
     /// Returns whether they could; if not, it is enough not to feed it any more.
     pub fn exclude(&mut self, slot: Slot) -> bool {
         self.joint.exclude(slot)
+    }
+
+    /// True time has moved by this much against the raw counter (which stood still, or was set): everything else that
+    /// is known stays as it is.
+    pub fn shift(&mut self, by: Span) {
+        self.joint.shift(by);
     }
 
     /// The raw counter stopped or lost its grip (suspend, migration): keep the frequency, biases and delay
