@@ -158,7 +158,7 @@ impl Request {
 impl Reply {
     /// Checks form only; whether it answers *our* request is for the source to say.
     pub fn parse(bytes: &[u8]) -> Result<Reply, Malformed> {
-        if bytes.len() > MAX_LEN || bytes.len() % 4 != 0 {
+        if bytes.len() > MAX_LEN || !bytes.len().is_multiple_of(4) {
             return Err(Malformed::Length);
         }
         let header: &[u8; HEADER_LEN] = bytes.first_chunk().ok_or(Malformed::Length)?;
