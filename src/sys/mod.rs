@@ -6,3 +6,5 @@
 
 mod adjtimex;
 pub mod clock;
+mod stamp;
+pub mod udp;
