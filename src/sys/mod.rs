@@ -6,5 +6,7 @@
 
 mod adjtimex;
 pub mod clock;
+pub mod privileges;
+pub mod process;
 mod stamp;
 pub mod udp;
