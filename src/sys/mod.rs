@@ -6,7 +6,10 @@
 
 mod adjtimex;
 pub mod clock;
+pub mod daemonize;
+pub mod notify;
 pub mod privileges;
 pub mod process;
+pub mod signals;
 mod stamp;
 pub mod udp;
