@@ -7,9 +7,11 @@
 mod adjtimex;
 pub mod clock;
 pub mod daemonize;
+pub mod glob;
 pub mod notify;
 pub mod privileges;
 pub mod process;
 pub mod signals;
 mod stamp;
+pub mod syslog;
 pub mod udp;
