@@ -78,8 +78,23 @@ pub struct Selection {
     pub status: [Option<Status>; MAX_SOURCES],
 }
 
-/// Finds the group, and in it the sources to use. `current` is the best of the last selection.
-pub fn select(candidates: &[Candidate], settings: &Settings, current: Option<Slot>) -> Selection {
+/// The best source, and how well others have done against it: it is not replaced for one lucky packet (spec 4.9).
+#[derive(Clone, Debug, Default)]
+pub struct Favourite {
+    slot: Option<Slot>,
+    scores: [f64; MAX_SOURCES],
+}
+
+/// A source takes over when the product of its advantages over the best exceeds this.
+const TAKEOVER_SCORE: f64 = 10.0;
+
+/// Finds the group, and in it the sources to use. `fresh` is the source that has just answered, if any.
+pub fn select(
+    candidates: &[Candidate],
+    settings: &Settings,
+    favourite: &mut Favourite,
+    fresh: Option<Slot>,
+) -> Selection {
     let mut selection = Selection::empty();
     let mut voters = Voters::default();
     for candidate in candidates.iter().take(MAX_SOURCES) {
@@ -102,23 +117,23 @@ pub fn select(candidates: &[Candidate], settings: &Settings, current: Option<Slo
             selection.agreeing.insert(slot);
         }
     }
-    choose(&mut selection, &voters, settings, current);
+    choose(&mut selection, &voters, settings, favourite, fresh);
     selection
 }
 
 /// Preferences, the best source, and the combining limit, applied to the agreeing group.
-fn choose(selection: &mut Selection, voters: &Voters, settings: &Settings, current: Option<Slot>) {
+fn choose(
+    selection: &mut Selection,
+    voters: &Voters,
+    settings: &Settings,
+    favourite: &mut Favourite,
+    fresh: Option<Slot>,
+) {
     let agreeing = selection.agreeing;
     let preferred = voters.iter().any(|v| v.prefer && agreeing.contains(v.slot));
     let eligible = voters.filter(|v| agreeing.contains(v.slot) && (v.prefer || !preferred));
-    let lowest_stratum = eligible.iter().map(|v| v.stratum).min().unwrap_or(0);
-    let rank = |v: &Candidate| {
-        let handicap = if current == Some(v.slot) { 0.0 } else { settings.reselect_distance_s };
-        v.distance_s + f64::from(v.stratum - lowest_stratum) * settings.stratum_weight_s + handicap
-    };
-    let best = eligible.iter().min_by(|a, b| rank(a).total_cmp(&rank(b)));
-    selection.best = best.map(|v| v.slot);
-    let Some(best) = best else { return };
+    let Some(best) = favourite.update(&eligible, settings, fresh) else { return };
+    selection.best = Some(best.slot);
     let limit_s = settings.combine_limit * (best.distance_s + settings.reselect_distance_s);
     for voter in voters.iter().filter(|v| agreeing.contains(v.slot)) {
         let status = if preferred && !voter.prefer {
@@ -182,6 +197,39 @@ impl Selection {
             is_majority: false,
             status: [None; MAX_SOURCES],
         }
+    }
+}
+
+impl Favourite {
+    /// The best source now: the last one, unless it is gone or another has been better for long enough.
+    fn update(&mut self, eligible: &Voters, settings: &Settings, fresh: Option<Slot>) -> Option<Candidate> {
+        let lowest_stratum = eligible.iter().map(|v| v.stratum).min()?;
+        let reign = eligible.iter().find(|v| self.slot == Some(v.slot)).copied();
+        let rank = |v: &Candidate| {
+            let handicap = if self.slot == Some(v.slot) { 0.0 } else { settings.reselect_distance_s };
+            v.distance_s + f64::from(v.stratum - lowest_stratum) * settings.stratum_weight_s + handicap
+        };
+        let Some(reigning) = reign else {
+            let best = eligible.iter().min_by(|a, b| rank(a).total_cmp(&rank(b))).copied();
+            *self = Favourite { slot: best.map(|v| v.slot), scores: [1.0; MAX_SOURCES] };
+            return best;
+        };
+        let mut challenger = None;
+        let mut scores = self.scores;
+        for v in eligible.iter().filter(|v| v.slot != reigning.slot) {
+            let score = &mut scores[v.slot.index()];
+            if fresh == Some(v.slot) || fresh == Some(reigning.slot) {
+                *score = (*score * rank(&reigning) / rank(v)).clamp(1.0, 2.0 * TAKEOVER_SCORE);
+            }
+            if *score > TAKEOVER_SCORE {
+                challenger = Some(*v);
+            }
+        }
+        self.scores = scores;
+        if let Some(challenger) = challenger {
+            *self = Favourite { slot: Some(challenger.slot), scores: [1.0; MAX_SOURCES] };
+        }
+        Some(challenger.unwrap_or(reigning))
     }
 }
 
@@ -291,7 +339,7 @@ mod tests {
     #[test]
     fn three_outvote_one_liar() {
         let candidates = [says(0, 5.0, 0.01), says(1, 0.0, 0.01), says(2, 0.005, 0.01), says(3, -0.004, 0.01)];
-        let selection = select(&candidates, &Settings::default(), None);
+        let selection = select(&candidates, &Settings::default(), &mut Favourite::default(), None);
         assert!(selection.is_majority);
         assert_eq!(indexes(selection.active), [1, 2, 3]);
         assert_eq!(selection.status[0], Some(Status::Falseticker));
@@ -300,26 +348,37 @@ mod tests {
     #[test]
     fn two_against_two_is_no_majority() {
         let candidates = [says(0, 1.0, 0.01), says(1, 1.0, 0.01), says(2, 0.0, 0.01), says(3, 0.0, 0.01)];
-        assert!(!select(&candidates, &Settings::default(), None).is_majority);
+        assert!(!select(&candidates, &Settings::default(), &mut Favourite::default(), None).is_majority);
     }
 
     #[test]
     fn intervals_that_only_touch_agree() {
-        let selection = select(&[says(0, 0.0, 1.0), says(1, 2.0, 1.0)], &Settings::default(), None);
+        let selection =
+            select(&[says(0, 0.0, 1.0), says(1, 2.0, 1.0)], &Settings::default(), &mut Favourite::default(), None);
         assert_eq!(selection.agreeing.len(), 2);
     }
 
     #[test]
     fn a_trusted_source_outweighs_the_many() {
         let trusted = Candidate { trust: true, ..says(0, 5.0, 0.01) };
-        let selection = select(&[trusted, says(1, 0.0, 0.01), says(2, 0.0, 0.01)], &Settings::default(), None);
+        let selection = select(
+            &[trusted, says(1, 0.0, 0.01), says(2, 0.0, 0.01)],
+            &Settings::default(),
+            &mut Favourite::default(),
+            None,
+        );
         assert_eq!(indexes(selection.active), [0]);
     }
 
     #[test]
     fn preferred_sources_are_used_alone() {
         let preferred = Candidate { prefer: true, ..says(1, 0.0, 0.02) };
-        let selection = select(&[says(0, 0.0, 0.01), preferred, says(2, 0.0, 0.01)], &Settings::default(), None);
+        let selection = select(
+            &[says(0, 0.0, 0.01), preferred, says(2, 0.0, 0.01)],
+            &Settings::default(),
+            &mut Favourite::default(),
+            None,
+        );
         assert_eq!(indexes(selection.active), [1]);
         assert_eq!(selection.status[0], Some(Status::NotPreferred));
         assert_eq!(selection.agreeing.len(), 3);
@@ -333,7 +392,8 @@ mod tests {
             Candidate { stratum: 9, ..says(2, 0.0, 0.1) },
             says(3, 0.0, 0.1),
         ];
-        let selection = select(&candidates, &Settings { max_stratum: 8, ..Settings::default() }, None);
+        let selection =
+            select(&candidates, &Settings { max_stratum: 8, ..Settings::default() }, &mut Favourite::default(), None);
         let expected = [Status::TooDistant, Status::TooJittery, Status::BadStratum, Status::Active].map(Some);
         assert_eq!(selection.status[..4], expected);
     }
@@ -341,16 +401,19 @@ mod tests {
     #[test]
     fn a_combine_limit_of_zero_uses_only_the_best() {
         let settings = Settings { combine_limit: 0.0, ..Settings::default() };
-        let selection = select(&[says(0, 0.0, 0.02), says(1, 0.0, 0.01)], &settings, None);
+        let selection = select(&[says(0, 0.0, 0.02), says(1, 0.0, 0.01)], &settings, &mut Favourite::default(), None);
         assert_eq!(indexes(selection.active), [1]);
         assert_eq!(selection.status[0], Some(Status::Distant));
     }
 
     #[test]
-    fn the_current_best_is_kept_if_another_is_hardly_better() {
-        let candidates = [says(0, 0.0, 0.010_05), says(1, 0.0, 0.010)];
-        let current = Slot::new(0);
-        assert_eq!(select(&candidates, &Settings::default(), current).best, current);
-        assert_eq!(select(&candidates, &Settings::default(), None).best, Slot::new(1));
+    fn the_best_is_kept_until_another_has_been_better_for_long() {
+        let candidates = [says(0, 0.0, 0.010), says(1, 0.0, 0.005)];
+        let (settings, slots) = (Settings::default(), [Slot::new(0), Slot::new(1)]);
+        let mut favourite = Favourite::default();
+        assert_eq!(select(&candidates[..1], &settings, &mut favourite, slots[0]).best, slots[0]);
+        let reigns: Vec<_> =
+            (0..6).map(|_| select(&candidates, &settings, &mut favourite, slots[1]).best == slots[0]).collect();
+        assert_eq!(reigns, [true, true, true, false, false, false], "halved distances multiply: 2, 4, 8, 16");
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::discipline::Occasion;
 use crate::core::engine::{Acquisition, Engine, Mode, Phase};
-use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample};
+use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample, Slot};
 use crate::core::event::{Event, Obstacle};
 use crate::core::poll::{Demand, Place, Urgency};
 use crate::core::quorum::{Ballot, LONE_PATIENCE, PATIENCE, Verdict};
@@ -32,7 +32,7 @@ const GAP_JUMP: Span = Span::from_secs(10);
 
 impl Engine {
     pub(super) fn measured(&mut self, index: usize, measurement: Measurement, now: &ClockReading) {
-        self.reselect(now.raw);
+        self.reselect(now.raw, Some(measurement.sample.slot));
         match self.phase {
             Phase::Acquiring(mut acquisition) => {
                 acquisition.first_answer.get_or_insert(now.raw);
@@ -47,7 +47,7 @@ impl Engine {
     /// Runs the vote. Called at every wake-up until the clock is set, because patience may have run out.
     pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {
         let Some(first_answer) = acquisition.first_answer else { return };
-        self.reselect(now.raw);
+        self.reselect(now.raw, None);
         match self.ballot(acquisition, now.raw - first_answer, now.raw).verdict() {
             Verdict::Elected if self.has_required() => self.adopt(acquisition, now),
             Verdict::Elected => self.cannot_synchronise(Obstacle::NoRequired),
@@ -254,10 +254,10 @@ impl Engine {
         }
     }
 
-    /// Selects, and tells of sources that have newly fallen out.
-    fn reselect(&mut self, now: Raw) {
+    /// Selects, and tells of sources that have newly fallen out. `fresh` has just answered.
+    fn reselect(&mut self, now: Raw, fresh: Option<Slot>) {
         let (candidates, count) = self.candidates(now);
-        let selection = select(&candidates[..count], &self.settings, self.selection.best);
+        let selection = select(&candidates[..count], &self.settings, &mut self.favourite, fresh);
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
             let status = selection.status[source.slot.index()];

@@ -19,7 +19,7 @@ use crate::core::estimate::{Estimate, Estimator, FrequencyPrior};
 use crate::core::event::{Event, Obstacle};
 use crate::core::names::Association;
 use crate::core::random::Random;
-use crate::core::select::Selection;
+use crate::core::select::{Favourite, Selection};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span, Utc};
@@ -185,6 +185,7 @@ pub struct Engine {
     prior: FrequencyPrior,
     prior_is_proven: bool,
     selection: Selection,
+    favourite: Favourite,
     phase: Phase,
     discipline: Discipline,
     seen: Raw,
@@ -238,6 +239,7 @@ impl Engine {
             // A weak prior yields to the samples by itself.
             prior_is_proven: start.prior.sd > WEAK_PRIOR_SD,
             selection: Selection::empty(),
+            favourite: Favourite::default(),
             phase: Phase::Acquiring(Acquisition::default()),
             seen: now.raw,
             slept: now.slept,
@@ -257,14 +259,17 @@ impl Engine {
     pub fn handle_input(&mut self, input: Input<'_>) {
         let now = input.now;
         self.seen = now.raw;
+        if let What::Applied(applied) = input.what {
+            // Our own step must be known before the clock is compared with where it should be.
+            return self.applied(applied, now);
+        }
         self.notice_gaps(&now);
         match input.what {
-            What::Wake => {}
+            What::Wake | What::Applied(_) => {}
             What::Sent { exchange, stamp } => self.sent(exchange, stamp),
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
-            What::Applied(applied) => self.applied(applied, now),
         }
         if !self.finished {
             self.run_due(&now);
