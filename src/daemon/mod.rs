@@ -1,1 +1,13 @@
-//! Placeholder.
+//! The shell: feeds the engine and carries out what it says. One thread, one wait.
+
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+pub mod clock;
+pub mod drift_file;
+pub mod event_loop;
+pub mod exchanges;
+pub mod files;
+pub mod logging;
+pub mod pid_file;
+pub mod resolver;
+pub mod run;

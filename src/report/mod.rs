@@ -1,1 +1,3 @@
 //! Facts into words.
+
+pub mod log;

@@ -1,0 +1,162 @@
+//! The clocks the engine can be given: the kernel's, or the kernel's to look at only. `slewd demo` brings its own.
+
+use log::{error, warn};
+
+use crate::core::discipline::{Applied, ClockCommand, ClockReport};
+use crate::sys::clock::{self, ClockError, PhaseSlew, Status};
+use crate::time::{ClockReading, Raw, Span, Utc};
+use crate::wire::ntp::Leap;
+
+/// CLOCK_BOOTTIME and CLOCK_MONOTONIC differ by less than this unless the machine slept.
+const LEAST_SLEEP: Span = Span::from_millis(10);
+
+/// A clock that can be read, compared with the kernel's time stamps, and told what to do.
+pub trait Clock {
+    /// Looks at both scales.
+    fn read(&mut self) -> ClockReading;
+
+    /// The moment of the raw counter at which the kernel stamped a packet with this CLOCK_REALTIME, as of the last
+    /// reading. Stamps are seconds old at most, so the rate between stamp and reading does not matter.
+    fn raw_of(&self, stamp: Utc) -> Raw;
+
+    /// Carries out a command, and says what really came of it.
+    fn apply(&mut self, command: ClockCommand) -> Applied;
+}
+
+/// The system clock, steered.
+pub struct KernelClock {
+    reader: Reader,
+    last_error: Option<ClockError>,
+}
+
+/// The system clock, looked at only.
+pub struct ObservedClock {
+    reader: Reader,
+}
+
+/// Reads the clocks; counts sleep into the raw scale without adding the noise of two more clock readings to it.
+struct Reader {
+    slept: Span,
+    last: ClockReading,
+}
+
+impl KernelClock {
+    /// The running system's clock.
+    pub fn new() -> Self {
+        KernelClock { reader: Reader::new(), last_error: None }
+    }
+
+    fn try_apply(&mut self, command: ClockCommand) -> Result<Applied, ClockError> {
+        match command {
+            ClockCommand::Step { by } => clock::step(by).map(|()| Applied::Stepped { by }),
+            ClockCommand::Steer { frequency, phase, time_constant } => {
+                let slew = PhaseSlew { amount: phase, time_constant };
+                let state = clock::steer(frequency * 1e6, Some(slew))?;
+                Ok(Applied::Steered {
+                    frequency: state.frequency_ppm * 1e-6,
+                    phase: state.phase,
+                    time_constant: state.time_constant,
+                })
+            }
+            ClockCommand::Report(report) => clock::set_status(status(&report)).map(|_| Applied::Reported),
+        }
+    }
+}
+
+impl Clock for KernelClock {
+    fn read(&mut self) -> ClockReading {
+        self.reader.read()
+    }
+
+    fn raw_of(&self, stamp: Utc) -> Raw {
+        self.reader.raw_of(stamp)
+    }
+
+    /// The same failure is logged once until something works again.
+    fn apply(&mut self, command: ClockCommand) -> Applied {
+        match self.try_apply(command) {
+            Ok(applied) => {
+                self.last_error = None;
+                applied
+            }
+            Err(failure) => {
+                if matches!(command, ClockCommand::Step { .. }) {
+                    error!("Could not step system clock");
+                }
+                if self.last_error.as_ref() != Some(&failure) {
+                    warn!("{failure}");
+                }
+                self.last_error = Some(failure);
+                Applied::Failed
+            }
+        }
+    }
+}
+
+impl Clock for ObservedClock {
+    fn read(&mut self) -> ClockReading {
+        self.reader.read()
+    }
+
+    fn raw_of(&self, stamp: Utc) -> Raw {
+        self.reader.raw_of(stamp)
+    }
+
+    fn apply(&mut self, command: ClockCommand) -> Applied {
+        Applied::Observed { is_step: matches!(command, ClockCommand::Step { .. }) }
+    }
+}
+
+impl Reader {
+    fn new() -> Self {
+        let last = clock::read();
+        let mut reader = Reader { slept: last.slept, last };
+        reader.read();
+        reader
+    }
+
+    fn read(&mut self) -> ClockReading {
+        let reading = clock::read();
+        if (reading.slept - self.slept).abs() > LEAST_SLEEP {
+            self.slept = reading.slept;
+        }
+        self.last = ClockReading { raw: reading.raw + self.slept, slept: self.slept, ..reading };
+        self.last
+    }
+
+    fn raw_of(&self, stamp: Utc) -> Raw {
+        self.last.raw + (stamp - self.last.utc)
+    }
+}
+
+impl Default for KernelClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ObservedClock {
+    /// The running system's clock.
+    pub fn new() -> Self {
+        ObservedClock { reader: Reader::new() }
+    }
+}
+
+impl Default for ObservedClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn status(report: &ClockReport) -> Status {
+    Status {
+        synchronized: report.synchronized,
+        max_error: report.max_error,
+        est_error: report.est_error,
+        leap: match report.leap {
+            Leap::None => clock::Leap::None,
+            Leap::Insert => clock::Leap::Insert,
+            Leap::Delete => clock::Leap::Delete,
+        },
+    }
+}

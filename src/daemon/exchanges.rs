@@ -1,0 +1,118 @@
+//! The sockets of the requests in flight: a fresh one, on a fresh port, for each.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use log::debug;
+
+use crate::config::Network;
+use crate::core::source::{ExchangeId, Stamp, StampSource};
+use crate::daemon::clock::Clock;
+use crate::sys::udp::{ClientSocket, SocketOptions, Timestamping};
+use crate::wire::ntp::MAX_LEN;
+
+/// Open exchanges.
+#[derive(Default)]
+pub struct Exchanges {
+    open: Vec<(ExchangeId, ClientSocket)>,
+    network: Network,
+    said: Option<Timestamping>,
+}
+
+/// What a readable socket had to say.
+pub enum Arrival {
+    /// A datagram of this length, which arrived at this moment.
+    Datagram(usize, Stamp),
+    /// An ICMP error: nobody will answer.
+    Unreachable,
+}
+
+/// Longer than any packet, so that too long ones are seen to be.
+pub type Buffer = [u8; MAX_LEN + 4];
+
+impl Exchanges {
+    /// None yet; sockets will be bound as configured.
+    pub fn new(network: Network) -> Self {
+        Exchanges { network, ..Self::default() }
+    }
+
+    /// Sends a request and says when it left. On failure nothing was sent.
+    pub fn send(
+        &mut self,
+        exchange: ExchangeId,
+        to: SocketAddr,
+        packet: &[u8],
+        clock: &mut dyn Clock,
+    ) -> io::Result<Stamp> {
+        let socket = ClientSocket::open(to, &self.options(to))?;
+        if self.said != Some(socket.timestamping()) {
+            self.said = Some(socket.timestamping());
+            debug!("Time stamping of packets: {:?}", socket.timestamping());
+        }
+        let before = clock.read();
+        socket.send(packet)?;
+        let kernel = socket.transmit_stamp().map(|stamp| clock.raw_of(stamp));
+        // A stamp from before the call, or long after it, belongs to something else.
+        let after = clock.read().raw;
+        let stamp = match kernel.filter(|at| (before.raw..=after).contains(at)) {
+            Some(at) => Stamp { at, source: StampSource::Kernel },
+            None => Stamp { at: before.raw, source: StampSource::Daemon },
+        };
+        self.open.push((exchange, socket));
+        Ok(stamp)
+    }
+
+    /// Closes the socket of an exchange, if it is still open.
+    pub fn close(&mut self, exchange: ExchangeId) {
+        self.open.retain(|(open, _)| *open != exchange);
+    }
+
+    /// What to wait for.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.open.iter().map(|(_, socket)| socket.as_fd())
+    }
+
+    /// Names of the open exchanges, in the order of [`Exchanges::descriptors`].
+    pub fn ids(&self) -> impl Iterator<Item = ExchangeId> {
+        self.open.iter().map(|(exchange, _)| *exchange)
+    }
+
+    /// Takes the next thing a socket has to say; `None` if there is nothing more.
+    pub fn receive(&self, exchange: ExchangeId, buffer: &mut Buffer, clock: &mut dyn Clock) -> Option<Arrival> {
+        let (_, socket) = self.open.iter().find(|(open, _)| *open == exchange)?;
+        match socket.receive(buffer) {
+            Ok(Some(received)) => {
+                let now = clock.read();
+                let kernel = received.stamp.map(|stamp| clock.raw_of(stamp)).filter(|at| *at <= now.raw);
+                let stamp = match kernel {
+                    Some(at) => Stamp { at, source: StampSource::Kernel },
+                    None => Stamp { at: now.raw, source: StampSource::Daemon },
+                };
+                Some(Arrival::Datagram(received.len, stamp))
+            }
+            Ok(None) => {
+                // A late transmit stamp wakes us too: it is taken out of the error queue and dropped.
+                socket.transmit_stamp();
+                None
+            }
+            Err(reason) => {
+                debug!("Exchange {}: {reason}", exchange.0);
+                Some(Arrival::Unreachable)
+            }
+        }
+    }
+
+    fn options(&self, to: SocketAddr) -> SocketOptions {
+        let bind = match to {
+            SocketAddr::V4(_) => self.network.bind_acq_v4.map(IpAddr::V4),
+            SocketAddr::V6(_) => self.network.bind_acq_v6.map(IpAddr::V6),
+        };
+        SocketOptions {
+            bind,
+            device: self.network.bind_acq_device.clone(),
+            port: self.network.acquisition_port.filter(|port| *port != 0),
+            dscp: self.network.dscp,
+        }
+    }
+}

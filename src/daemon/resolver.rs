@@ -1,0 +1,95 @@
+//! Names to addresses, off the main thread: getaddrinfo blocks, and NSS is what administrators configure.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use log::debug;
+
+use crate::core::settings::Family;
+
+/// NSS modules are not frugal, but this is what musl gives every thread.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Lookups in progress. Each has a thread of its own, which ends with it; IP literals never get here.
+pub struct Resolver {
+    answers: Receiver<Answer>,
+    sender: Sender<Answer>,
+    bell: UnixStream,
+    ringer: UnixStream,
+}
+
+/// The end of a lookup. Every failure is transient, and is an empty list.
+pub struct Answer {
+    /// The line the name is from.
+    pub association: usize,
+    /// In the resolver's order, without repetition.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Resolver {
+    /// Nothing is being looked up.
+    pub fn new() -> io::Result<Self> {
+        let (answers, bell) = (channel(), UnixStream::pair()?);
+        bell.0.set_nonblocking(true)?;
+        Ok(Resolver { answers: answers.1, sender: answers.0, bell: bell.0, ringer: bell.1 })
+    }
+
+    /// Starts a lookup; the answer makes [`Resolver::as_fd`] readable.
+    pub fn ask(&self, association: usize, name: String, family: Family) {
+        let sender = self.sender.clone();
+        let Ok(mut ringer) = self.ringer.try_clone() else {
+            return debug!("Too many open files to look up {name}");
+        };
+        let lookup = move || {
+            let addresses = look_up(&name, family);
+            // The daemon may be gone: then nobody wants to know.
+            let _ = sender.send(Answer { association, addresses });
+            let _ = ringer.write_all(&[1]);
+        };
+        if let Err(reason) = thread::Builder::new().stack_size(STACK_BYTES).spawn(lookup) {
+            debug!("No thread for a lookup: {reason}");
+            let _ = self.sender.send(Answer { association, addresses: Vec::new() });
+            let _ = (&self.ringer).write_all(&[1]);
+        }
+    }
+
+    /// The next answer, if there is one.
+    pub fn answer(&self) -> Option<Answer> {
+        use std::io::Read;
+        let _ = (&self.bell).read(&mut [0; 16]);
+        self.answers.try_recv().ok()
+    }
+}
+
+impl AsFd for Resolver {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.bell.as_fd()
+    }
+}
+
+/// Blocks until the system's resolver has an answer.
+pub fn look_up(name: &str, family: Family) -> Vec<IpAddr> {
+    let found = match (name, 0u16).to_socket_addrs() {
+        Ok(found) => found,
+        Err(reason) => {
+            debug!("Could not resolve {name}: {reason}");
+            return Vec::new();
+        }
+    };
+    let is_wanted = |address: &IpAddr| match family {
+        Family::Any => true,
+        Family::V4 => address.is_ipv4(),
+        Family::V6 => address.is_ipv6(),
+    };
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for address in found.map(|found| found.ip()).filter(is_wanted) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    addresses
+}

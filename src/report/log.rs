@@ -1,0 +1,115 @@
+//! The lines of the log. Administrators filter on chronyd's texts (spec 5.2), so where it has one, this is it, to the
+//! trailing space.
+
+use log::Level;
+
+use crate::core::event::{Event, Obstacle};
+use crate::wire::ntp::Leap;
+
+/// Severity and text of an event.
+pub fn line(event: &Event) -> (Level, String) {
+    match event {
+        Event::Selected(source) => info(format!("Selected source {source}")),
+        Event::Falseticker(source) => warn(format!("Detected falseticker {source}")),
+        Event::TooDistant(source, limit_s) => {
+            warn(format!("Root distance of {source} exceeds maxdistance of {limit_s:.3} seconds"))
+        }
+        Event::TooJittery(source, limit_s) => {
+            warn(format!("Jitter of {source} exceeds maxjitter of {limit_s:.3} seconds"))
+        }
+        Event::CannotSynchronise(obstacle) => warn(format!("Can't synchronise: {}", reason(obstacle))),
+        Event::ClockWrong(by) => warn(format!("System clock wrong by {:.6} seconds", by.secs_f64())),
+        Event::Stepped(by) => warn(format!("System clock was stepped by {:.6} seconds", by.secs_f64())),
+        Event::StepFailed => (Level::Error, "Could not step system clock".to_owned()),
+        Event::OneShot(by, is_step) => {
+            let what = if *is_step { "step" } else { "ignored" };
+            info(format!("System clock wrong by {:.6} seconds ({what})", by.secs_f64()))
+        }
+        Event::NoSuitableSource => warn("No suitable source for synchronisation".to_owned()),
+        Event::MovedToFloor { from_drift_file: true, .. } => info("System time restored from driftfile".to_owned()),
+        Event::MovedToFloor { from_drift_file: false, by } => {
+            warn(format!("System time was before this program was built, moved forward by {:.0} seconds", by.secs_f64()))
+        }
+        Event::ForeignChange(by) => {
+            let direction = if by.nanos() < 0 { "Backward" } else { "Forward" };
+            warn(format!("{direction} time jump detected! (clock set by another program by {:.6} seconds)", by.secs_f64()))
+        }
+        Event::Slept(length) => {
+            info(format!("Resumed after {:.0} seconds of suspend, asking all sources", length.secs_f64()))
+        }
+        Event::Reacquired(by) => {
+            warn(format!("Sources agree that time jumped by {:.6} seconds, following them", by.secs_f64()))
+        }
+        Event::KissRate(address) => warn(format!("Received KoD RATE from {address}")),
+        Event::KissDeny(address, length) => {
+            warn(format!("Received KoD DENY from {address}, not asking it for {:.0} seconds", length.secs_f64()))
+        }
+        Event::PriorDiscarded(ppm) => {
+            warn(format!("Initial frequency {ppm:.3} ppm contradicts the sources, discarded"))
+        }
+        Event::MaxChange { offset, limit_s, exiting } => {
+            // chronyd's line ends in a space, and filters know it.
+            let what = if *exiting { "exiting" } else { "ignored" };
+            warn(format!(
+                "Adjustment of {:.3} seconds exceeds the allowed maximum of {limit_s:.3} seconds ({what}) ",
+                offset.secs_f64()
+            ))
+        }
+        Event::Leap(Leap::None) => info("System clock status set to not insert/delete leap second".to_owned()),
+        Event::Leap(Leap::Insert) => info("System clock status set to insert leap second".to_owned()),
+        Event::Leap(Leap::Delete) => info("System clock status set to delete leap second".to_owned()),
+        Event::FrequencyLimited(ppm) => warn(format!("Frequency {ppm:.1} ppm exceeds allowed maximum")),
+        Event::LoneSourceContradicted(source) => {
+            warn(format!("Source {source} contradicts itself and is the only one, waiting for three answers that agree"))
+        }
+    }
+}
+
+fn reason(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::NoSources => "no sources".to_owned(),
+        Obstacle::NoSelectableSources { unreachable } => {
+            format!("no selectable sources ({unreachable} unreachable sources)")
+        }
+        Obstacle::NoMajority { agreeing: 0 | 1, voters } => {
+            format!("no majority (no agreement among {voters} sources)")
+        }
+        Obstacle::NoMajority { agreeing, voters } => {
+            format!("no majority (only {agreeing} of {voters} sources agree)")
+        }
+        Obstacle::NotEnough => "not enough selectable sources".to_owned(),
+        Obstacle::NoRequired => "no required source in selectable sources".to_owned(),
+    }
+}
+
+fn info(text: String) -> (Level, String) {
+    (Level::Info, text)
+}
+
+fn warn(text: String) -> (Level, String) {
+    (Level::Warn, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    #[test]
+    fn chronyds_texts_are_kept_to_the_letter() {
+        let text = |event: Event| line(&event).1;
+        assert_eq!(text(Event::Selected("192.0.2.1 (ntp.example)".into())), "Selected source 192.0.2.1 (ntp.example)");
+        assert_eq!(text(Event::ClockWrong(Span::from_millis(-14_400_000))), "System clock wrong by -14400.000000 seconds");
+        assert_eq!(text(Event::Stepped(Span::from_millis(1500))), "System clock was stepped by 1.500000 seconds");
+        let disagree = Obstacle::NoMajority { agreeing: 1, voters: 2 };
+        assert_eq!(
+            text(Event::CannotSynchronise(disagree)),
+            "Can't synchronise: no majority (no agreement among 2 sources)"
+        );
+        let too_much = Event::MaxChange { offset: Span::from_secs(7200), limit_s: 1000.0, exiting: false };
+        assert_eq!(
+            text(too_much),
+            "Adjustment of 7200.000 seconds exceeds the allowed maximum of 1000.000 seconds (ignored) "
+        );
+    }
+}
