@@ -43,7 +43,8 @@ fn subnet(word: &str) -> Option<Subnet> {
         let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
         return Some(net(IpAddr::V4(Ipv4Addr::from_bits(v4 & mask)), bits));
     }
-    (bits.is_none() && is_host_name(word)).then(|| Subnet::Name(word.to_string()))
+    let is_name = bits.is_none() && is_host_name(word) && !word.eq_ignore_ascii_case("all");
+    is_name.then(|| Subnet::Name(word.to_string()))
 }
 
 fn net(address: IpAddr, bits: u32) -> Subnet {
@@ -115,7 +116,7 @@ mod tests {
         assert_eq!(read("allow"), Ok((false, Subnet::Any)));
         assert_eq!(read("allow all"), Ok((true, Subnet::Any)));
         assert_eq!(read("allow all 10"), Ok((true, read_net("10.0.0.0", 8))));
-        assert_eq!(read("allow ALL"), Ok((false, Subnet::Name("ALL".to_string()))));
+        assert!(read("allow ALL").is_err(), "which must not be taken for the name of a host");
     }
 
     #[test]
