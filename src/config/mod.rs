@@ -1,1 +1,39 @@
-//! Placeholder.
+//! chrony.conf: text to [`Config`], with chronyd's rules and messages.
+//!
+//! Pure: files are reached through [`Files`], which the caller provides. One [table](directives) says what each
+//! directive is called, takes and means, and [another](source_options) does so for the options of sources; the parser
+//! and the manual both work from them.
+//!
+//! ```
+//! use slewd::config::{Config, MemoryFiles};
+//!
+//! let files = MemoryFiles::new().with("/etc/chrony.conf", "server ntp.example.net iburst # fast\n");
+//! let failure = Config::from_file(&files, "/etc/chrony.conf", false).unwrap_err();
+//! assert_eq!(failure.error.to_string(), "Invalid option in server directive at line 1 in file /etc/chrony.conf");
+//! assert_eq!(failure.error.remedy, "comments must stand on their own line");
+//! ```
+
+mod access;
+mod directive;
+mod error;
+mod files;
+mod ignored;
+mod lex;
+mod model;
+mod number;
+mod parse;
+mod read;
+mod source;
+mod source_table;
+mod suggest;
+mod table;
+
+pub use directive::{Class, Directive, directives};
+pub use error::{Error, Place, Warning};
+pub use files::{Files, MemoryFiles, SearchFailed};
+pub use model::{
+    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, InitStepSlew, Logs, Network, Nts, Process, Rtc, Subnet,
+};
+pub use parse::BUILT_IN;
+pub use source::{parse_sources, read_source_dirs};
+pub use source_table::{SourceOption, source_options};

@@ -54,6 +54,8 @@ pub struct Settings {
     pub clock_precision_s: Option<f64>,
     /// `refresh` in seconds: how often names are looked up again, 0 for never.
     pub refresh_s: u32,
+    /// `authselectmode`: what authentication means for selection.
+    pub auth_select_mode: AuthSelectMode,
 }
 
 /// `makestep THRESHOLD LIMIT`.
@@ -87,6 +89,20 @@ pub enum LeapMode {
     /// slewd slews the clock after the event.
     Slew,
     /// The leap second shows up as an ordinary offset.
+    Ignore,
+}
+
+/// `authselectmode`: what authentication means for selection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum AuthSelectMode {
+    /// Sources without authentication are never selected.
+    Require,
+    /// Sources without authentication are never selected if there is at least one with it in the configuration.
+    Prefer,
+    /// If both kinds are configured, the ones with authentication get `trust` and `require`.
+    #[default]
+    Mix,
+    /// Authentication makes no difference.
     Ignore,
 }
 
@@ -218,6 +234,7 @@ impl Default for Settings {
             log_change_s: 1.0,
             clock_precision_s: None,
             refresh_s: 1_209_600,
+            auth_select_mode: AuthSelectMode::Mix,
         }
     }
 }

@@ -1,0 +1,149 @@
+//! How the configuration reaches files: through the caller, because this module is pure.
+
+use std::collections::BTreeMap;
+
+/// What the configuration needs from the file system. The caller implements it on real files.
+///
+/// Paths are passed as they stand in the configuration; relative ones are relative to the caller's working directory.
+pub trait Files {
+    /// The whole content of a file.
+    ///
+    /// A directory reads as an empty file, as it does for chronyd. The error is the text of `strerror`, for example
+    /// `No such file or directory`: it becomes part of a message that people search for.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// The paths that match a pattern of `glob(3)` (`*`, `?`, `[...]`; a leading dot must be matched explicitly), sorted
+    /// bytewise. No match is an empty list.
+    ///
+    /// It is only called for patterns that contain one of `*?[`. [`SearchFailed`] if a directory that has to be listed
+    /// cannot be opened, its absence included (`GLOB_ERR`); a path through something that is no directory is no error.
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, SearchFailed>;
+
+    /// The names (not paths) of the entries of a directory, in any order; nothing if it is missing or unreadable.
+    fn list(&self, directory: &str) -> Vec<String>;
+}
+
+/// A directory that a pattern goes through could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchFailed;
+
+/// Files that exist only in memory: for tests, and for checking a configuration that is not installed.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryFiles {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryFiles {
+    /// No files.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more file; its directories exist because it does.
+    #[must_use]
+    pub fn with(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
+        self.files.insert(path.to_string(), content.as_ref().to_vec());
+        self
+    }
+
+    fn is_directory(&self, path: &str) -> bool {
+        let prefix = format!("{}/", path.trim_end_matches('/'));
+        self.files.keys().any(|file| file.starts_with(&prefix))
+    }
+}
+
+impl Files for MemoryFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        match self.files.get(path) {
+            Some(content) => Ok(content.clone()),
+            None if self.is_directory(path) => Ok(Vec::new()),
+            None => Err("No such file or directory".to_string()),
+        }
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, SearchFailed> {
+        let (literal, wild) = pattern.split_at(pattern.find(['*', '?', '[']).unwrap_or(pattern.len()));
+        let directory = literal.rsplit_once('/').map_or("", |(directory, _)| directory);
+        if !wild.is_empty() && !self.is_directory(directory) {
+            return Err(SearchFailed);
+        }
+        let parts: Vec<&str> = pattern.split('/').collect();
+        let matches = |path: &&String| {
+            let names: Vec<&str> = path.split('/').collect();
+            names.len() == parts.len() && parts.iter().zip(&names).all(|(part, name)| name_matches(part, name))
+        };
+        Ok(self.files.keys().filter(matches).cloned().collect())
+    }
+
+    fn list(&self, directory: &str) -> Vec<String> {
+        let prefix = format!("{}/", directory.trim_end_matches('/'));
+        let mut names: Vec<String> = self
+            .files
+            .keys()
+            .filter_map(|file| file.strip_prefix(&prefix)?.split('/').next().map(str::to_string))
+            .collect();
+        names.dedup();
+        names
+    }
+}
+
+/// One component of a path against one component of a pattern.
+fn name_matches(pattern: &str, name: &str) -> bool {
+    if name.starts_with('.') && !pattern.starts_with('.') {
+        return false;
+    }
+    matches_from(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
+}
+
+fn matches_from(pattern: &[char], name: &[char]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        (['*', rest @ ..], _) => (0..=name.len()).any(|skip| matches_from(rest, &name[skip..])),
+        (['?', rest @ ..], [_, tail @ ..]) => matches_from(rest, tail),
+        (['[', rest @ ..], [c, tail @ ..]) => match rest.iter().position(|&p| p == ']') {
+            Some(end) => in_set(&rest[..end], *c) && matches_from(&rest[end + 1..], tail),
+            None => false,
+        },
+        ([p, rest @ ..], [c, tail @ ..]) => p == c && matches_from(rest, tail),
+        _ => false,
+    }
+}
+
+/// `abc`, `a-c`, `!abc`.
+fn in_set(set: &[char], c: char) -> bool {
+    let (negated, mut set) = match set {
+        ['!', rest @ ..] => (true, rest),
+        _ => (false, set),
+    };
+    let mut found = false;
+    loop {
+        match set {
+            [from, '-', to, rest @ ..] => {
+                found |= (*from..=*to).contains(&c);
+                set = rest;
+            }
+            [one, rest @ ..] => {
+                found |= *one == c;
+                set = rest;
+            }
+            [] => return found != negated,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_component_by_component() {
+        let files = ["/a/x.conf", "/a/.h.conf", "/b/y.conf", "/b/c/z.conf"];
+        let files = files.iter().fold(MemoryFiles::new(), |files, path| files.with(path, ""));
+        let found = |pattern: &str| files.glob(pattern).unwrap_or_default();
+        assert_eq!(found("/a/*.conf"), ["/a/x.conf"]);
+        assert_eq!(found("/*/?.conf"), ["/a/x.conf", "/b/y.conf"]);
+        assert_eq!(found("/[!a]/[x-z].conf"), ["/b/y.conf"]);
+        assert_eq!(found("/a/q*"), Vec::<String>::new());
+        assert_eq!(files.glob("/none/*"), Err(SearchFailed));
+    }
+}

@@ -1,0 +1,207 @@
+//! The syntax of directives that nothing here uses yet: they are checked, so that a mistake is found before the change
+//! to a client that uses them, and then dropped.
+
+use super::access;
+use super::error::Fault;
+use super::lex::Words;
+use super::model::Config;
+use super::{read, source};
+
+/// The kind of value that an option takes.
+#[derive(Clone, Copy)]
+enum Value {
+    None,
+    Integer(i64, i64),
+    Real,
+    /// A reference ID: up to four characters.
+    RefId,
+    /// One of these words, whatever its case.
+    OneOf(&'static [&'static str]),
+}
+
+use Value::{Integer, None as Flag, OneOf, Real, RefId};
+
+/// Options by name. Names are unique whatever their case.
+type Options = &'static [(&'static str, Value)];
+
+const INT_MAX: i64 = i32::MAX as i64;
+
+const REFCLOCK: Options = &[
+    ("poll", Integer(-32, 32)),
+    ("dpoll", Integer(-32, 32)),
+    ("filter", Integer(0, INT_MAX)),
+    ("refid", RefId),
+    ("lock", RefId),
+    ("rate", Integer(1, INT_MAX)),
+    ("maxlockage", Integer(0, INT_MAX)),
+    ("width", Real),
+    ("pps", Flag),
+    ("offset", Real),
+    ("delay", Real),
+    ("stratum", Integer(0, 15)),
+    ("precision", Real),
+    ("maxdispersion", Real),
+    ("tai", Flag),
+    ("local", Flag),
+    ("minsamples", Integer(0, INT_MAX)),
+    ("maxsamples", Integer(0, INT_MAX)),
+    ("maxunreach", Integer(0, INT_MAX)),
+    ("noselect", Flag),
+    ("prefer", Flag),
+    ("require", Flag),
+    ("trust", Flag),
+];
+
+const HW_TIMESTAMP: Options = &[
+    ("minpoll", Integer(-32, 32)),
+    ("maxpoll", Integer(-32, 32)),
+    ("minsamples", Integer(0, INT_MAX)),
+    ("maxsamples", Integer(0, INT_MAX)),
+    ("precision", Real),
+    ("txcomp", Real),
+    ("rxcomp", Real),
+    ("nocrossts", Flag),
+    ("rxfilter", OneOf(&["none", "ntp", "ptp", "all"])),
+];
+
+const LOCAL: Options = &[
+    ("stratum", Integer(1, 15)),
+    ("distance", Real),
+    ("activate", Real),
+    ("orphan", Flag),
+    ("waitsynced", Real),
+    ("waitunsynced", Real),
+];
+
+const RATE_LIMIT: Options = &[("interval", LIMIT), ("burst", LIMIT), ("leak", LIMIT)];
+const KOD_RATE_LIMIT: Options = &[("interval", LIMIT), ("burst", LIMIT), ("leak", LIMIT), ("kod", LIMIT)];
+/// chronyd brings what is within these limits into a smaller range.
+const LIMIT: Value = Integer(-32, 255);
+
+/// Checked like a `server` line.
+pub(crate) fn peer(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    source::parse(words, false).map(drop)
+}
+
+pub(crate) fn refclock(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    if words.count() < 2 {
+        return Err(Fault::Parse(String::new()));
+    }
+    // The driver and its parameter.
+    words.next();
+    words.next();
+    check(REFCLOCK, words)
+}
+
+pub(crate) fn hw_timestamp(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    words.next().ok_or_else(|| Fault::Parse(String::new()))?;
+    check(HW_TIMESTAMP, words).map_err(Fault::without_kind)
+}
+
+pub(crate) fn local(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    check(LOCAL, words)
+}
+
+pub(crate) fn rate_limit(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    check(RATE_LIMIT, words).map_err(Fault::without_kind)
+}
+
+pub(crate) fn kod_rate_limit(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    check(KOD_RATE_LIMIT, words).map_err(Fault::without_kind)
+}
+
+pub(crate) fn access(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    access::parse(words).map(drop)
+}
+
+pub(crate) fn fallback_drift(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    words.integer()?;
+    words.integer().map(drop)
+}
+
+/// Three words (with a file of points) or six (with coefficients): nothing in between.
+pub(crate) fn temp_comp(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    let coefficients = match words.count() {
+        3 => 0,
+        6 => 4,
+        _ => return Err(Fault::Missing),
+    };
+    words.required()?;
+    for _ in 0..=coefficients {
+        words.real()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn mail_on_change(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    words.required()?;
+    words.real().map(drop)
+}
+
+pub(crate) fn smooth_time(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    words.real()?;
+    words.real()?;
+    match words.next() {
+        Some(word) if !word.eq_ignore_ascii_case("leaponly") => Err(Fault::Parse(String::new())),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn broadcast(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    let wrong = |_| Fault::Parse(String::new());
+    words.integer().map_err(wrong)?;
+    read::address(words.next().unwrap_or_default())?;
+    if words.count() > 0 {
+        words.integer().map_err(wrong)?;
+    }
+    words.end()
+}
+
+pub(crate) fn bind_address(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    read::address(words.required()?).map(drop)
+}
+
+pub(crate) fn client_log_limit(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    words.integer().map(drop)
+}
+
+impl Fault {
+    /// Some directives do not say whether an option or its value is wrong.
+    fn without_kind(self) -> Fault {
+        match self {
+            Fault::Option(remedy) | Fault::Value(remedy) => Fault::Parse(remedy),
+            other => other,
+        }
+    }
+}
+
+fn check(options: Options, words: &mut Words) -> Result<(), Fault> {
+    while let Some(word) = words.next() {
+        let Some((name, value)) = options.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) else {
+            let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();
+            return Err(Fault::Option(format!("\"{word}\" is none of the options {}", names.join(" "))));
+        };
+        match value {
+            Flag => {}
+            Integer(min, max) => {
+                let fits = words.option_integer().is_some_and(|value| (*min..=*max).contains(&value));
+                wanted(fits, name, || format!("a whole number from {min} to {max}"))?;
+            }
+            Real => wanted(words.option_real().is_some(), name, || "a number".to_string())?,
+            RefId => {
+                let fits = words.next().is_some_and(|id| id.len() <= 4);
+                wanted(fits, name, || "one to four characters".to_string())?;
+            }
+            OneOf(choices) => {
+                let word = words.next().unwrap_or_default();
+                let fits = choices.iter().any(|choice| choice.eq_ignore_ascii_case(word));
+                wanted(fits, name, || format!("one of {}", choices.join(" ")))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn wanted(fits: bool, name: &str, what: impl Fn() -> String) -> Result<(), Fault> {
+    if fits { Ok(()) } else { Err(Fault::Value(format!("{name} takes {}", what()))) }
+}

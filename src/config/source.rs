@@ -1,0 +1,151 @@
+//! `server` and `pool` lines, in the configuration and in `.sources` files.
+
+use super::directive::Class;
+use super::error::Fault;
+use super::files::Files;
+use super::lex::{self, Words};
+use super::source_table::{OptionSyntax, SourceOption, source_options};
+use super::suggest;
+use crate::core::settings::{Host, SourceConfig, SourceOptions};
+
+const MIN_POLL_DEFAULT: i8 = 6;
+const MAX_POLL_DEFAULT: i8 = 10;
+/// Shortest interval, log2 of seconds.
+const POLL_MIN: i8 = -7;
+/// Longest interval, log2 of seconds.
+const POLL_MAX: i8 = 24;
+
+/// The sources in the `.sources` files of `sourcedir` lines.
+///
+/// Each element of `source_dirs` is one line with its directories, searched as `confdir` is: by the name of the file in
+/// bytewise order, and of files with the same name only the one in the directory listed first. The results of several
+/// lines are put one after the other. Files that cannot be read are passed over.
+pub fn read_source_dirs(files: &dyn Files, source_dirs: &[Vec<String>]) -> Vec<SourceConfig> {
+    let paths = source_dirs.iter().flat_map(|directories| fragments(files, directories, ".sources"));
+    paths.filter_map(|path| files.read(&path).ok()).flat_map(|content| parse_sources(&content)).collect()
+}
+
+/// The sources in the content of one `.sources` file.
+///
+/// Lines that are not right are passed over without a word, and so is everything from the first line that is not
+/// terminated by a newline (somebody is still writing it) or is too long.
+pub fn parse_sources(content: &[u8]) -> Vec<SourceConfig> {
+    lex::lines(content)
+        .take_while(|line| line.terminated)
+        .map_while(|line| line.text)
+        .filter_map(|line| {
+            let (name, mut words) = Words::split_directive(&line);
+            let pool = match name.to_ascii_lowercase().as_str() {
+                "server" => false,
+                "pool" => true,
+                _ => return None,
+            };
+            parse(&mut words, pool).ok().flatten()
+        })
+        .collect()
+}
+
+/// The fragments of a configuration in some directories, in the order in which they are read.
+pub(crate) fn fragments(files: &dyn Files, directories: &[String], suffix: &str) -> Vec<String> {
+    let mut found: Vec<(String, &String)> = directories
+        .iter()
+        .flat_map(|directory| files.list(directory).into_iter().map(move |name| (name, directory)))
+        .filter(|(name, _)| name.ends_with(suffix) && !name.starts_with('.'))
+        .collect();
+    // The sort keeps the order of directories among equal names.
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found.dedup_by(|(later, _), (earlier, _)| later == earlier);
+    found.into_iter().map(|(name, directory)| format!("{directory}/{name}")).collect()
+}
+
+/// The arguments of a `server` or `pool` line. `None` if the name is one that no resolver may be asked for.
+pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig>, Fault> {
+    let host = words.next().ok_or(Fault::NoHost)?;
+    let mut options = SourceOptions::default();
+    while let Some(word) = words.next() {
+        let option = SourceOption::find(word).ok_or_else(|| unknown(word))?;
+        read_value(option, &mut options, words)?;
+        if option.class == Class::Planned {
+            words.notes.push(format!("the {} option is not used by this client", option.name));
+        }
+    }
+    settle(&mut options, words);
+    // chronyd finds such names when it adds the source: it complains, and goes on without it.
+    if !host.chars().all(|c| c.is_ascii_graphic()) {
+        words.notes.push("the source is not added: its name has characters that no host name has".to_string());
+        return Ok(None);
+    }
+    let host = host.parse().map_or_else(|_| Host::Name(host.to_string()), Host::Address);
+    Ok(Some(SourceConfig { host, pool, options }))
+}
+
+fn unknown(word: &str) -> Fault {
+    let guess = suggest::near(word, source_options().map(|option| option.name));
+    Fault::Option(guess.unwrap_or_else(|| format!("\"{word}\" is not an option of sources")))
+}
+
+fn read_value(option: &SourceOption, options: &mut SourceOptions, words: &mut Words) -> Result<(), Fault> {
+    let wanted = || Fault::Value(format!("{} takes a number: {}", option.name, option.range().unwrap_or_default()));
+    match option.syntax {
+        OptionSyntax::Flag(set) => set(options),
+        OptionSyntax::Int(min, max, set) => {
+            let value = words.option_integer().filter(|value| (min..=max).contains(value)).ok_or_else(wanted)?;
+            set(options, value);
+        }
+        OptionSyntax::Real(min, max, set) => {
+            let value = words.option_real().ok_or_else(wanted)?;
+            if let Some(value) = words.bring_into(value, min, max) {
+                set(options, value);
+            }
+        }
+        OptionSyntax::Hex(accepted) => {
+            words.option_hex().filter(|value| accepted.contains(value)).ok_or_else(wanted)?;
+        }
+    }
+    Ok(())
+}
+
+/// Applies the rules that involve more than one option.
+fn settle(options: &mut SourceOptions, words: &mut Words) {
+    let typed = (options.min_poll, options.max_poll);
+    options.min_poll = settled_poll(options.min_poll, MIN_POLL_DEFAULT);
+    options.max_poll = settled_poll(options.max_poll, MAX_POLL_DEFAULT).max(options.min_poll);
+    if options.min_poll != typed.0 {
+        words.notes.push(format!("minpoll {} is out of range, {} is used", typed.0, options.min_poll));
+    }
+    if options.max_poll != typed.1 && typed.1 != MAX_POLL_DEFAULT {
+        let why = if (POLL_MIN..=POLL_MAX).contains(&typed.1) { "below minpoll" } else { "out of range" };
+        words.notes.push(format!("maxpoll {} is {why}, {} is used", typed.1, options.max_poll));
+    }
+    // Interleaved mode is defined for version 4.
+    if options.xleave {
+        options.version = 4;
+    }
+}
+
+fn settled_poll(poll: i8, default: i8) -> i8 {
+    if poll < POLL_MIN { default } else { poll.min(POLL_MAX) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_and_their_table_agree_on_defaults() {
+        let line = "server a minpoll 6 maxpoll 10 polltarget 8 maxdelay 3 maxdelayratio 0 maxdelaydevratio 10 \
+            maxdelayquant 0 mindelay 0 asymmetry 1 offset 0 maxunreach 100000 filter 0 minstratum 0 version 4 port 123 \
+            ntsport 4460 certset 0 maxsources 4";
+        let source = parse(&mut Words::split_directive(line).1, false).expect("a source").expect("a name");
+        assert_eq!(source.options, SourceOptions::default());
+        for pair in line.split_ascii_whitespace().skip(2).collect::<Vec<_>>().chunks(2) {
+            let option = SourceOption::find(pair[0]).expect("an option");
+            let said = match option.default {
+                "off" => "0",
+                "estimated" => "1",
+                number => number,
+            };
+            assert_eq!(said, pair[1], "{}", option.name);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What the distributions install loads without a warning, and means what they meant.
+
+use slewd::config::{Config, MemoryFiles, read_source_dirs};
+use slewd::core::settings::{MakeStep, Settings, SourceConfig};
+
+fn load(files: &MemoryFiles, path: &str) -> Config {
+    let config = Config::from_file(files, path, false).unwrap_or_else(|failure| panic!("{path}: {}", failure.error));
+    assert_eq!(config.warnings, [], "{path}");
+    assert_eq!(config.conflict(), None);
+    config
+}
+
+/// Names with the options that differ between distributions: `p` for pool, `i` for iburst, number of sources.
+fn described(sources: &[SourceConfig]) -> Vec<String> {
+    let describe = |source: &SourceConfig| {
+        let pool = if source.pool { "p" } else { "s" };
+        let iburst = if source.options.iburst { "i" } else { "" };
+        format!("{} {pool}{iburst}{}", source.host, source.options.max_sources)
+    };
+    sources.iter().map(describe).collect()
+}
+
+fn step_in_first_three() -> Settings {
+    Settings { makestep: Some(MakeStep { threshold_s: 1.0, limit: 3 }), rtc_sync: true, ..Settings::default() }
+}
+
+fn drift_path(config: &Config) -> Option<&str> {
+    config.files.drift.as_ref().map(|drift| drift.path.as_str())
+}
+
+#[track_caller]
+fn assert_debian_family(config: &Config) {
+    assert_eq!(config.settings, Settings { max_update_skew_ppm: 100.0, ..step_in_first_three() });
+    assert_eq!(drift_path(config), Some("/var/lib/chrony/chrony.drift"));
+    assert_eq!(config.files.keys.as_deref(), Some("/etc/chrony/chrony.keys"));
+    assert_eq!(config.nts.dump_dir.as_deref(), Some("/var/lib/chrony"));
+    assert_eq!(config.logs.dir.as_deref(), Some("/var/log/chrony"));
+    assert_eq!(config.source_dirs, [["/run/chrony-dhcp"], ["/etc/chrony/sources.d"]]);
+}
+
+#[test]
+fn debian_12_with_a_cloud_fragment_and_dhcp() {
+    let files = MemoryFiles::new()
+        .with("/etc/chrony/chrony.conf", include_str!("fixtures/conf/debian-12.conf"))
+        .with("/etc/chrony/conf.d/README", "not read")
+        .with("/etc/chrony/conf.d/cloud.conf", include_str!("fixtures/conf/cloud-link-local.conf"))
+        .with("/run/chrony-dhcp/eth0.sources", include_str!("fixtures/conf/dhcp.sources"))
+        .with("/etc/chrony/sources.d/README", "not read\n");
+    let config = load(&files, "/etc/chrony/chrony.conf");
+    assert_debian_family(&config);
+    assert_eq!(config.files.leap_sec_tz.as_deref(), Some("right/UTC"));
+    assert_eq!(described(&config.sources), ["169.254.169.123 si4", "2.debian.pool.ntp.org pi4"]);
+    let cloud = &config.sources[0].options;
+    assert_eq!((cloud.prefer, cloud.min_poll, cloud.max_poll), (true, 4, 4));
+    let dhcp = read_source_dirs(&files, &config.source_dirs);
+    assert_eq!(described(&dhcp), ["192.0.2.123 si4", "2001:db8::123 si4"]);
+}
+
+#[test]
+fn debian_13() {
+    let files = MemoryFiles::new().with("/etc/chrony/chrony.conf", include_str!("fixtures/conf/debian-13.conf"));
+    let config = load(&files, "/etc/chrony/chrony.conf");
+    assert_debian_family(&config);
+    assert_eq!(config.files.leap_sec_tz, None);
+    assert_eq!(config.files.leap_sec_list.as_deref(), Some("/usr/share/zoneinfo/leap-seconds.list"));
+    assert_eq!(described(&config.sources), ["2.debian.pool.ntp.org pi4"]);
+}
+
+#[test]
+fn ubuntu_24_04() {
+    let files = MemoryFiles::new().with("/etc/chrony/chrony.conf", include_str!("fixtures/conf/ubuntu-24.04.conf"));
+    let config = load(&files, "/etc/chrony/chrony.conf");
+    assert_debian_family(&config);
+    let pools =
+        ["ntp.ubuntu.com pi4", "0.ubuntu.pool.ntp.org pi1", "1.ubuntu.pool.ntp.org pi1", "2.ubuntu.pool.ntp.org pi2"];
+    assert_eq!(described(&config.sources), pools);
+}
+
+#[test]
+fn ubuntu_25_10_uses_nts_by_default() {
+    let files = MemoryFiles::new()
+        .with("/etc/chrony/chrony.conf", include_str!("fixtures/conf/ubuntu-25.10.conf"))
+        .with("/etc/chrony/conf.d/ubuntu-nts.conf", include_str!("fixtures/conf/ubuntu-25.10-nts.conf"))
+        .with(
+            "/etc/chrony/sources.d/ubuntu-ntp-pools.sources",
+            include_str!("fixtures/conf/ubuntu-25.10-pools.sources"),
+        );
+    let config = load(&files, "/etc/chrony/chrony.conf");
+    assert_debian_family(&config);
+    assert_eq!(config.nts.trusted_certs, [(1, "/etc/chrony/nts-bootstrap-ubuntu.crt".to_string())]);
+    let sources = read_source_dirs(&files, &config.source_dirs);
+    assert_eq!(sources.len(), 5);
+    assert!(sources.iter().all(|s| s.pool && s.options.iburst && s.options.nts && s.options.max_sources == 1));
+    let preferred: Vec<bool> = sources.iter().map(|s| s.options.prefer).collect();
+    assert_eq!(preferred, [true, true, true, true, false]);
+    assert_eq!(sources[4].options.cert_set, 1);
+}
+
+#[test]
+fn fedora_rhel_and_centos() {
+    for (text, pool, keys, zone) in [
+        (include_str!("fixtures/conf/fedora-43.conf"), "2.fedora.pool.ntp.org pi4", None, None),
+        (include_str!("fixtures/conf/rhel-10.conf"), "2.rhel.pool.ntp.org pi4", None, None),
+        (
+            include_str!("fixtures/conf/rhel-9.conf"),
+            "2.rhel.pool.ntp.org pi4",
+            Some("/etc/chrony.keys"),
+            Some("right/UTC"),
+        ),
+        (
+            include_str!("fixtures/conf/centos-9.conf"),
+            "2.centos.pool.ntp.org pi4",
+            Some("/etc/chrony.keys"),
+            Some("right/UTC"),
+        ),
+    ] {
+        let config = load(&MemoryFiles::new().with("/etc/chrony.conf", text), "/etc/chrony.conf");
+        assert_eq!(config.settings, step_in_first_three());
+        assert_eq!(described(&config.sources), [pool]);
+        assert_eq!(config.source_dirs, [["/run/chrony-dhcp"]]);
+        assert_eq!(drift_path(&config), Some("/var/lib/chrony/drift"));
+        assert_eq!(config.nts.dump_dir.as_deref(), Some("/var/lib/chrony"));
+        assert_eq!(config.logs.dir.as_deref(), Some("/var/log/chrony"));
+        assert_eq!((config.files.keys.as_deref(), config.files.leap_sec_tz.as_deref()), (keys, zone));
+        assert_eq!(config.files.leap_sec_list.is_some(), zone.is_none());
+    }
+}
+
+#[test]
+fn alpine_closes_the_monitoring_port() {
+    let files = MemoryFiles::new().with("/etc/chrony/chrony.conf", include_str!("fixtures/conf/alpine.conf"));
+    let config = load(&files, "/etc/chrony/chrony.conf");
+    assert_eq!(config.settings, step_in_first_three());
+    assert_eq!(described(&config.sources), ["pool.ntp.org pi4"]);
+    assert_eq!(drift_path(&config), Some("/var/lib/chrony/chrony.drift"));
+    assert_eq!(config.commands.port, 0);
+}
+
+#[test]
+fn arch() {
+    let files = MemoryFiles::new().with("/etc/chrony.conf", include_str!("fixtures/conf/arch.conf"));
+    let config = load(&files, "/etc/chrony.conf");
+    assert_eq!(config.settings, step_in_first_three());
+    assert_eq!(described(&config.sources), ["2.arch.pool.ntp.org pi4"]);
+    assert_eq!(config.files.leap_sec_tz.as_deref(), Some("right/UTC"));
+}
+
+#[test]
+fn opensuse_15_and_16() {
+    let pool = include_str!("fixtures/conf/opensuse-pool.conf");
+    let leap_15 = MemoryFiles::new()
+        .with("/etc/chrony.conf", include_str!("fixtures/conf/opensuse-15.conf"))
+        .with("/etc/chrony.d/pool.conf", pool);
+    let leap_16 = MemoryFiles::new()
+        .with("/usr/etc/chrony.conf", include_str!("fixtures/conf/opensuse-16.conf"))
+        .with("/usr/etc/chrony.d/pool.conf", pool);
+    for (files, path) in [(&leap_15, "/etc/chrony.conf"), (&leap_16, "/usr/etc/chrony.conf")] {
+        let config = load(files, path);
+        assert_eq!(config.settings, step_in_first_three());
+        assert_eq!(described(&config.sources), ["2.opensuse.pool.ntp.org pi4"]);
+        assert_eq!(drift_path(&config), Some("/var/lib/chrony/drift"));
+    }
+    let overridden = leap_16.with("/etc/chrony.d/pool.conf", "server ntp.example.net\n");
+    assert_eq!(described(&load(&overridden, "/usr/etc/chrony.conf").sources), ["ntp.example.net s4"]);
+}
