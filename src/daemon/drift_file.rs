@@ -43,6 +43,13 @@ pub fn read(path: &Path) -> Option<Found> {
     }
 }
 
+/// When the file was last written, whatever is in it.
+pub fn written(path: &Path) -> Option<Utc> {
+    let modified = fs::metadata(path).ok()?.modified().ok()?;
+    let since_1970 = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Some(Utc::from_secs(i64::try_from(since_1970.as_secs()).unwrap_or(0)))
+}
+
 /// Replaces the file at once or not at all. Failure is one line in the log.
 pub fn write(path: &Path, record: &DriftRecord) {
     let temporary = temporary(path);
@@ -63,8 +70,7 @@ fn try_read(path: &Path) -> io::Result<Option<Found>> {
         return Ok(None);
     }
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
-    let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let written = Utc::from_secs(i64::try_from(written.as_secs()).unwrap_or(0));
+    let written = written(path).unwrap_or(Utc::from_secs(0));
     Ok(DriftRecord::parse(&text).map(|record| Found { record, written }))
 }
 
@@ -86,10 +92,7 @@ fn temporary(path: &Path) -> PathBuf {
 
 /// The kernel's words without Rust's `(os error 2)`.
 pub fn plain(reason: &io::Error) -> String {
-    reason.raw_os_error().map_or_else(
-        || reason.to_string(),
-        |code| nix::errno::Errno::from_raw(code).desc().to_owned(),
-    )
+    reason.raw_os_error().map_or_else(|| reason.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned())
 }
 
 #[cfg(test)]

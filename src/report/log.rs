@@ -27,12 +27,16 @@ pub fn line(event: &Event) -> (Level, String) {
         }
         Event::NoSuitableSource => warn("No suitable source for synchronisation".to_owned()),
         Event::MovedToFloor { from_drift_file: true, .. } => info("System time restored from driftfile".to_owned()),
-        Event::MovedToFloor { from_drift_file: false, by } => {
-            warn(format!("System time was before this program was built, moved forward by {:.0} seconds", by.secs_f64()))
-        }
+        Event::MovedToFloor { from_drift_file: false, by } => warn(format!(
+            "System time was before this program was built, moved forward by {:.0} seconds",
+            by.secs_f64()
+        )),
         Event::ForeignChange(by) => {
             let direction = if by.nanos() < 0 { "Backward" } else { "Forward" };
-            warn(format!("{direction} time jump detected! (clock set by another program by {:.6} seconds)", by.secs_f64()))
+            warn(format!(
+                "{direction} time jump detected! (clock set by another program by {:.6} seconds)",
+                by.secs_f64()
+            ))
         }
         Event::Slept(length) => {
             info(format!("Resumed after {:.0} seconds of suspend, asking all sources", length.secs_f64()))
@@ -59,9 +63,9 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::Leap(Leap::Insert) => info("System clock status set to insert leap second".to_owned()),
         Event::Leap(Leap::Delete) => info("System clock status set to delete leap second".to_owned()),
         Event::FrequencyLimited(ppm) => warn(format!("Frequency {ppm:.1} ppm exceeds allowed maximum")),
-        Event::LoneSourceContradicted(source) => {
-            warn(format!("Source {source} contradicts itself and is the only one, waiting for three answers that agree"))
-        }
+        Event::LoneSourceContradicted(source) => warn(format!(
+            "Source {source} contradicts itself and is the only one, waiting for three answers that agree"
+        )),
     }
 }
 
@@ -99,7 +103,10 @@ mod tests {
     fn chronyds_texts_are_kept_to_the_letter() {
         let text = |event: Event| line(&event).1;
         assert_eq!(text(Event::Selected("192.0.2.1 (ntp.example)".into())), "Selected source 192.0.2.1 (ntp.example)");
-        assert_eq!(text(Event::ClockWrong(Span::from_millis(-14_400_000))), "System clock wrong by -14400.000000 seconds");
+        assert_eq!(
+            text(Event::ClockWrong(Span::from_millis(-14_400_000))),
+            "System clock wrong by -14400.000000 seconds"
+        );
         assert_eq!(text(Event::Stepped(Span::from_millis(1500))), "System clock was stepped by 1.500000 seconds");
         let disagree = Obstacle::NoMajority { agreeing: 1, voters: 2 };
         assert_eq!(

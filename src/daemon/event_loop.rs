@@ -1,0 +1,264 @@
+//! The one wait: feeds the engine what happened, and carries out what it says.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+use log::{Level, debug, info, log};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::core::drift::DriftRecord;
+use crate::core::engine::{Engine, Input, Output, Start, What};
+use crate::core::event::Event;
+use crate::core::settings::{Family, Host, SourceConfig};
+use crate::core::source::ExchangeId;
+use crate::daemon::clock::Clock;
+use crate::daemon::drift_file;
+use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::resolver::Resolver;
+use crate::report;
+use crate::sys::clock::ClockWatch;
+use crate::sys::signals::Signals;
+use crate::time::{Raw, Span};
+use crate::wire::ntp::MAX_LEN;
+
+/// How a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// The engine is done: one-shot mode succeeded, or it gave up.
+    Finished {
+        /// Exit status 0.
+        success: bool,
+    },
+    /// A signal asked for it.
+    Signal,
+    /// `-t`: the time was up.
+    TimedOut {
+        /// The clock was synchronised at that moment.
+        synchronised: bool,
+    },
+}
+
+/// Told of what happens, beside the log: the demo draws from it.
+pub trait Observer {
+    /// The engine has something to tell.
+    fn event(&mut self, event: &Event);
+}
+
+/// The log, and nobody else.
+pub struct LogOnly;
+
+impl Observer for LogOnly {
+    fn event(&mut self, event: &Event) {
+        let (level, text) = report::log::line(event);
+        log!(level, "{text}");
+        debug_assert!(level <= Level::Info);
+    }
+}
+
+/// What the loop needs of the world.
+pub struct World<'a> {
+    /// The clock to steer.
+    pub clock: &'a mut dyn Clock,
+    /// Sockets.
+    pub exchanges: Exchanges,
+    /// Signals that end the run; `None` in the demo, where the terminal's default is right.
+    pub signals: Option<Signals>,
+    /// Notices that somebody else set the clock.
+    pub watch: Option<ClockWatch>,
+    /// Where the frequency is remembered.
+    pub drift_file: Option<PathBuf>,
+    /// `-4`, `-6`: overrides what each line says.
+    pub family: Family,
+    /// `-t`: give up after this long.
+    pub timeout: Option<Span>,
+    /// Told of events.
+    pub observer: &'a mut dyn Observer,
+}
+
+/// Runs the engine until something ends it.
+pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
+    let sources = start.sources.clone();
+    let now = world.clock.read();
+    let gives_up = world.timeout.map(|timeout| now.raw + timeout);
+    let mut turner = Loop {
+        engine: Engine::new(start, now),
+        resolver: Resolver::new()?,
+        sources,
+        world,
+        gives_up,
+        buffer: [0; MAX_LEN + 4],
+        ready: Vec::with_capacity(8),
+    };
+    turner.feed(What::Wake);
+    loop {
+        let (deadline, ending) = turner.drain();
+        if let Some(ending) = ending {
+            turner.save_at_exit();
+            return Ok(ending);
+        }
+        if let Some(ending) = turner.wait(deadline)? {
+            turner.save_at_exit();
+            return Ok(ending);
+        }
+    }
+}
+
+struct Loop<'a> {
+    engine: Engine,
+    resolver: Resolver,
+    sources: Vec<SourceConfig>,
+    world: World<'a>,
+    gives_up: Option<Raw>,
+    buffer: Buffer,
+    ready: Vec<ExchangeId>,
+}
+
+impl Loop<'_> {
+    fn feed(&mut self, what: What<'_>) {
+        let now = self.world.clock.read();
+        self.engine.handle_input(Input { now, what });
+    }
+
+    /// Carries out everything the engine wants; returns when it wants to be woken.
+    fn drain(&mut self) -> (Option<Raw>, Option<Ending>) {
+        loop {
+            match self.engine.poll_output() {
+                Output::Send { exchange, to, packet } => {
+                    let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
+                        Ok(stamp) => What::Sent { exchange, stamp },
+                        Err(reason) => {
+                            debug!("Could not send to {to}: {reason}");
+                            What::Unreachable { exchange, never_left: true }
+                        }
+                    };
+                    self.feed(what);
+                }
+                Output::Close(exchange) => self.world.exchanges.close(exchange),
+                Output::Resolve { association } => self.resolve(association),
+                Output::Clock(command) => {
+                    let applied = self.world.clock.apply(command);
+                    self.feed(What::Applied(applied));
+                }
+                Output::Save(record) => self.save(&record),
+                Output::Event(event) => self.world.observer.event(&event),
+                Output::Finish { success } => return (None, Some(Ending::Finished { success })),
+                Output::Timeout { at, why } => {
+                    debug!("Waiting for {why}");
+                    return (at, None);
+                }
+            }
+        }
+    }
+
+    fn resolve(&mut self, association: usize) {
+        let Some(line) = self.sources.get(association) else { return };
+        let family = match self.world.family {
+            Family::Any => line.options.family,
+            family => family,
+        };
+        if let Host::Name(name) = &line.host {
+            self.resolver.ask(association, name.clone(), family);
+        }
+    }
+
+    /// Sleeps until something happens, and feeds it.
+    fn wait(&mut self, deadline: Option<Raw>) -> io::Result<Option<Ending>> {
+        let now = self.world.clock.read().raw;
+        if self.gives_up.is_some_and(|at| at <= now) {
+            info!("Timeout reached");
+            return Ok(Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() }));
+        }
+        let earliest = [deadline, self.gives_up].into_iter().flatten().min();
+        let awake = self.sleep(earliest.map(|at| at - now))?;
+        if awake.signal && self.signalled() {
+            return Ok(Some(Ending::Signal));
+        }
+        if awake.clock_set && self.world.watch.as_ref().is_some_and(ClockWatch::was_set) {
+            debug!("The clock was set");
+        }
+        if awake.resolver {
+            while let Some(answer) = self.resolver.answer() {
+                self.feed(What::Resolved { association: answer.association, addresses: &answer.addresses });
+            }
+        }
+        self.receive();
+        if self.ready.is_empty() {
+            self.feed(What::Wake);
+        }
+        Ok(None)
+    }
+
+    fn signalled(&mut self) -> bool {
+        let name = self.world.signals.as_ref().and_then(Signals::next_name);
+        name.inspect(|name| debug!("Received {name}")).is_some()
+    }
+
+    /// Feeds what the sockets that woke us have to say.
+    fn receive(&mut self) {
+        for index in 0..self.ready.len() {
+            let exchange = self.ready[index];
+            while let Some(arrival) = self.world.exchanges.receive(exchange, &mut self.buffer, self.world.clock) {
+                let now = self.world.clock.read();
+                let what = match arrival {
+                    Arrival::Datagram(length, arrived) => {
+                        What::Datagram { exchange, bytes: &self.buffer[..length], arrived }
+                    }
+                    Arrival::Unreachable => What::Unreachable { exchange, never_left: false },
+                };
+                self.engine.handle_input(Input { now, what });
+            }
+        }
+    }
+
+    /// Leaves the exchanges that have something to say in `ready`.
+    fn sleep(&mut self, time: Option<Span>) -> io::Result<Awake> {
+        let signals = self.world.signals.as_ref().map(|signals| signals.as_fd());
+        let watch = self.world.watch.as_ref().map(|watch| watch.as_fd());
+        let wanted = |fd| PollFd::new(fd, PollFlags::POLLIN);
+        let mut descriptors = vec![wanted(self.resolver.as_fd())];
+        descriptors.extend(signals.map(wanted));
+        descriptors.extend(watch.map(wanted));
+        let own = descriptors.len();
+        descriptors.extend(self.world.exchanges.descriptors().map(wanted));
+        match poll(&mut descriptors, timeout(time)) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(reason) => return Err(reason.into()),
+        }
+        let is_ready = |fd: &PollFd| fd.any().unwrap_or(false);
+        let awake = Awake {
+            resolver: is_ready(&descriptors[0]),
+            signal: signals.is_some() && is_ready(&descriptors[1]),
+            clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
+        };
+        self.ready.clear();
+        let sockets = self.world.exchanges.ids().zip(&descriptors[own..]);
+        self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
+        Ok(awake)
+    }
+
+    fn save(&self, record: &DriftRecord) {
+        if let Some(path) = &self.world.drift_file {
+            drift_file::write(path, record);
+        }
+    }
+
+    fn save_at_exit(&self) {
+        if let Some(record) = self.engine.drift() {
+            self.save(&record);
+        }
+    }
+}
+
+struct Awake {
+    resolver: bool,
+    signal: bool,
+    clock_set: bool,
+}
+
+/// Rounded up: waking a moment too early would only mean to wait again.
+fn timeout(time: Option<Span>) -> PollTimeout {
+    let Some(time) = time else { return PollTimeout::NONE };
+    let millis = time.nanos().max(0).saturating_add(999_999) / 1_000_000;
+    PollTimeout::try_from(millis.min(i64::from(i32::MAX))).unwrap_or(PollTimeout::MAX)
+}

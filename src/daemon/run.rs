@@ -1,0 +1,333 @@
+//! From a configuration to a running daemon, in chronyd's order (spec 4.2).
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use log::{LevelFilter, debug, error, info, warn};
+
+use crate::config::{Config, Failure};
+use crate::core::engine::{Floor, Mode, Start};
+use crate::core::estimate::FrequencyPrior;
+use crate::core::settings::{Family, MakeStep};
+use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
+use crate::daemon::drift_file::{self, Found};
+use crate::daemon::event_loop::{self, Ending, LogOnly};
+use crate::daemon::exchanges::Exchanges;
+use crate::daemon::files::RealFiles;
+use crate::daemon::logging::{self, Destination, FATAL};
+use crate::daemon::pid_file::{PidFile, Refusal};
+use crate::sys::clock::ClockWatch;
+use crate::sys::daemonize::{Foreground, daemonize};
+use crate::sys::signals::Signals;
+use crate::sys::{clock, notify, privileges, process};
+use crate::time::{BUILD_EPOCH, Span, Utc};
+
+/// A drift file from further in the future was written by a clock that was wrong.
+const PLAUSIBLE_AFTER_BUILD: Span = Span::from_secs(20 * 365 * 86_400);
+
+/// `-s`: smaller differences between the hardware clock and the system clock are left alone.
+const RTC_DIFFERENCE: Span = Span::from_secs(1);
+
+/// Where the kernel shows the hardware clock, in seconds since 1970.
+const RTC_TIME: &str = "/sys/class/rtc/rtc0/since_epoch";
+
+/// Where a configuration is looked for, in this order.
+const CONFIG_PATHS: [&str; 3] = ["/etc/slewd/slewd.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf"];
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// `-f`.
+    pub config_file: Option<String>,
+    /// Configuration given as arguments, one line each; replaces the file.
+    pub config_lines: Vec<String>,
+    /// `-q`, `-Q`.
+    pub mode: Mode,
+    /// Neither `-d` nor `-n` nor a one-shot mode: go into the background.
+    pub background: bool,
+    /// Where messages go, unless the caller decided otherwise.
+    pub destination: Destination,
+    /// `-L`.
+    pub level: LevelFilter,
+    /// `-x`.
+    pub observe_only: bool,
+    /// `-t`.
+    pub timeout: Option<Span>,
+    /// `-R`.
+    pub restarted: bool,
+    /// `-s`.
+    pub set_from_rtc: bool,
+    /// `-u`.
+    pub user: Option<String>,
+    /// `-U`.
+    pub skip_root_check: bool,
+    /// `-P`.
+    pub priority: Option<u8>,
+    /// `-m`.
+    pub lock_memory: bool,
+    /// `-4`, `-6`.
+    pub family: Family,
+    /// `--client-only`.
+    pub client_only: bool,
+    /// The name we were called by: `chronyd` if installed under that name.
+    pub ident: String,
+}
+
+/// Reads the configuration; used by `-p` as well.
+pub fn load(options: &Options) -> Result<Config, Box<Failure>> {
+    let files = RealFiles;
+    if !options.config_lines.is_empty() {
+        return Config::from_arguments(&files, &options.config_lines, options.client_only);
+    }
+    if let Some(path) = &options.config_file {
+        return Config::from_file(&files, path, options.client_only);
+    }
+    match CONFIG_PATHS.iter().find(|path| Path::new(path).exists()) {
+        Some(path) => Config::from_file(&files, path, options.client_only),
+        None => Config::built_in(&files),
+    }
+}
+
+/// Runs the daemon to its end.
+pub fn run(options: Options) -> ExitCode {
+    let foreground = match options.background.then(daemonize).transpose() {
+        Ok(foreground) => foreground,
+        Err(reason) => return fail(None, &format!("Could not go into the background : {reason}")),
+    };
+    if let Err(reason) = logging::init(&options.destination, options.level, &options.ident) {
+        return fail(foreground, &format!("Could not open log file : {}", drift_file::plain(&reason)));
+    }
+    let config = match load(&options) {
+        Ok(config) => config,
+        Err(failure) => {
+            failure.warnings.iter().for_each(|warning| warn!("{warning}"));
+            let remedy = &failure.error.remedy;
+            let hint = if remedy.is_empty() { String::new() } else { format!(" ({remedy})") };
+            return fail(foreground, &format!("{}{hint}", failure.error));
+        }
+    };
+    match prepare(&options, &config) {
+        Ok(prepared) => serve(&options, &config, prepared, foreground),
+        Err(message) => fail(foreground, &message),
+    }
+}
+
+/// What is acquired before root is dropped.
+struct Prepared {
+    _pid_file: Option<PidFile>,
+    signals: Signals,
+    controls_clock: bool,
+}
+
+fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
+    if let Some(conflict) = config.conflict() {
+        return Err(conflict.to_string());
+    }
+    let pid_file = take_pid_file(options, config)?;
+    info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let controls_clock = may_control_clock(options)?;
+    if options.set_from_rtc && controls_clock {
+        set_from_rtc(config);
+    }
+    let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
+    claim_resources(options, config);
+    drop_root(options, config, controls_clock)?;
+    Ok(Prepared { _pid_file: pid_file, signals, controls_clock })
+}
+
+fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
+    if options.mode == Mode::MeasureOnce {
+        return Ok(None);
+    }
+    let Some(path) = &config.process.pid_file else { return Ok(None) };
+    match PidFile::create(Path::new(path)) {
+        Ok(file) => Ok(Some(file)),
+        Err(Refusal::Running(pid)) => {
+            Err(format!("Another {} may already be running (pid={pid}), check {path}", options.ident))
+        }
+        // Without -x chronyd must be root and can write it; an observer need not.
+        Err(Refusal::Unwritable(reason)) if options.observe_only || !privileges::is_root() => {
+            warn!("Could not open {path} : {}", drift_file::plain(&reason));
+            Ok(None)
+        }
+        Err(Refusal::Unwritable(reason)) => Err(format!("Could not open {path} : {}", drift_file::plain(&reason))),
+    }
+}
+
+/// Without the capability the clock is observed, except where setting it is all that was asked for.
+fn may_control_clock(options: &Options) -> Result<bool, String> {
+    if options.observe_only || options.mode == Mode::MeasureOnce {
+        if options.observe_only {
+            info!("Disabled control of system clock");
+        }
+        return Ok(false);
+    }
+    if privileges::has_cap_sys_time() {
+        return Ok(true);
+    }
+    if options.mode == Mode::SetOnce {
+        return Err("CAP_SYS_TIME not present (-q needs it to set the clock: run as root, or use -Q)".to_owned());
+    }
+    warn!("CAP_SYS_TIME not present, disabled control of system clock: it is observed only");
+    Ok(false)
+}
+
+fn claim_resources(options: &Options, config: &Config) {
+    if (options.lock_memory || config.process.lock_all)
+        && let Err(reason) = process::lock_memory()
+    {
+        warn!("Could not lock memory : {reason}");
+    }
+    let priority = options.priority.unwrap_or(config.process.sched_priority);
+    if priority > 0
+        && let Err(reason) = process::realtime_priority(priority)
+    {
+        warn!("Could not set scheduling priority {priority} : {reason}");
+    }
+}
+
+fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result<(), String> {
+    if !privileges::is_root() {
+        return Ok(());
+    }
+    let name = options.user.as_ref().or(config.process.user.as_ref()).map_or("root", String::as_str);
+    let user = privileges::find_user(name).ok().flatten();
+    let user = user.ok_or_else(|| format!("Could not get user/group ID of {name}"))?;
+    if user.uid == 0 {
+        if options.mode == Mode::Discipline {
+            warn!("Running with root privileges");
+        }
+        return Ok(());
+    }
+    let keep = if controls_clock { &[privileges::Capability::SysTime][..] } else { &[] };
+    privileges::drop_root(&user, keep).map_err(|reason| format!("Could not become user {name} : {reason}"))
+}
+
+/// The system clock from the hardware clock, unless that is earlier than the drift file (spec 4.1, `-s`).
+fn set_from_rtc(config: &Config) {
+    let text = fs::read_to_string(RTC_TIME).ok();
+    let Some(rtc) = text.and_then(|text| text.trim().parse().ok()).map(Utc::from_secs) else {
+        return debug!("No hardware clock at {RTC_TIME}");
+    };
+    let written = config.files.drift.as_ref().and_then(|drift| drift_file::written(Path::new(&drift.path)));
+    if written.is_some_and(|written| rtc < written) {
+        return warn!("RTC time before last driftfile modification (ignored)");
+    }
+    let behind = rtc - clock::read().utc;
+    if behind.abs() >= RTC_DIFFERENCE {
+        match clock::step(behind) {
+            Ok(()) => info!("System time set from RTC"),
+            Err(failure) => warn!("{failure}"),
+        }
+    }
+}
+
+fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {
+    let mut clock: Box<dyn Clock> =
+        if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
+    let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
+    let start = start(options, config, drift_path.map(Path::new));
+    let world = event_loop::World {
+        clock: clock.as_mut(),
+        exchanges: Exchanges::new(config.network.clone()),
+        signals: Some(prepared.signals),
+        watch: ClockWatch::new(),
+        drift_file: drift_path.map(Into::into),
+        family: options.family,
+        timeout: options.timeout,
+        observer: &mut LogOnly,
+    };
+    tell_service_manager("READY=1");
+    if let Some(foreground) = foreground {
+        foreground.ready();
+    }
+    let ending = event_loop::run(start, world);
+    tell_service_manager("STOPPING=1");
+    if options.mode == Mode::Discipline {
+        info!("{} exiting", options.ident);
+    }
+    match ending {
+        Ok(Ending::Finished { success: true } | Ending::Signal | Ending::TimedOut { synchronised: true }) => {
+            ExitCode::SUCCESS
+        }
+        Ok(Ending::Finished { success: false } | Ending::TimedOut { synchronised: false }) => ExitCode::FAILURE,
+        Err(reason) => fail(None, &format!("Could not wait for events : {reason}")),
+    }
+}
+
+fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start {
+    let found = drift_path.and_then(drift_file::read);
+    let mut settings = config.settings.clone();
+    if let Some(makestep) = settings.makestep.as_mut().filter(|makestep| makestep.limit > 0 && options.restarted) {
+        makestep.limit = 0;
+    } else if options.restarted && settings.makestep.is_none() {
+        settings.makestep = Some(MakeStep { threshold_s: 0.0, limit: 0 });
+    }
+    Start {
+        settings,
+        sources: config.sources.clone(),
+        mode: options.mode,
+        prior: prior(found.as_ref()),
+        floor: floor(drift_path.and_then(drift_file::written)),
+        drift_interval: Span::from_secs(config.files.drift.as_ref().map_or(3600, |drift| i64::from(drift.interval_s))),
+        seed: seed(),
+    }
+}
+
+/// What is known of the frequency: from the drift file, or else what the kernel runs at.
+fn prior(found: Option<&Found>) -> FrequencyPrior {
+    let age = |found: &Found| drift_file::age(found, clock::read().utc);
+    if let Some(prior) = found.and_then(|found| found.record.prior(age(found))) {
+        return prior;
+    }
+    let kernel_ppm = clock::state().map_or(0.0, |state| state.frequency_ppm);
+    if kernel_ppm.abs() > clock::MAX_FREQUENCY_PPM / 2.0 || kernel_ppm == 0.0 {
+        return FrequencyPrior::unknown();
+    }
+    info!("Initial frequency {:.3} ppm", -kernel_ppm);
+    FrequencyPrior { frequency: kernel_ppm * 1e-6, ..FrequencyPrior::unknown() }
+}
+
+fn floor(written: Option<Utc>) -> Floor {
+    let build = Floor { utc: BUILD_EPOCH, from_drift_file: false };
+    match written.filter(|written| *written > BUILD_EPOCH && *written - BUILD_EPOCH < PLAUSIBLE_AFTER_BUILD) {
+        Some(written) => Floor { utc: written, from_drift_file: true },
+        None => build,
+    }
+}
+
+fn seed() -> [u8; 16] {
+    let mut seed = [0; 16];
+    match process::random_seed() {
+        Ok(random) => seed.copy_from_slice(&random[..16]),
+        Err(reason) => {
+            warn!("No random numbers from the kernel ({reason}): cookies can be guessed");
+            seed[..8].copy_from_slice(&clock::read().raw.nanos().to_le_bytes());
+        }
+    }
+    seed
+}
+
+fn tell_service_manager(state: &str) {
+    if let Ok(socket) = env::var("NOTIFY_SOCKET")
+        && let Err(reason) = notify::service_manager(&socket, state)
+    {
+        debug!("Could not tell the service manager {state}: {reason}");
+    }
+}
+
+/// In the background the waiting foreground process prints the message, and the log has it as well.
+fn fail(foreground: Option<Foreground>, message: &str) -> ExitCode {
+    if log::max_level() == LevelFilter::Off {
+        eprintln!("Fatal error : {message}");
+    } else {
+        error!(target: FATAL, "Fatal error : {message}");
+    }
+    if let Some(foreground) = foreground {
+        foreground.failed(message);
+    }
+    ExitCode::FAILURE
+}
