@@ -278,6 +278,11 @@ impl Bank {
         [self.mean_of(LEAD), self.mean_of(FREQUENCY)]
     }
 
+    /// Variance of the frequency.
+    pub(super) fn frequency_variance(&self) -> f64 {
+        self.covariance(FREQUENCY, FREQUENCY)
+    }
+
     /// What a sample of this source should show at the state's instant, in seconds from the reference.
     pub(super) fn expected(&self, slot: usize) -> f64 {
         self.observed(slot).map(|dim| self.mean_of(dim)).sum()

@@ -217,7 +217,7 @@ impl Joint {
     /// Applies confirmed samples to a state widened enough to make them regular.
     fn accept(&mut self, agreeing: &Waiting, newest: &Sample) {
         for held in agreeing.iter() {
-            self.filter.confirm(&held.sample, &held.interval.without_tilt());
+            self.filter.confirm(&held.sample, &held.interval);
         }
         if !self.filter.bank.tidy() {
             self.restart(newest);
