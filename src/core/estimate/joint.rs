@@ -16,6 +16,8 @@ const REPLAY_FIRST: u32 = 10;
 const LEAN_MOVED: f64 = 0.15;
 /// Doubtful samples that must agree before they are believed.
 const CONFIRMATIONS: usize = 3;
+/// Regular samples of other sources that make a doubtful one its source's own affair.
+const CONTRADICTIONS: u32 = 2;
 /// A jump is taken to have come about over at least this time, in seconds, ...
 const JUMP_OVER_S: f64 = 64.0;
 /// ... and not to need more frequency than this.
@@ -64,6 +66,7 @@ impl Joint {
     pub(super) fn feed(&mut self, sample: &Sample, active: &[Slot]) -> Outcome {
         let slot = sample.slot.index();
         let arrival = self.observe(sample);
+        self.blame_source(sample);
         self.history.push(sample);
         let step = if self.wants_replay(slot, &arrival) {
             self.replay()
@@ -73,10 +76,13 @@ impl Joint {
         match step {
             Some(step) if step.sane && step.verdict.applied => {
                 self.last_used[slot] = Some(sample.at);
+                self.contradict(sample.slot, step.interval.half_width);
                 self.widen_liars(active);
                 Outcome::Used { surprise: step.verdict.innovation > SURPRISING || arrival.excessive }
             }
-            Some(step) if step.sane => self.hold(Held { sample: *sample, interval: step.interval }, active),
+            Some(step) if step.sane => {
+                self.hold(Held { sample: *sample, interval: step.interval, contradictions: 0 }, active)
+            }
             _ => self.restart(sample),
         }
     }
@@ -199,19 +205,38 @@ impl Joint {
             self.filter.bank.distrust(deviation * deviation, frequency * frequency);
             self.accept(&agreeing, &new.sample);
             Outcome::Reacquired
-        } else if sources == 1 && self.contradicted(&agreeing, new.sample.slot, active) {
-            self.filter.bank.distrust_source(new.sample.slot.index(), deviation * deviation);
-            self.accept(&agreeing, &new.sample);
-            Outcome::Used { surprise: true }
         } else {
             Outcome::Held
         }
     }
 
-    /// While this source alone said otherwise, another one was regular: the source has moved, not our clock.
-    fn contradicted(&self, agreeing: &Waiting, slot: Slot, active: &[Slot]) -> bool {
-        let first = agreeing.iter().map(|held| held.sample.at).min();
-        active.iter().any(|&other| other != slot && self.last_used[other.index()] > first)
+    /// A source repeats what made it doubtful, and others were regular in between: it is the source that has moved, not
+    /// our clock. Its bias is set free before the sample is judged.
+    fn blame_source(&mut self, sample: &Sample) {
+        let (slot, deviation) = (sample.slot, self.filter.deviation(sample));
+        let half_width = self.known.paths[slot.index()].interval(sample.delay.secs_f64(), 0.0).half_width;
+        let repeated = self.waiting.iter().any(|held| {
+            let tolerance = half_width + held.interval.half_width;
+            held.sample.slot == slot
+                && held.contradictions >= CONTRADICTIONS
+                && deviation.abs() > tolerance
+                && (self.filter.deviation(&held.sample) - deviation).abs() < 0.5 * deviation.abs() + tolerance
+        });
+        if repeated {
+            self.filter.bank.distrust_source(slot.index(), deviation * deviation);
+            self.waiting.retain(|held| held.sample.slot != slot);
+            self.set_checkpoint();
+        }
+    }
+
+    /// A regular sample contradicts the doubtful ones of other sources, if its interval is tight enough to tell.
+    fn contradict(&mut self, slot: Slot, half_width: f64) {
+        let filter = &self.filter;
+        self.waiting.for_each(|held| {
+            if held.sample.slot != slot && 2.0 * half_width < filter.deviation(&held.sample).abs() {
+                held.contradictions += 1;
+            }
+        });
     }
 
     /// Applies confirmed samples to a state widened enough to make them regular.
