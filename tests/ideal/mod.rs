@@ -6,42 +6,42 @@ use slewd::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sam
 use slewd::time::{Lead, Raw, Span};
 
 /// Where UTC is ahead of the raw counter at the start: an arbitrary date.
-pub const START_LEAD_NS: i64 = 1_800_000_000_000_000_000;
+pub(crate) const START_LEAD_NS: i64 = 1_800_000_000_000_000_000;
 
 /// What the network and the oscillator do.
 #[derive(Clone, Copy)]
-pub struct Scenario {
-    pub name: &'static str,
-    pub sources: usize,
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) sources: usize,
     /// Base delay of one direction, mean queueing of one direction (seconds), wander per square root of a second.
-    pub base: f64,
-    pub jitter: f64,
-    pub wander: f64,
-    pub frequency: f64,
-    pub duration: usize,
-    pub loss: f64,
+    pub(crate) base: f64,
+    pub(crate) jitter: f64,
+    pub(crate) wander: f64,
+    pub(crate) frequency: f64,
+    pub(crate) duration: usize,
+    pub(crate) loss: f64,
     /// Requests queue (1-2a), replies (1+2a) times the jitter.
-    pub asymmetry: f64,
+    pub(crate) asymmetry: f64,
     /// Exponent of Lomax jitter of the same mean.
-    pub lomax: Option<f64>,
+    pub(crate) lomax: Option<f64>,
     /// From an instant on, the first source's requests and replies take longer.
-    pub route: Option<[f64; 3]>,
+    pub(crate) route: Option<[f64; 3]>,
     /// Between two instants requests take 3 ms longer and queue three times as much.
-    pub congestion: Option<[f64; 2]>,
+    pub(crate) congestion: Option<[f64; 2]>,
     /// Frequency sine: amplitude and period.
-    pub sine: Option<[f64; 2]>,
+    pub(crate) sine: Option<[f64; 2]>,
     /// At an instant the frequency, or the clock, jumps.
-    pub frequency_step: Option<[f64; 2]>,
-    pub clock_step: Option<[f64; 2]>,
+    pub(crate) frequency_step: Option<[f64; 2]>,
+    pub(crate) clock_step: Option<[f64; 2]>,
     /// Half the asymmetry of each source's path.
-    pub bias: [f64; 4],
+    pub(crate) bias: [f64; 4],
     /// At an instant the first server's clock jumps.
-    pub server_step: Option<[f64; 2]>,
+    pub(crate) server_step: Option<[f64; 2]>,
     /// Part of the packets that queue five jitters more.
-    pub bimodal: f64,
+    pub(crate) bimodal: f64,
 }
 
-pub const QUIET: Scenario = Scenario {
+pub(crate) const QUIET: Scenario = Scenario {
     name: "",
     sources: 1,
     base: 1e-2,
@@ -63,8 +63,8 @@ pub const QUIET: Scenario = Scenario {
 };
 
 /// One second's grid of the clock's error, and the random numbers of the network.
-pub struct World {
-    pub scenario: Scenario,
+pub(crate) struct World {
+    pub(crate) scenario: Scenario,
     lead: Vec<f64>,
     rate: Vec<f64>,
     rng: fastrand::Rng,
@@ -72,30 +72,30 @@ pub struct World {
 
 /// Errors over the second half of a run.
 #[derive(Clone, Copy, Debug)]
-pub struct Score {
-    pub rms_us: f64,
-    pub worst_us: f64,
-    pub frequency_rms_ppb: f64,
-    pub requests_per_hour: f64,
-    pub detours: usize,
+pub(crate) struct Score {
+    pub(crate) rms_us: f64,
+    pub(crate) worst_us: f64,
+    pub(crate) frequency_rms_ppb: f64,
+    pub(crate) requests_per_hour: f64,
+    pub(crate) detours: usize,
 }
 
 /// One answered request.
-pub struct Exchange {
-    pub sample: Sample,
-    pub arrival: f64,
+pub(crate) struct Exchange {
+    pub(crate) sample: Sample,
+    pub(crate) arrival: f64,
 }
 
-pub fn normal(rng: &mut fastrand::Rng) -> f64 {
+pub(crate) fn normal(rng: &mut fastrand::Rng) -> f64 {
     (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
 }
 
-pub fn slot(index: usize) -> Slot {
+pub(crate) fn slot(index: usize) -> Slot {
     Slot::new(index).expect("a small index")
 }
 
 impl World {
-    pub fn new(scenario: Scenario, seed: u64) -> Self {
+    pub(crate) fn new(scenario: Scenario, seed: u64) -> Self {
         let mut rng = fastrand::Rng::with_seed(seed.wrapping_mul(0x9e37_79b9) + 17);
         let n = scenario.duration + 60;
         let (mut walk, mut x) = (scenario.frequency, 0.0);
@@ -130,7 +130,7 @@ impl World {
     }
 
     /// A request sent at `t`; `None` if a packet was lost.
-    pub fn exchange(&mut self, source: usize, t: f64) -> Option<Exchange> {
+    pub(crate) fn exchange(&mut self, source: usize, t: f64) -> Option<Exchange> {
         let sc = self.scenario;
         let mut out = sc.base + self.queue(sc.jitter * (1.0 - 2.0 * sc.asymmetry));
         let mut back = sc.base + self.queue(sc.jitter * (1.0 + 2.0 * sc.asymmetry));
@@ -159,7 +159,7 @@ impl World {
 }
 
 /// The poll rule: a burst, gaps that double, then wander against noise, with early polls paid from a bucket.
-pub struct Polls {
+pub(crate) struct Polls {
     due: Vec<f64>,
     asked: Vec<usize>,
     staggered: Vec<bool>,
@@ -172,7 +172,7 @@ impl Polls {
     const SHORTEST: f64 = 64.0;
     const LONGEST: f64 = 1024.0;
 
-    pub fn new(sources: usize) -> Self {
+    pub(crate) fn new(sources: usize) -> Self {
         Polls {
             due: (0..sources).map(|j| Self::START + 0.01 * j as f64).collect(),
             asked: vec![0; sources],
@@ -182,12 +182,12 @@ impl Polls {
         }
     }
 
-    pub fn first(&self) -> (usize, f64) {
+    pub(crate) fn first(&self) -> (usize, f64) {
         let j = (0..self.due.len()).min_by(|&a, &b| self.due[a].total_cmp(&self.due[b])).expect("sources");
         (j, self.due[j])
     }
 
-    pub fn plan(&mut self, j: usize, t: f64, outcome: Option<Outcome>, estimator: &Estimator, active: &[Slot]) {
+    pub(crate) fn plan(&mut self, j: usize, t: f64, outcome: Option<Outcome>, estimator: &Estimator, active: &[Slot]) {
         let asked = self.asked[j];
         self.asked[j] += 1;
         self.due[j] = t + self.gap(j, asked, t - Self::START, outcome, estimator, active);
@@ -235,7 +235,7 @@ impl Polls {
 }
 
 /// Runs one seed and scores the second half.
-pub fn run(scenario: Scenario, seed: u64) -> Score {
+pub(crate) fn run(scenario: Scenario, seed: u64) -> Score {
     let mut world = World::new(scenario, seed);
     let mut polls = Polls::new(scenario.sources);
     let mut estimator = Estimator::new(FrequencyPrior::unknown());
@@ -284,7 +284,7 @@ pub fn run(scenario: Scenario, seed: u64) -> Score {
     }
 }
 
-pub fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     0.5 * (values[(n - 1) / 2] + values[n / 2])
