@@ -299,3 +299,112 @@ impl Joint {
         Outcome::Reacquired
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::bank::{MODELS, WANDER_GRID};
+    use super::*;
+    use crate::time::Lead;
+
+    fn normal(rng: &mut fastrand::Rng) -> f64 {
+        (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+    }
+
+    fn slot(index: usize) -> Slot {
+        Slot::new(index).expect("a small index")
+    }
+
+    /// Samples of a clock with constant wander, polled at the knee of the poll rule, jitter 1 ms.
+    fn wandering(wander: f64, count: usize, rng: &mut fastrand::Rng) -> Vec<Sample> {
+        const JITTER: f64 = 1e-3;
+        let gap = (1.5 * 0.25 * JITTER * JITTER / (wander * wander)).cbrt();
+        let (mut t, mut x, mut f) = (1e3, 0.0, 0.0);
+        let mut one = |_| {
+            // Phase and frequency after one gap of white frequency noise's integral.
+            let (a, b) = (normal(rng), normal(rng));
+            x += gap * f + wander * gap.powf(1.5) * (0.5 * a + b / 12f64.sqrt());
+            f += wander * gap.sqrt() * a;
+            t += gap;
+            let (out, back) = (-JITTER * (1.0 - rng.f64()).ln(), -JITTER * (1.0 - rng.f64()).ln());
+            Sample {
+                slot: slot(0),
+                at: Raw::from_nanos((t * 1e9) as i64),
+                lead: Lead::from_nanos(((x + 0.5 * (out - back)) * 1e9) as i64),
+                delay: Span::from_secs_f64(0.02 + out + back),
+            }
+        };
+        (0..count).map(&mut one).collect()
+    }
+
+    #[test]
+    fn the_wander_is_recognised() {
+        for (wander, at) in [(1e-9, 2), (1e-7, 6)] {
+            assert_eq!(WANDER_GRID[at], wander);
+            let mut weights: Vec<f64> = (0..40)
+                .map(|seed| {
+                    let mut joint = Joint::new(FrequencyPrior::unknown());
+                    for sample in wandering(wander, 100, &mut fastrand::Rng::with_seed(seed)) {
+                        joint.feed(&sample, &[sample.slot]);
+                    }
+                    let w = &joint.filter.bank.weights;
+                    w[at] + w[at - 1].max(w[(at + 1).min(MODELS - 1)])
+                })
+                .collect();
+            weights.sort_by(f64::total_cmp);
+            println!("wander {wander:e}: median weight {:.2}, least {:.2}", weights[20], weights[0]);
+            assert!(weights[20] > 0.7, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_changes_nothing_when_nothing_was_learnt() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let mut joint = Joint::new(FrequencyPrior::unknown());
+        let samples: Vec<Sample> = wandering(1e-9, 60, &mut rng)
+            .into_iter()
+            .enumerate()
+            .map(|(i, sample)| Sample { slot: slot(i % 3), ..sample })
+            .collect();
+        let active = [slot(0), slot(1), slot(2)];
+        for sample in &samples[..40] {
+            joint.feed(sample, &active);
+        }
+        joint.replay();
+        for sample in &samples[40..] {
+            joint.history.push(sample);
+            joint.filter.step(&joint.beliefs, &joint.known, sample);
+        }
+        let incremental = joint.filter.clone();
+        joint.replay();
+        let (a, b) = (&incremental.bank, &joint.filter.bank);
+        assert_eq!(joint.history.samples().len(), 60);
+        assert_eq!((a.at, a.reference, a.dims, &a.weights), (b.at, b.reference, b.dims, &b.weights));
+        assert_eq!(a.mean, b.mean);
+        assert_eq!(a.cov, b.cov);
+    }
+
+    #[test]
+    fn excluding_a_source_undoes_its_samples() {
+        let mut rng = fastrand::Rng::with_seed(6);
+        let good = wandering(1e-9, 30, &mut rng);
+        let bad = |sample: &Sample| Sample { slot: slot(1), lead: sample.lead + Span::from_millis(3), ..*sample };
+        let (mut with, mut without) = (Joint::new(FrequencyPrior::unknown()), Joint::new(FrequencyPrior::unknown()));
+        for sample in &good {
+            without.feed(sample, &[slot(0)]);
+            with.feed(sample, &[slot(0), slot(1)]);
+            with.feed(&bad(sample), &[slot(0), slot(1)]);
+        }
+        let apart = |with: &Joint| with.filter.bank.track()[0] - without.filter.bank.track()[0];
+        assert!(apart(&with).abs() > 5e-4, "{}", apart(&with));
+        assert!(with.exclude(slot(1)));
+        assert!(apart(&with).abs() < 1e-4, "{}", apart(&with));
+        assert!(!with.exclude(slot(0)), "the last source stays");
+    }
+
+    #[test]
+    fn fits_in_64_kib() {
+        let size = size_of::<Joint>();
+        println!("{size} bytes");
+        assert!(size <= 64 * 1024, "{size}");
+    }
+}
