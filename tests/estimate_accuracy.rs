@@ -3,7 +3,10 @@
 
 mod ideal;
 
-use ideal::{QUIET, Scenario, Score, median, run};
+use std::time::Instant;
+
+use ideal::{QUIET, Scenario, Score, World, median, run, slot};
+use slewd::core::estimate::{Estimator, FrequencyPrior};
 
 /// Scenario, the model's median RMS error in the same kind of world, and the error of a filter told all parameters.
 const MAIN: [(Scenario, f64, f64); 12] = [
@@ -70,5 +73,52 @@ fn table() {
     }
     for scenario in OTHERS.iter().filter(|scenario| wanted(scenario)) {
         report(scenario, &scores(*scenario, seeds.clone()), f64::NAN, f64::NAN);
+    }
+}
+
+#[test]
+fn errors_are_those_of_the_model() {
+    /// The medians of two sets of 20 seeds differ by 10 % even with the same estimator.
+    const TOLERANCE: f64 = 1.15;
+    const CHECKED: [&str; 7] = ["wan-1ms", "pool-4", "lan-10us", "asym", "pool-heavy", "wander-hi", "vm-wander"];
+    for (scenario, model, floor) in MAIN.iter().filter(|(scenario, ..)| CHECKED.contains(&scenario.name)) {
+        let rms = report(scenario, &scores(*scenario, 0..20), *model, *floor);
+        assert!(rms < TOLERANCE * model, "{}: {rms} us instead of {model}", scenario.name);
+    }
+}
+
+/// Infinite variance of the jitter once drove one seed to 1044 us: the rules for path changes and liars must not fire.
+#[test]
+fn heavy_tails_have_no_bad_seeds() {
+    let heavy = MAIN.iter().find(|(scenario, ..)| scenario.name == "pool-heavy").expect("a scenario").0;
+    let worst = scores(heavy, 100..160).iter().map(|score| score.rms_us).fold(0.0, f64::max);
+    println!("worst of 60 seeds: {worst:.0} us");
+    assert!(worst < 250.0, "{worst}");
+}
+
+/// A server whose clock jumps inside its root distance must not drag the others along.
+#[test]
+fn a_jumping_server_drags_nobody() {
+    let jump = OTHERS.iter().find(|scenario| scenario.name == "server-step").expect("a scenario");
+    let worst = scores(*jump, 0..60).iter().map(|score| score.rms_us).fold(0.0, f64::max);
+    println!("worst of 60 seeds: {worst:.0} us");
+    assert!(worst < 400.0, "{worst}");
+}
+
+/// Prints the cost of one update, replays apart.
+#[test]
+#[ignore = "timing"]
+fn cost() {
+    for sources in [1, 4, 16] {
+        let mut world = World::new(Scenario { sources, duration: 400_000, ..QUIET }, 1);
+        let active: Vec<_> = (0..sources).map(slot).collect();
+        let samples: Vec<_> =
+            (0..4000).filter_map(|i| world.exchange(i % sources, 10.0 + 90.0 * i as f64).map(|e| e.sample)).collect();
+        let mut estimator = Estimator::new(FrequencyPrior::unknown());
+        samples[..1000].iter().for_each(|sample| drop(estimator.feed(sample, &active)));
+        let start = Instant::now();
+        samples[1000..].iter().for_each(|sample| drop(estimator.feed(sample, &active)));
+        let each = start.elapsed().as_secs_f64() / 3000.0;
+        println!("{sources:2} sources: {:.1} us per sample", each * 1e6);
     }
 }
