@@ -77,7 +77,6 @@ pub(crate) struct Score {
     pub(crate) worst_us: f64,
     pub(crate) frequency_rms_ppb: f64,
     pub(crate) requests_per_hour: f64,
-    pub(crate) detours: usize,
 }
 
 /// One answered request.
@@ -280,7 +279,6 @@ pub(crate) fn run(scenario: Scenario, seed: u64) -> Score {
         worst_us: 1e6 * worst,
         frequency_rms_ppb: 1e9 * (sums[1] / seconds).sqrt(),
         requests_per_hour: f64::from(requests) * 3600.0 / end as f64,
-        detours: 0,
     }
 }
 

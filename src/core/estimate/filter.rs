@@ -1,7 +1,8 @@
 //! The part of the estimator that a replay recomputes: the bank and what it has learnt of each source's jitter.
 
 use super::asymmetry::{Asymmetry, STEEPEST};
-use super::bank::{Bank, Beliefs};
+use super::bank::Bank;
+use super::beliefs::Beliefs;
 use super::interval::Interval;
 use super::path::Path;
 use super::prior::FrequencyPrior;

@@ -1,12 +1,12 @@
 //! The joint filter over all sources: what to do with a sample beyond Bayes' rule.
 
-use super::bank::Beliefs;
+use super::beliefs::Beliefs;
 use super::filter::{Filter, Knowledge, Step};
 use super::history::{Held, History, Waiting};
 use super::path::{Arrival, Change};
 use super::prior::FrequencyPrior;
 use super::{MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
-use crate::time::{Raw, Span};
+use crate::time::Raw;
 
 /// Squared innovation over its variance that calls for an early poll: four deviations.
 const SURPRISING: f64 = 16.0;
@@ -14,14 +14,6 @@ const SURPRISING: f64 = 16.0;
 const REPLAY_FIRST: u32 = 10;
 /// A lean of the jitter that changed by this much deserves a replay.
 const LEAN_MOVED: f64 = 0.15;
-/// Doubtful samples that must agree before they are believed.
-const CONFIRMATIONS: usize = 3;
-/// Regular samples of other sources that make a doubtful one its source's own affair.
-const CONTRADICTIONS: u32 = 2;
-/// A jump is taken to have come about over at least this time, in seconds, ...
-const JUMP_OVER_S: f64 = 64.0;
-/// ... and not to need more frequency than this.
-const JUMP_FREQUENCY: f64 = 1e-4;
 /// With so many sources one can be seen to lie.
 const WITNESSES: usize = 3;
 /// A bias this many prior deviations from the others' median makes its prior suspect...
@@ -38,12 +30,12 @@ pub(super) struct Joint {
     prior: FrequencyPrior,
     beliefs: Beliefs,
     pub(super) known: Knowledge,
-    filter: Filter,
+    pub(super) filter: Filter,
     /// The filter as it was before the first sample in `history`.
     checkpoint: Filter,
     history: History,
-    waiting: Waiting,
-    last_used: [Option<Raw>; MAX_SOURCES],
+    pub(super) waiting: Waiting,
+    pub(super) last_used: [Option<Raw>; MAX_SOURCES],
 }
 
 impl Joint {
@@ -103,10 +95,6 @@ impl Joint {
             self.set_checkpoint();
         }
         arrival
-    }
-
-    pub(super) fn filter(&self) -> &Filter {
-        &self.filter
     }
 
     pub(super) fn wander_squared(&self) -> f64 {
@@ -181,76 +169,10 @@ impl Joint {
         last
     }
 
-    fn set_checkpoint(&mut self) {
+    /// What a replay starts from from now on.
+    pub(super) fn set_checkpoint(&mut self) {
         self.checkpoint.clone_from(&self.filter);
         self.history.clear();
-    }
-
-    /// Keeps a doubtful sample; if enough of them agree the world has changed, not the messenger.
-    fn hold(&mut self, new: Held, active: &[Slot]) -> Outcome {
-        self.waiting.push(new);
-        let deviation = self.filter.deviation(&new.sample);
-        let mut agreeing = self.waiting;
-        agreeing.retain(|held| {
-            let tolerance = 0.5 * deviation.abs() + new.interval.half_width + held.interval.half_width;
-            (self.filter.deviation(&held.sample) - deviation).abs() < tolerance
-        });
-        if agreeing.iter().count() < CONFIRMATIONS {
-            return Outcome::Held;
-        }
-        let sources = agreeing.sources();
-        if active.len() < 2 || sources > active.len() / 2 {
-            let since = self.last_used.iter().flatten().max().map_or(Span::ZERO, |&last| new.sample.at - last);
-            let frequency = (deviation.abs() / since.secs_f64().max(JUMP_OVER_S)).min(JUMP_FREQUENCY);
-            self.filter.bank.distrust(deviation * deviation, frequency * frequency);
-            self.accept(&agreeing, &new.sample);
-            Outcome::Reacquired
-        } else {
-            Outcome::Held
-        }
-    }
-
-    /// A source repeats what made it doubtful, and others were regular in between: it is the source that has moved, not
-    /// our clock. Its bias is set free before the sample is judged.
-    fn blame_source(&mut self, sample: &Sample) {
-        let (slot, deviation) = (sample.slot, self.filter.deviation(sample));
-        let half_width = self.known.paths[slot.index()].interval(sample.delay.secs_f64(), 0.0).half_width;
-        let repeated = self.waiting.iter().any(|held| {
-            let tolerance = half_width + held.interval.half_width;
-            held.sample.slot == slot
-                && held.contradictions >= CONTRADICTIONS
-                && deviation.abs() > tolerance
-                && (self.filter.deviation(&held.sample) - deviation).abs() < 0.5 * deviation.abs() + tolerance
-        });
-        if repeated {
-            self.filter.bank.distrust_source(slot.index(), deviation * deviation);
-            self.waiting.retain(|held| held.sample.slot != slot);
-            self.set_checkpoint();
-        }
-    }
-
-    /// A regular sample contradicts the doubtful ones of other sources, if its interval is tight enough to tell.
-    fn contradict(&mut self, slot: Slot, half_width: f64) {
-        let filter = &self.filter;
-        self.waiting.for_each(|held| {
-            if held.sample.slot != slot && 2.0 * half_width < filter.deviation(&held.sample).abs() {
-                held.contradictions += 1;
-            }
-        });
-    }
-
-    /// Applies confirmed samples to a state widened enough to make them regular.
-    fn accept(&mut self, agreeing: &Waiting, newest: &Sample) {
-        for held in agreeing.iter() {
-            self.filter.confirm(&held.sample, &held.interval);
-        }
-        if !self.filter.bank.tidy() {
-            self.restart(newest);
-            return;
-        }
-        self.waiting = Waiting::NEW;
-        self.last_used[newest.slot.index()] = Some(newest.at);
-        self.set_checkpoint();
     }
 
     /// An error inside the root distance is invisible to selection. Seen here, the source's prior is widened, so that
@@ -290,7 +212,7 @@ impl Joint {
     }
 
     /// Nonsense went in: begin again with this sample.
-    fn restart(&mut self, sample: &Sample) -> Outcome {
+    pub(super) fn restart(&mut self, sample: &Sample) -> Outcome {
         self.filter = Filter::new(&self.beliefs, &self.prior);
         self.waiting = Waiting::NEW;
         self.set_checkpoint();
@@ -302,9 +224,9 @@ impl Joint {
 
 #[cfg(test)]
 mod tests {
-    use super::super::bank::{MODELS, WANDER_GRID};
+    use super::super::beliefs::{MODELS, WANDER_GRID};
     use super::*;
-    use crate::time::Lead;
+    use crate::time::{Lead, Span};
 
     fn normal(rng: &mut fastrand::Rng) -> f64 {
         (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
