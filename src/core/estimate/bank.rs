@@ -8,22 +8,15 @@
 #![allow(clippy::needless_range_loop)] // Matrix code reads best with its indices.
 
 use super::MAX_SOURCES;
+use super::beliefs::{Beliefs, LEAST_WEIGHT, Lanes, MODELS, exponentiate, normalise};
 use super::prior::FrequencyPrior;
 use crate::time::{Lead, Raw, Span};
 
-/// Models in the bank.
-pub(super) const MODELS: usize = 8;
 /// Detours that can be followed at once.
 const MAX_DETOURS: usize = 4;
 /// Largest state: lead, frequency, biases, detours.
 pub(super) const DIMS: usize = 2 + MAX_SOURCES + MAX_DETOURS;
 const PACKED: usize = DIMS * (DIMS + 1) / 2;
-/// Wander per square root of a second: from ovenised quartz to a virtual machine on a busy host.
-pub(super) const WANDER_GRID: Lanes = [1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7];
-/// Probability per sample that the wander changes; its best value is flat between 0.002 and 0.02.
-const SWITCHING: f64 = 0.005;
-/// Part of it that goes to the neighbours on the grid, in equal shares; the rest follows the prior.
-const TO_NEIGHBOURS: f64 = 0.8;
 /// White frequency noise of the counter (s^2 per s): 1 ns after a second.
 const PHASE_NOISE: f64 = 1e-18;
 /// A bias drifts in a day by this part of its prior deviation.
@@ -36,8 +29,6 @@ const FIRST_ROUND_TRIPS: f64 = 10.0;
 const FIRST_MARGIN_S: f64 = 1e-3;
 /// The reference follows the lead when it is off by more than this, in seconds: differences stay exact.
 const REBASE_S: f64 = 1.0;
-/// Models keep this weight so that they can recover.
-const LEAST_WEIGHT: f64 = 1e-6;
 /// Variances never fall below this: the square of any deviation that matters here is larger.
 const LEAST_VARIANCE: f64 = 1e-30;
 /// No counter of a working machine is off by more than this; a filter that says so has been fed nonsense.
@@ -45,20 +36,10 @@ const LARGEST_FREQUENCY: f64 = 0.01;
 /// No lead is further than this from the reference, in seconds: i64 nanoseconds end at 292 years.
 const LARGEST_LEAD_S: f64 = 1e10;
 
-/// One number per model.
-pub(super) type Lanes = [f64; MODELS];
-
 /// The place of "no such state".
 const ABSENT: u8 = 0;
 const LEAD: usize = 0;
 const FREQUENCY: usize = 1;
-
-/// The constants of the bank: what it believes before any sample.
-pub(super) struct Beliefs {
-    wander_squared: Lanes,
-    start: Lanes,
-    transition: [Lanes; MODELS],
-}
 
 /// The state of all models.
 #[derive(Clone)]
@@ -80,31 +61,6 @@ pub(super) struct Bank {
 /// Where an element of a symmetric matrix is in its packed lower triangle.
 pub(super) const fn packed(a: usize, b: usize) -> usize {
     if a >= b { a * (a + 1) / 2 + b } else { b * (b + 1) / 2 + a }
-}
-
-impl Beliefs {
-    /// From the prior of the wander.
-    pub(super) fn new(prior: &FrequencyPrior) -> Self {
-        let mut start = WANDER_GRID.map(|w| {
-            let z = (w.log10() - prior.wander.log10_centre) / prior.wander.log10_width;
-            (-0.5 * z * z).exp().max(LEAST_WEIGHT)
-        });
-        normalise(&mut start);
-        let mut transition = [[0.0; MODELS]; MODELS];
-        for (from, row) in transition.iter_mut().enumerate() {
-            let neighbours = [from.wrapping_sub(1), from + 1].map(|k| (k < MODELS).then_some(k));
-            let count = neighbours.iter().flatten().count() as f64;
-            for k in neighbours.into_iter().flatten() {
-                row[k] += TO_NEIGHBOURS * SWITCHING / count;
-            }
-            row[from] += 1.0 - SWITCHING;
-            for (chance, prior) in row.iter_mut().zip(start) {
-                *chance += (1.0 - TO_NEIGHBOURS) * SWITCHING * prior;
-            }
-            normalise(row);
-        }
-        Beliefs { wander_squared: WANDER_GRID.map(|w| w * w), start, transition }
-    }
 }
 
 impl Bank {
@@ -278,6 +234,11 @@ impl Bank {
         [self.mean_of(LEAD), self.mean_of(FREQUENCY)]
     }
 
+    /// Variance of the frequency.
+    pub(super) fn frequency_variance(&self) -> f64 {
+        self.covariance(FREQUENCY, FREQUENCY)
+    }
+
     /// What a sample of this source should show at the state's instant, in seconds from the reference.
     pub(super) fn expected(&self, slot: usize) -> f64 {
         self.observed(slot).map(|dim| self.mean_of(dim)).sum()
@@ -391,16 +352,4 @@ fn mix_element(share: &[Lanes; MODELS], from: &Lanes, old: [&Lanes; 2], new: [&L
         }
     }
     mixed
-}
-
-fn normalise(weights: &mut Lanes) {
-    let total: f64 = weights.iter().sum();
-    weights.iter_mut().for_each(|w| *w /= total);
-}
-
-/// From logarithms to weights of sum one.
-pub(super) fn exponentiate(weights: &mut Lanes) {
-    let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    weights.iter_mut().for_each(|w| *w = (*w - largest).exp());
-    normalise(weights);
 }

@@ -1,7 +1,8 @@
 //! The part of the estimator that a replay recomputes: the bank and what it has learnt of each source's jitter.
 
 use super::asymmetry::{Asymmetry, STEEPEST};
-use super::bank::{Bank, Beliefs};
+use super::bank::Bank;
+use super::beliefs::Beliefs;
 use super::interval::Interval;
 use super::path::Path;
 use super::prior::FrequencyPrior;
@@ -96,10 +97,15 @@ impl Filter {
         Step { verdict, interval, sane: self.bank.tidy() }
     }
 
-    /// Applies a sample that others have confirmed, at the present instant.
+    /// Applies a sample that others have confirmed, at the present instant. The older it is, the less is known of how
+    /// the clock got here from there.
     pub(super) fn confirm(&mut self, sample: &Sample, interval: &Interval) {
+        let age = self.bank.at.map_or(0.0, |now| (now - sample.at).secs_f64());
+        let moved = age * age * self.bank.frequency_variance();
+        let softness = (interval.softness * interval.softness + moved).sqrt();
+        let interval = Interval::new(interval.half_width, softness, 0.0);
         let measured = self.measured(sample);
-        self.bank.update(sample.slot.index(), measured, interval, Gate::Open);
+        self.bank.update(sample.slot.index(), measured, &interval, Gate::Open);
     }
 
     /// By how much a sample exceeds what the present state says of its instant, in seconds.

@@ -23,6 +23,8 @@ pub(super) struct History {
 pub(super) struct Held {
     pub(super) sample: Sample,
     pub(super) interval: Interval,
+    /// Regular samples of other sources since.
+    pub(super) contradictions: u32,
 }
 
 /// The samples that wait, oldest first.
@@ -98,6 +100,11 @@ impl Waiting {
         for place in &mut self.held {
             *place = place.filter(&keep);
         }
+    }
+
+    /// Shows each to `change`.
+    pub(super) fn for_each(&mut self, change: impl FnMut(&mut Held)) {
+        self.held.iter_mut().flatten().for_each(change);
     }
 
     /// How many different sources sent them.

@@ -50,11 +50,6 @@ impl Interval {
         Interval { half_width, softness, tilt, ln_sinhc: ln_sinhc(tilt * half_width) }
     }
 
-    /// The same, with equal queueing in both directions.
-    pub(super) fn without_tilt(&self) -> Self {
-        Interval::new(self.half_width, self.softness, 0.0)
-    }
-
     /// The evidence for a prediction `error` seconds above the interval's centre with variance `variance`.
     pub(super) fn evidence(&self, error: f64, variance: f64) -> Evidence {
         let total = variance + self.softness * self.softness;

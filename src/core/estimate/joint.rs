@@ -1,12 +1,12 @@
 //! The joint filter over all sources: what to do with a sample beyond Bayes' rule.
 
-use super::bank::Beliefs;
+use super::beliefs::Beliefs;
 use super::filter::{Filter, Knowledge, Step};
 use super::history::{Held, History, Waiting};
 use super::path::{Arrival, Change};
 use super::prior::FrequencyPrior;
 use super::{MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
-use crate::time::{Raw, Span};
+use crate::time::Raw;
 
 /// Squared innovation over its variance that calls for an early poll: four deviations.
 const SURPRISING: f64 = 16.0;
@@ -14,12 +14,6 @@ const SURPRISING: f64 = 16.0;
 const REPLAY_FIRST: u32 = 10;
 /// A lean of the jitter that changed by this much deserves a replay.
 const LEAN_MOVED: f64 = 0.15;
-/// Doubtful samples that must agree before they are believed.
-const CONFIRMATIONS: usize = 3;
-/// A jump is taken to have come about over at least this time, in seconds, ...
-const JUMP_OVER_S: f64 = 64.0;
-/// ... and not to need more frequency than this.
-const JUMP_FREQUENCY: f64 = 1e-4;
 /// With so many sources one can be seen to lie.
 const WITNESSES: usize = 3;
 /// A bias this many prior deviations from the others' median makes its prior suspect...
@@ -36,12 +30,12 @@ pub(super) struct Joint {
     prior: FrequencyPrior,
     beliefs: Beliefs,
     pub(super) known: Knowledge,
-    filter: Filter,
+    pub(super) filter: Filter,
     /// The filter as it was before the first sample in `history`.
     checkpoint: Filter,
     history: History,
-    waiting: Waiting,
-    last_used: [Option<Raw>; MAX_SOURCES],
+    pub(super) waiting: Waiting,
+    pub(super) last_used: [Option<Raw>; MAX_SOURCES],
 }
 
 impl Joint {
@@ -64,6 +58,7 @@ impl Joint {
     pub(super) fn feed(&mut self, sample: &Sample, active: &[Slot]) -> Outcome {
         let slot = sample.slot.index();
         let arrival = self.observe(sample);
+        self.blame_source(sample);
         self.history.push(sample);
         let step = if self.wants_replay(slot, &arrival) {
             self.replay()
@@ -73,10 +68,13 @@ impl Joint {
         match step {
             Some(step) if step.sane && step.verdict.applied => {
                 self.last_used[slot] = Some(sample.at);
+                self.contradict(sample.slot, step.interval.half_width);
                 self.widen_liars(active);
                 Outcome::Used { surprise: step.verdict.innovation > SURPRISING || arrival.excessive }
             }
-            Some(step) if step.sane => self.hold(Held { sample: *sample, interval: step.interval }, active),
+            Some(step) if step.sane => {
+                self.hold(Held { sample: *sample, interval: step.interval, contradictions: 0 }, active)
+            }
             _ => self.restart(sample),
         }
     }
@@ -97,10 +95,6 @@ impl Joint {
             self.set_checkpoint();
         }
         arrival
-    }
-
-    pub(super) fn filter(&self) -> &Filter {
-        &self.filter
     }
 
     pub(super) fn wander_squared(&self) -> f64 {
@@ -181,57 +175,10 @@ impl Joint {
         last
     }
 
-    fn set_checkpoint(&mut self) {
+    /// What a replay starts from from now on.
+    pub(super) fn set_checkpoint(&mut self) {
         self.checkpoint.clone_from(&self.filter);
         self.history.clear();
-    }
-
-    /// Keeps a doubtful sample; if enough of them agree the world has changed, not the messenger.
-    fn hold(&mut self, new: Held, active: &[Slot]) -> Outcome {
-        self.waiting.push(new);
-        let deviation = self.filter.deviation(&new.sample);
-        let mut agreeing = self.waiting;
-        agreeing.retain(|held| {
-            let tolerance = 0.5 * deviation.abs() + new.interval.half_width + held.interval.half_width;
-            (self.filter.deviation(&held.sample) - deviation).abs() < tolerance
-        });
-        if agreeing.iter().count() < CONFIRMATIONS {
-            return Outcome::Held;
-        }
-        let sources = agreeing.sources();
-        if active.len() < 2 || sources > active.len() / 2 {
-            let since = self.last_used.iter().flatten().max().map_or(Span::ZERO, |&last| new.sample.at - last);
-            let frequency = (deviation.abs() / since.secs_f64().max(JUMP_OVER_S)).min(JUMP_FREQUENCY);
-            self.filter.bank.distrust(deviation * deviation, frequency * frequency);
-            self.accept(&agreeing, &new.sample);
-            Outcome::Reacquired
-        } else if sources == 1 && self.contradicted(&agreeing, new.sample.slot, active) {
-            self.filter.bank.distrust_source(new.sample.slot.index(), deviation * deviation);
-            self.accept(&agreeing, &new.sample);
-            Outcome::Used { surprise: true }
-        } else {
-            Outcome::Held
-        }
-    }
-
-    /// While this source alone said otherwise, another one was regular: the source has moved, not our clock.
-    fn contradicted(&self, agreeing: &Waiting, slot: Slot, active: &[Slot]) -> bool {
-        let first = agreeing.iter().map(|held| held.sample.at).min();
-        active.iter().any(|&other| other != slot && self.last_used[other.index()] > first)
-    }
-
-    /// Applies confirmed samples to a state widened enough to make them regular.
-    fn accept(&mut self, agreeing: &Waiting, newest: &Sample) {
-        for held in agreeing.iter() {
-            self.filter.confirm(&held.sample, &held.interval.without_tilt());
-        }
-        if !self.filter.bank.tidy() {
-            self.restart(newest);
-            return;
-        }
-        self.waiting = Waiting::NEW;
-        self.last_used[newest.slot.index()] = Some(newest.at);
-        self.set_checkpoint();
     }
 
     /// An error inside the root distance is invisible to selection. Seen here, the source's prior is widened, so that
@@ -271,12 +218,121 @@ impl Joint {
     }
 
     /// Nonsense went in: begin again with this sample.
-    fn restart(&mut self, sample: &Sample) -> Outcome {
+    pub(super) fn restart(&mut self, sample: &Sample) -> Outcome {
         self.filter = Filter::new(&self.beliefs, &self.prior);
         self.waiting = Waiting::NEW;
         self.set_checkpoint();
         self.history.push(sample);
         self.filter.step(&self.beliefs, &self.known, sample);
         Outcome::Reacquired
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::beliefs::{MODELS, WANDER_GRID};
+    use super::*;
+    use crate::time::{Lead, Span};
+
+    fn normal(rng: &mut fastrand::Rng) -> f64 {
+        (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+    }
+
+    fn slot(index: usize) -> Slot {
+        Slot::new(index).expect("a small index")
+    }
+
+    /// Samples of a clock with constant wander, polled at the knee of the poll rule, jitter 1 ms.
+    fn wandering(wander: f64, count: usize, rng: &mut fastrand::Rng) -> Vec<Sample> {
+        const JITTER: f64 = 1e-3;
+        let gap = (1.5 * 0.25 * JITTER * JITTER / (wander * wander)).cbrt();
+        let (mut t, mut x, mut f) = (1e3, 0.0, 0.0);
+        let mut one = |_| {
+            // Phase and frequency after one gap of white frequency noise's integral.
+            let (a, b) = (normal(rng), normal(rng));
+            x += gap * f + wander * gap.powf(1.5) * (0.5 * a + b / 12f64.sqrt());
+            f += wander * gap.sqrt() * a;
+            t += gap;
+            let (out, back) = (-JITTER * (1.0 - rng.f64()).ln(), -JITTER * (1.0 - rng.f64()).ln());
+            Sample {
+                slot: slot(0),
+                at: Raw::from_nanos((t * 1e9) as i64),
+                lead: Lead::from_nanos(((x + 0.5 * (out - back)) * 1e9) as i64),
+                delay: Span::from_secs_f64(0.02 + out + back),
+            }
+        };
+        (0..count).map(&mut one).collect()
+    }
+
+    #[test]
+    fn the_wander_is_recognised() {
+        for (wander, at) in [(1e-9, 2), (1e-7, 6)] {
+            assert_eq!(WANDER_GRID[at], wander);
+            let mut weights: Vec<f64> = (0..40)
+                .map(|seed| {
+                    let mut joint = Joint::new(FrequencyPrior::unknown());
+                    for sample in wandering(wander, 100, &mut fastrand::Rng::with_seed(seed)) {
+                        joint.feed(&sample, &[sample.slot]);
+                    }
+                    let w = &joint.filter.bank.weights;
+                    w[at] + w[at - 1].max(w[(at + 1).min(MODELS - 1)])
+                })
+                .collect();
+            weights.sort_by(f64::total_cmp);
+            println!("wander {wander:e}: median weight {:.2}, least {:.2}", weights[20], weights[0]);
+            assert!(weights[20] > 0.7, "{weights:?}");
+        }
+    }
+
+    #[test]
+    fn a_replay_changes_nothing_when_nothing_was_learnt() {
+        let mut rng = fastrand::Rng::with_seed(5);
+        let mut joint = Joint::new(FrequencyPrior::unknown());
+        let samples: Vec<Sample> = wandering(1e-9, 60, &mut rng)
+            .into_iter()
+            .enumerate()
+            .map(|(i, sample)| Sample { slot: slot(i % 3), ..sample })
+            .collect();
+        let active = [slot(0), slot(1), slot(2)];
+        for sample in &samples[..40] {
+            joint.feed(sample, &active);
+        }
+        joint.replay();
+        for sample in &samples[40..] {
+            joint.history.push(sample);
+            joint.filter.step(&joint.beliefs, &joint.known, sample);
+        }
+        let incremental = joint.filter.clone();
+        joint.replay();
+        let (a, b) = (&incremental.bank, &joint.filter.bank);
+        assert_eq!(joint.history.samples().len(), 60);
+        assert_eq!((a.at, a.reference, a.dims, &a.weights), (b.at, b.reference, b.dims, &b.weights));
+        assert_eq!(a.mean, b.mean);
+        assert_eq!(a.cov, b.cov);
+    }
+
+    #[test]
+    fn excluding_a_source_undoes_its_samples() {
+        let mut rng = fastrand::Rng::with_seed(6);
+        let good = wandering(1e-9, 30, &mut rng);
+        let bad = |sample: &Sample| Sample { slot: slot(1), lead: sample.lead + Span::from_millis(3), ..*sample };
+        let (mut with, mut without) = (Joint::new(FrequencyPrior::unknown()), Joint::new(FrequencyPrior::unknown()));
+        for sample in &good {
+            without.feed(sample, &[slot(0)]);
+            with.feed(sample, &[slot(0), slot(1)]);
+            with.feed(&bad(sample), &[slot(0), slot(1)]);
+        }
+        let apart = |with: &Joint| with.filter.bank.track()[0] - without.filter.bank.track()[0];
+        assert!(apart(&with).abs() > 5e-4, "{}", apart(&with));
+        assert!(with.exclude(slot(1)));
+        assert!(apart(&with).abs() < 1e-4, "{}", apart(&with));
+        assert!(!with.exclude(slot(0)), "the last source stays");
+    }
+
+    #[test]
+    fn fits_in_64_kib() {
+        let size = size_of::<Joint>();
+        println!("{size} bytes");
+        assert!(size <= 64 * 1024, "{size}");
     }
 }

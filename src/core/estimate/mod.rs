@@ -2,6 +2,8 @@
 
 mod asymmetry;
 mod bank;
+mod beliefs;
+mod doubt;
 mod filter;
 mod history;
 mod interval;
@@ -156,7 +158,7 @@ impl Estimator {
 
     /// The best estimate as of the last sample; `None` before the first.
     pub fn estimate(&self) -> Option<Estimate> {
-        let bank = &self.joint.filter().bank;
+        let bank = &self.joint.filter.bank;
         let [lead_s, frequency] = bank.track();
         Some(Estimate {
             at: bank.at?,
@@ -179,7 +181,7 @@ impl Estimator {
 
     /// The bias of one source; `None` before its first sample.
     pub fn bias(&self, slot: Slot) -> Option<Bias> {
-        let [bias_s, variance] = self.joint.filter().bank.bias(slot.index())?;
+        let [bias_s, variance] = self.joint.filter.bank.bias(slot.index())?;
         Some(Bias { bias_s, sd_s: variance.max(0.0).sqrt() })
     }
 

@@ -2,13 +2,19 @@
 
 #![allow(clippy::needless_range_loop)] // Matrix code reads best with its indices.
 
-use super::bank::{Bank, DIMS, Lanes, MODELS, exponentiate, packed};
+use super::bank::{Bank, DIMS, packed};
+use super::beliefs::{Lanes, MODELS, exponentiate};
 use super::interval::{Evidence, Interval};
 
 /// Prior probability of a reply outside its interval (a glitch of the server, a base delay not yet seen).
 const MAD: f64 = 0.001;
 /// Deviation of mad replies in units of the interval's half-width plus softness.
 const MAD_WIDTH: f64 = 10.0;
+/// Part of the mad replies that may be off by anything: a server that was set wrong...
+const LOST: f64 = 0.1;
+/// ...with this deviation in the same unit. Without them a server that jumps by 8 ms passes for a clock whose wander
+/// rose 300-fold, and drags the others along.
+const LOST_WIDTH: f64 = 1000.0;
 /// A sample less likely regular than this waits for confirmation.
 const DOUBTFUL: f64 = 0.5;
 /// Squared deviations in the *mad* distribution beyond which a sample is refused however young its source.
@@ -53,6 +59,7 @@ impl Bank {
     pub(super) fn update(&mut self, slot: usize, seconds: f64, interval: &Interval, gate: Gate) -> Verdict {
         let seen = self.compare(slot, seconds);
         let mad_width = MAD_WIDTH * (interval.half_width + interval.softness);
+        let lost_width = LOST_WIDTH * (interval.half_width + interval.softness);
         let spread = interval.half_width * interval.half_width / 3.0 + interval.softness * interval.softness;
         let mut posterior = self.weights.map(f64::ln);
         let mut joint = [Evidence { ln: 0.0, slope: 0.0, curvature: 0.0 }; MODELS];
@@ -61,7 +68,9 @@ impl Bank {
         for k in 0..MODELS {
             let (error, variance) = (seen.error[k], seen.variance[k]);
             let mad = Evidence::gaussian(error, variance + mad_width * mad_width);
-            (joint[k], regular[k]) = either(interval.evidence(error, variance), mad);
+            let lost = Evidence::gaussian(error, variance + lost_width * lost_width);
+            let (mad, _) = either(mad, lost, LOST);
+            (joint[k], regular[k]) = either(interval.evidence(error, variance), mad, MAD);
             posterior[k] += joint[k].ln;
             innovation += self.weights[k] * error * error / (variance + spread);
             wildness += self.weights[k] * error * error / (variance + mad_width * mad_width);
@@ -124,14 +133,14 @@ impl Bank {
     }
 }
 
-/// The evidence of "regular or mad", and the probability of regular. The curvature may come out positive: a
-/// surprising sample can make the estimate less certain.
-fn either(regular: Evidence, mad: Evidence) -> (Evidence, f64) {
-    let (a, b) = ((1.0 - MAD).ln() + regular.ln, MAD.ln() + mad.ln);
+/// The evidence of "one or, with this prior probability, the other", and the probability of the one. The curvature may
+/// come out positive: a surprising sample can make the estimate less certain.
+fn either(one: Evidence, other: Evidence, prior: f64) -> (Evidence, f64) {
+    let (a, b) = ((1.0 - prior).ln() + one.ln, prior.ln() + other.ln);
     let ln = a.max(b) + (-(a - b).abs()).exp().ln_1p();
     let p = (a - ln).exp();
-    let slope = p * regular.slope + (1.0 - p) * mad.slope;
+    let slope = p * one.slope + (1.0 - p) * other.slope;
     let second =
-        p * (regular.curvature + regular.slope * regular.slope) + (1.0 - p) * (mad.curvature + mad.slope * mad.slope);
+        p * (one.curvature + one.slope * one.slope) + (1.0 - p) * (other.curvature + other.slope * other.slope);
     (Evidence { ln, slope, curvature: second - slope * slope }, p)
 }
