@@ -1,18 +1,20 @@
 //! NTP servers with a time of their own, for tests and trials.
 //!
 //! ```text
-//! testserver --epoch-ns N [--ppm X] SERVER...
+//! testserver --epoch-ns N [--ppm X] [--count] SERVER...
 //! SERVER = ADDRESS:PORT [WORD...]
 //! ```
 //! Each address begins a server; the words after it describe that server:
 //! `honest`, `dead`, `lie=3600s`, `kiss=RATE:4` (four answers, then kisses), `delay=10ms` (each way), `jitter=0.5ms` (mean,
 //! each way), `forward=`, `back=` (one way), `turnaround=1s`, `stratum=2`, `leap=1`, `refid=GPS`, `root-delay=`,
-//! `root-dispersion=`. It prints one line when all sockets are open and serves until it is killed.
+//! `root-dispersion=`. It prints one line when all sockets are open and serves until it is killed; with `--count` it
+//! prints a server's counts whenever they have changed.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod args;
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use lexopt::prelude::*;
 use slewd::cli::demo::servers::{Behaviour, ServerSpec, Servers, Truth};
@@ -22,24 +24,40 @@ fn main() {
     args::finish("testserver", run());
 }
 
+/// What the command line says.
+struct Options {
+    truth: Truth,
+    specs: Vec<ServerSpec>,
+    count: bool,
+}
+
 fn run() -> Result<(), String> {
-    let (truth, specs) = command_line().map_err(|e| e.to_string())?;
-    let servers = Servers::start(truth, specs).map_err(|e| e.to_string())?;
+    let options = command_line().map_err(|e| e.to_string())?;
+    let servers = Servers::start(options.truth, options.specs).map_err(|e| e.to_string())?;
     let addresses: Vec<String> = servers.addresses().iter().map(SocketAddr::to_string).collect();
     println!("serving on {}", addresses.join(" "));
+    let mut last = vec![0; addresses.len()];
     loop {
-        std::thread::park();
+        std::thread::sleep(Duration::from_millis(200));
+        for (server, address) in addresses.iter().enumerate().filter(|_| options.count) {
+            let Some(counts) = servers.counters(server) else { continue };
+            let (requests, replies, refused) = (counts.requests(), counts.replies(), counts.refused());
+            if std::mem::replace(&mut last[server], requests + replies + refused) != requests + replies + refused {
+                println!("{address} requests={requests} replies={replies} refused={refused}");
+            }
+        }
     }
 }
 
-fn command_line() -> Result<(Truth, Vec<ServerSpec>), lexopt::Error> {
-    let (mut epoch_ns, mut ppm) = (None, 0.0);
+fn command_line() -> Result<Options, lexopt::Error> {
+    let (mut epoch_ns, mut ppm, mut count) = (None, 0.0, false);
     let mut specs: Vec<ServerSpec> = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("epoch-ns") => epoch_ns = Some(parser.value()?.parse()?),
             Long("ppm") => ppm = parser.value()?.parse()?,
+            Long("count") => count = true,
             Value(word) => {
                 let word = word.string()?;
                 match (word.parse::<SocketAddr>(), specs.last_mut()) {
@@ -54,7 +72,7 @@ fn command_line() -> Result<(Truth, Vec<ServerSpec>), lexopt::Error> {
     if specs.is_empty() {
         return Err("no server given: ADDRESS:PORT [WORD...]".into());
     }
-    Ok((args::truth(epoch_ns, ppm)?, specs))
+    Ok(Options { truth: args::truth(epoch_ns, ppm)?, specs, count })
 }
 
 /// Changes a server by one word of its description.

@@ -38,7 +38,7 @@ if ! holds "$(size "$killed_at") > 0.02 && $(size "$killed_at") < 0.17"; then
 elif holds "$died < 100" && holds "$(size "$rate") < 1"; then
     passed kill "the slew died out after $died s, then the rate was wrong by $rate ppm, error $(value last /tmp/summary) s"
 else
-    failed kill "rate wrong by $rate ppm $died s after the kill"
+    failed kill "rate wrong by $rate ppm $died s after the kill, kernel offset $(value offset /tmp/kernel) s"
 fi
 if [ "$client" != chronyd ]; then
     kill_in_slew chronyd 5
