@@ -1,6 +1,8 @@
 # Figures only: the same hours under each client; the second half counts.
 minutes=$(word minutes)
-for name in "$client" chronyd; do
+others=chronyd
+[ "$client" != chronyd ] || others=
+for name in "$client" $others; do
     (
         write_conf
         start_servers
