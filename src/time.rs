@@ -20,7 +20,8 @@ const NTP_TO_UNIX_S: i64 = 2_208_988_800;
 /// second is read as the one within 136 years *after* it.
 pub const BUILD_EPOCH: Utc = Utc::from_secs(1_793_491_200);
 
-/// An instant of the unsteered counter CLOCK_MONOTONIC_RAW, in nanoseconds since an arbitrary start.
+/// An instant of the unsteered counter CLOCK_MONOTONIC_RAW, in nanoseconds since an arbitrary start. The counter stands
+/// still while the machine is suspended; the time slept is added, so that true time does not jump against it at a resume.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Raw(i64);
 
@@ -39,7 +40,7 @@ pub struct Lead(i64);
 /// One simultaneous look at both scales.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ClockReading {
-    /// The raw counter, half way between the two readings around `utc`.
+    /// The raw counter, half way between the two readings around `utc`. It includes the time suspended.
     pub raw: Raw,
     /// The system clock.
     pub utc: Utc,

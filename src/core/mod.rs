@@ -1,4 +1,17 @@
 //! The decisions: inputs in, outputs out, no contact with the world.
+//!
+//! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
+//! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+pub mod discipline;
+pub mod drift;
+pub mod engine;
 pub mod estimate;
+pub mod event;
+pub mod names;
+pub mod poll;
+pub mod quorum;
+pub mod random;
+pub mod select;
 pub mod settings;
+pub mod source;

@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Facts into words.

@@ -1,2 +1,17 @@
 //! The kernel, thin and typed: the only unsafe code, and no policy.
+//!
+//! Nothing here decides anything. Every function is one request to the kernel with its units and errors put into types,
+//! and everything optional says what it obtained, so that the callers can take the next best way.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod adjtimex;
+pub mod clock;
+pub mod daemonize;
+pub mod glob;
+pub mod notify;
+pub mod privileges;
+pub mod process;
+pub mod signals;
+mod stamp;
+pub mod syslog;
+pub mod udp;

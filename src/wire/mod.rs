@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Bytes to structs and back.
+
+pub mod ntp;

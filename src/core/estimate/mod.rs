@@ -1,6 +1,19 @@
 //! Samples in, true time as a function of the raw counter out, with its uncertainty.
 
+mod asymmetry;
+mod bank;
+mod filter;
+mod history;
+mod interval;
+mod joint;
+mod path;
+mod prior;
+mod update;
+
+pub use prior::{FrequencyPrior, WanderPrior};
+
 use crate::time::{Lead, Raw, Span, Utc};
+use joint::Joint;
 
 /// Sources one estimator can hold.
 pub const MAX_SOURCES: usize = 16;
@@ -10,6 +23,9 @@ pub const MAX_SOURCES: usize = 16;
 pub struct Slot(u8);
 
 impl Slot {
+    /// The first place.
+    pub const FIRST: Slot = Slot(0);
+
     /// `None` if there are not that many places.
     pub fn new(index: usize) -> Option<Slot> {
         (index < MAX_SOURCES).then_some(Slot(index as u8))
@@ -32,15 +48,6 @@ pub struct Sample {
     pub lead: Lead,
     /// Round trip without the server's own time.
     pub delay: Span,
-}
-
-/// What is known of the frequency before the first sample: from a drift file, or nothing much.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct FrequencyPrior {
-    /// Rate of true time against the raw counter, minus one.
-    pub frequency: f64,
-    /// Standard deviation of `frequency`.
-    pub sd: f64,
 }
 
 /// What became of a sample.
@@ -86,8 +93,12 @@ pub struct PathNoise {
 impl Estimate {
     /// True time at a moment of the raw counter.
     pub fn true_time(&self, raw: Raw) -> Utc {
-        let ahead = Span::from_secs_f64((raw - self.at).secs_f64() * self.frequency);
-        raw.with_lead(self.lead + ahead)
+        raw.with_lead(self.lead_at(raw))
+    }
+
+    /// Lead of true time over the raw counter at a moment of it.
+    pub fn lead_at(&self, raw: Raw) -> Lead {
+        self.lead + Span::from_secs_f64((raw - self.at).secs_f64() * self.frequency)
     }
 
     /// Standard deviation of [`Estimate::true_time`] in seconds: grows with the distance from the last sample.
@@ -104,37 +115,99 @@ impl Estimate {
     }
 }
 
-/// The joint filter over all sources.
+/// What the poll rule needs: `tau = active * (1.5 * sample_variance / wander_squared)^(1/3)`.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PollTerms {
+    /// Square of the log-mean wander, per second.
+    pub wander_squared: f64,
+    /// Harmonic mean over the sources of the variance of one sample, s^2.
+    pub sample_variance: f64,
+}
+
+/// How far a source's time is from the estimate, as far as the samples can tell.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Bias {
+    /// Seconds; positive: the source is ahead. A detour of its packets is included.
+    pub bias_s: f64,
+    /// Standard deviation of `bias_s`.
+    pub sd_s: f64,
+}
+
+/// The joint filter over all sources. One allocation of about 60 KiB, made by [`Estimator::new`].
 pub struct Estimator {
-    prior: FrequencyPrior,
+    joint: Box<Joint>,
 }
 
 impl Estimator {
     /// Nothing but a prior for the frequency.
     pub fn new(prior: FrequencyPrior) -> Self {
-        Estimator { prior }
+        Estimator { joint: Joint::new(prior) }
     }
 
     /// Takes one sample of an *active* source (one that selection believes); `active` names all of them.
-    pub fn feed(&mut self, _sample: &Sample, _active: &[Slot]) -> Outcome {
-        Outcome::Used { surprise: false }
+    pub fn feed(&mut self, sample: &Sample, active: &[Slot]) -> Outcome {
+        self.joint.feed(sample, active)
+    }
+
+    /// Takes one sample of a source that is not believed: for its delay statistics only.
+    pub fn observe(&mut self, sample: &Sample) {
+        self.joint.observe(sample);
     }
 
     /// The best estimate as of the last sample; `None` before the first.
     pub fn estimate(&self) -> Option<Estimate> {
-        let _ = self.prior;
-        None
+        let bank = &self.joint.filter().bank;
+        let [lead_s, frequency] = bank.track();
+        Some(Estimate {
+            at: bank.at?,
+            lead: bank.reference + Span::from_secs_f64(lead_s),
+            frequency,
+            covariance: [bank.covariance(0, 0), bank.covariance(0, 1), bank.covariance(1, 1)],
+            wander: self.joint.wander_squared().sqrt(),
+        })
     }
 
     /// The jitter of one path; `None` before its first sample.
-    pub fn path_noise(&self, _slot: Slot) -> Option<PathNoise> {
-        None
+    pub fn path_noise(&self, slot: Slot) -> Option<PathNoise> {
+        let path = &self.joint.known.paths[slot.index()];
+        (path.seen() > 0).then(|| PathNoise {
+            min_delay_s: path.base(),
+            jitter_s: path.jitter(),
+            count: path.remembered(),
+        })
+    }
+
+    /// The bias of one source; `None` before its first sample.
+    pub fn bias(&self, slot: Slot) -> Option<Bias> {
+        let [bias_s, variance] = self.joint.filter().bank.bias(slot.index())?;
+        Some(Bias { bias_s, sd_s: variance.max(0.0).sqrt() })
+    }
+
+    /// The terms of the poll rule; `None` before the first sample of any of these sources.
+    pub fn poll_terms(&self, active: &[Slot]) -> Option<PollTerms> {
+        self.joint.poll_terms(active)
     }
 
     /// The place has a new occupant (another address): forget its bias, delays and samples, keep the estimate.
-    pub fn vacate(&mut self, _slot: Slot) {}
+    pub fn vacate(&mut self, slot: Slot) {
+        self.joint.vacate(slot);
+    }
+
+    /// The source turned out to be a falseticker: undo what its samples did, if they can all still be replayed.
+    /// Returns whether they could; if not, it is enough not to feed it any more.
+    pub fn exclude(&mut self, slot: Slot) -> bool {
+        self.joint.exclude(slot)
+    }
+
+    /// True time has moved by this much against the raw counter (which stood still, or was set): everything else that
+    /// is known stays as it is.
+    pub fn shift(&mut self, by: Span) {
+        self.joint.shift(by);
+    }
 
     /// The raw counter stopped or lost its grip (suspend, migration): keep the frequency, biases and delay
     /// statistics, widen the phase by `phase_sd_s` and the frequency by `frequency_sd`.
-    pub fn distrust(&mut self, _phase_sd_s: f64, _frequency_sd: f64) {}
+    pub fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {
+        self.joint.distrust(phase_sd_s, frequency_sd);
+    }
 }

@@ -1,0 +1,95 @@
+//! The drift file: two numbers that save hours of settling after a reboot (spec 4.16, chrony's format).
+
+use crate::core::estimate::FrequencyPrior;
+use crate::time::Span;
+
+/// Crystals are within 100 ppm, bad ones within 500; a file beyond this is garbage, not a clock.
+const ABSURD_PPM: f64 = 1000.0;
+
+/// A file older than this says too little: components age.
+const TOO_OLD: Span = Span::from_secs(30 * 86_400);
+
+/// Written instead of a bound by a chronyd that never synchronised.
+const UNKNOWN_SKEW_PPM: f64 = 10_000.0;
+
+/// The file does not say how much the oscillator wanders: the middle of what computers do, per square root of a second.
+const USUAL_WANDER: f64 = 2e-9;
+
+/// Error bound of the frequency, in standard deviations.
+const SKEW_SIGMAS: f64 = 3.0;
+
+/// What one line of the file says.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct DriftRecord {
+    /// How fast the clock gains when left alone, in ppm.
+    pub frequency_ppm: f64,
+    /// Bound on the error of `frequency_ppm`, in ppm.
+    pub skew_ppm: f64,
+}
+
+impl DriftRecord {
+    /// `None` if the text is not two finite numbers, or if they are absurd.
+    pub fn parse(text: &str) -> Option<DriftRecord> {
+        let mut words = text.split_ascii_whitespace();
+        let mut number = || words.next()?.parse::<f64>().ok().filter(|number| number.is_finite());
+        let record = DriftRecord { frequency_ppm: number()?, skew_ppm: number()? };
+        (record.frequency_ppm.abs() <= ABSURD_PPM && record.skew_ppm >= 0.0).then_some(record)
+    }
+
+    /// Of an estimate: `frequency` is the rate of true time against the clock.
+    pub fn new(frequency: f64, sd: f64) -> DriftRecord {
+        DriftRecord { frequency_ppm: -frequency * 1e6, skew_ppm: SKEW_SIGMAS * sd * 1e6 }
+    }
+
+    /// The 42 bytes of the file.
+    pub fn to_text(&self) -> String {
+        format!("{:20.6} {:20.6}\n", self.frequency_ppm, self.skew_ppm)
+    }
+
+    /// What the estimator may assume, given the age of the file; `None` if that is nothing.
+    pub fn prior(&self, age: Span) -> Option<FrequencyPrior> {
+        let is_usable = age < TOO_OLD && self.skew_ppm < UNKNOWN_SKEW_PPM;
+        let sd = self.skew_ppm / SKEW_SIGMAS * 1e-6;
+        is_usable.then(|| FrequencyPrior::from_drift(self.frequency(), sd, USUAL_WANDER, age.secs_f64()))
+    }
+
+    /// Rate of true time against the clock, minus one.
+    pub fn frequency(&self) -> f64 {
+        -self.frequency_ppm * 1e-6
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_byte_for_byte_chronys() {
+        let text = DriftRecord { frequency_ppm: -12.345_678_9, skew_ppm: 0.25 }.to_text();
+        assert_eq!(text, "          -12.345679             0.250000\n");
+        assert_eq!(text.len(), 42);
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let record = DriftRecord::parse(&DriftRecord::new(40e-6, 1e-8).to_text()).expect("own text");
+        assert!((record.frequency_ppm + 40.0).abs() < 1e-6 && (record.skew_ppm - 0.03).abs() < 1e-6);
+        assert!((record.frequency() - 40e-6).abs() < 1e-12);
+    }
+
+    #[test]
+    fn garbage_and_absurd_files_are_refused() {
+        for text in ["", "\0\0", "12", "12 x", "nan 1", "1 inf", "99999 1", "-2000.0 0.1", "5 -1"] {
+            assert_eq!(DriftRecord::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_knows_nothing_or_is_old_is_no_prior() {
+        let unknown = DriftRecord::parse("0.000000 1000000.000000").expect("chronyd writes this");
+        assert_eq!(unknown.prior(Span::ZERO), None);
+        let known = DriftRecord { frequency_ppm: 5.0, skew_ppm: 0.1 };
+        assert_eq!(known.prior(Span::from_secs(31 * 86_400)), None);
+        assert!(known.prior(Span::from_secs(3600)).is_some());
+    }
+}

@@ -1,0 +1,209 @@
+//! Requests out, replies in, names looked up.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::core::engine::{Engine, Mode, Output, Phase};
+use crate::core::estimate::{MAX_SOURCES, Slot};
+use crate::core::event::{Event, Label, Obstacle};
+use crate::core::settings::Host;
+use crate::core::source::{Answer, ExchangeId, Source, Stamp};
+use crate::time::{ClockReading, Raw, Span};
+use crate::wire::ntp::KissCode;
+
+/// A server that says DENY or RSTR is left alone for this long (RFC 8633 section 5.4: stop sending).
+const DENIED_FOR: Span = Span::from_secs(86_400);
+
+/// Requests to each source after which one-shot mode gives up: about 10 s for dead hosts.
+const ONE_SHOT_REQUESTS: u32 = 4;
+
+/// Requests without an answer after which a source counts as unreachable in the log.
+const UNREACHABLE_AFTER: u32 = 8;
+
+impl Engine {
+    pub(super) fn add_literal_sources(&mut self, now: Raw) {
+        for association in 0..self.associations.len() {
+            if let Some(address) = self.associations[association].literal() {
+                self.add_source(association, address, now);
+            }
+        }
+    }
+
+    pub(super) fn look_up_names(&mut self, now: Raw) {
+        for (index, association) in self.associations.iter_mut().enumerate() {
+            if association.due().is_some_and(|due| due <= now) {
+                association.asked();
+                self.outputs.push_back(Output::Resolve { association: index });
+            }
+        }
+    }
+
+    pub(super) fn resolved(&mut self, association: usize, addresses: &[IpAddr], now: Raw) {
+        let Some(line) = self.associations.get(association) else { return };
+        let wanted = line.wanted();
+        for address in addresses {
+            if self.members(association) < wanted {
+                self.add_source(association, *address, now);
+            }
+        }
+        let enough = self.members(association) >= wanted || (!addresses.is_empty() && self.members(association) > 0);
+        if let Some(line) = self.associations.get_mut(association) {
+            line.answered(enough, now);
+        }
+    }
+
+    fn members(&self, association: usize) -> usize {
+        self.sources.iter().filter(|source| source.association == association).count()
+    }
+
+    /// An address that is already used is skipped: it would vote twice.
+    fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) {
+        let config = &self.associations[association].config;
+        let address = SocketAddr::new(address, config.options.port);
+        let is_known = self.sources.iter().any(|source| source.address == address);
+        let Some(slot) = Slot::new(self.sources.len()).filter(|_| !is_known) else { return };
+        let label = label(address.ip(), &config.host);
+        let options = config.options.clone();
+        self.sources.push(Source::new(slot, address, label, association, options, now));
+    }
+
+    pub(super) fn ask_due_sources(&mut self, now: Raw) {
+        for index in 0..self.sources.len() {
+            if self.sources[index].schedule.due().is_some_and(|due| due <= now) {
+                self.ask(index, now);
+            }
+        }
+        self.report_unreachable();
+    }
+
+    fn ask(&mut self, index: usize, now: Raw) {
+        if self.mode != Mode::Discipline && self.all_exhausted() {
+            self.tell(Event::NoSuitableSource);
+            self.finish(false);
+            return;
+        }
+        self.last_exchange.0 += 1;
+        let exchange = self.last_exchange;
+        let source = &mut self.sources[index];
+        let (packet, lost) = source.ask(exchange, now, &mut self.random);
+        let to = source.address;
+        if let Some(lost) = lost {
+            self.emit(Output::Close(lost));
+        }
+        self.emit(Output::Send { exchange, to, packet });
+    }
+
+    fn all_exhausted(&self) -> bool {
+        self.sources.iter().all(|source| source.schedule.requests() >= ONE_SHOT_REQUESTS)
+    }
+
+    /// Said once, when the last source falls silent.
+    fn report_unreachable(&mut self) {
+        let is_away = |source: &Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
+        let unreachable = self.sources.iter().filter(|source| is_away(source)).count();
+        if unreachable > 0 && unreachable == self.sources.len() {
+            self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
+        }
+    }
+
+    pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp) {
+        if let Some(source) = self.source_of(exchange) {
+            source.sent(exchange, stamp);
+        }
+    }
+
+    pub(super) fn unreachable(&mut self, exchange: ExchangeId, never_left: bool, now: Raw) {
+        if let Some(source) = self.source_of(exchange) {
+            source.failed(exchange, never_left, now);
+        }
+        self.emit(Output::Close(exchange));
+    }
+
+    pub(super) fn datagram(&mut self, exchange: ExchangeId, bytes: &[u8], arrived: Stamp, now: &ClockReading) {
+        let Some(index) = self.sources.iter().position(|source| source.in_flight() == Some(exchange)) else {
+            return self.emit(Output::Close(exchange));
+        };
+        let result = self.sources[index].receive(bytes, arrived);
+        if self.sources[index].in_flight().is_none() {
+            self.emit(Output::Close(exchange));
+        }
+        match result {
+            Ok(Answer::Measured(measurement)) => self.measured(index, measurement, now),
+            Ok(Answer::Kiss(code)) => self.kissed(index, code, now.raw),
+            Ok(Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
+            Err(refusal) if refusal.is_answer() => self.plan_next(index, Default::default(), now.raw),
+            Err(_) => {}
+        }
+    }
+
+    fn kissed(&mut self, index: usize, code: KissCode, now: Raw) {
+        let source = &mut self.sources[index];
+        let address = source.address.ip();
+        match code {
+            KissCode::Rate => {
+                source.schedule.slow_down(now);
+                self.tell(Event::KissRate(address));
+            }
+            KissCode::Deny | KissCode::Restrict => {
+                source.schedule.bar(Some(now + DENIED_FOR));
+                source.reach = 0;
+                source.forget();
+                self.tell(Event::KissDeny(address, DENIED_FOR));
+            }
+            KissCode::Other(_) => self.plan_next(index, Default::default(), now),
+        }
+    }
+
+    pub(super) fn give_up_exchanges(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.expires().is_some_and(|at| at <= now)
+                && let Some(exchange) = source.expire()
+            {
+                self.outputs.push_back(Output::Close(exchange));
+            }
+        }
+    }
+
+    pub(super) fn next_lookup(&self) -> Option<Raw> {
+        self.associations.iter().filter_map(|association| association.due()).min()
+    }
+
+    pub(super) fn next_request(&self) -> Option<Raw> {
+        self.sources.iter().filter_map(|source| source.schedule.due()).min()
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Raw> {
+        self.sources.iter().filter_map(Source::expires).min()
+    }
+
+    /// Asks everybody again as soon as manners allow, with a burst.
+    pub(super) fn restart_all(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            source.schedule.restart(now);
+        }
+    }
+
+    /// Asks those that have not answered since the vote began.
+    pub(super) fn hurry_silent(&mut self, now: Raw) {
+        debug_assert!(matches!(self.phase, Phase::Acquiring(_)));
+        for source in &mut self.sources {
+            if source.recent().next().is_none() && source.in_flight().is_none() {
+                source.schedule.hurry(now);
+            }
+        }
+    }
+
+    fn source_of(&mut self, exchange: ExchangeId) -> Option<&mut Source> {
+        self.sources.iter_mut().find(|source| source.in_flight() == Some(exchange))
+    }
+}
+
+/// The address, with the configured name behind it if that differs.
+fn label(address: IpAddr, host: &Host) -> Label {
+    match host {
+        Host::Address(_) => Arc::from(address.to_string()),
+        Host::Name(name) => Arc::from(format!("{address} ({name})")),
+    }
+}
+
+const _: () = assert!(MAX_SOURCES <= 32, "a SlotSet has 32 bits");

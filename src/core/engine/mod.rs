@@ -1,0 +1,353 @@
+//! The deterministic engine: one call in, drain out.
+//!
+//! Call [`Engine::handle_input`] once, then [`Engine::poll_output`] until it returns [`Output::Timeout`]; perform each
+//! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
+//! never blocks, and after the start it allocates nothing per packet.
+//!
+//! [`asking`] sends requests and takes replies, [`believing`] decides whom to believe, [`steering`] moves the clock.
+
+mod asking;
+mod believing;
+mod steering;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::core::discipline::{Applied, ClockCommand, Discipline};
+use crate::core::drift::DriftRecord;
+use crate::core::estimate::{Estimate, Estimator, FrequencyPrior};
+use crate::core::event::{Event, Obstacle};
+use crate::core::names::Association;
+use crate::core::random::Random;
+use crate::core::select::{Favourite, Selection};
+use crate::core::settings::{Settings, SourceConfig};
+use crate::core::source::{ExchangeId, Source, Stamp};
+use crate::time::{ClockReading, Raw, Span, Utc};
+use crate::wire::ntp::{HEADER_LEN, Leap};
+
+/// What the engine is started with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Directives.
+    pub settings: Settings,
+    /// `server` and `pool` lines, in order.
+    pub sources: Vec<SourceConfig>,
+    /// Run for ever, or once.
+    pub mode: Mode,
+    /// Frequency from the drift file or the kernel.
+    pub prior: FrequencyPrior,
+    /// Before any server has answered, the clock is not left earlier than this.
+    pub floor: Floor,
+    /// How often the drift file is written, at most.
+    pub drift_interval: Span,
+    /// For cookies and for spreading requests.
+    pub seed: [u8; 16],
+}
+
+/// The earliest believable time before any server has answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Floor {
+    /// The time.
+    pub utc: Utc,
+    /// It is when the drift file was written, rather than the build epoch.
+    pub from_drift_file: bool,
+}
+
+/// How long to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Keep the clock right.
+    Discipline,
+    /// `-q`: set it once.
+    SetOnce,
+    /// `-Q`: say how wrong it is.
+    MeasureOnce,
+}
+
+/// Something happened.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// The clocks, read at this wake-up.
+    pub now: ClockReading,
+    /// What happened.
+    pub what: What<'a>,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+pub enum What<'a> {
+    /// The timeout was reached, or nothing in particular.
+    Wake,
+    /// A request left.
+    Sent {
+        /// Which.
+        exchange: ExchangeId,
+        /// When.
+        stamp: Stamp,
+    },
+    /// A request could not be sent, or an ICMP error answered it.
+    Unreachable {
+        /// Which.
+        exchange: ExchangeId,
+        /// The kernel refused to send it: no packet left.
+        never_left: bool,
+    },
+    /// A datagram arrived on the socket of an exchange.
+    Datagram {
+        /// Which.
+        exchange: ExchangeId,
+        /// Its content.
+        bytes: &'a [u8],
+        /// When it arrived.
+        arrived: Stamp,
+    },
+    /// A lookup ended. Every failure is transient, and is an empty list.
+    Resolved {
+        /// From [`Output::Resolve`].
+        association: usize,
+        /// In the resolver's order.
+        addresses: &'a [IpAddr],
+    },
+    /// A clock command was carried out.
+    Applied(Applied),
+}
+
+/// Something is to be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Send this from a new socket, and answer with [`What::Sent`] or [`What::Unreachable`].
+    Send {
+        /// Names the socket.
+        exchange: ExchangeId,
+        /// The server.
+        to: SocketAddr,
+        /// The request.
+        packet: [u8; HEADER_LEN],
+    },
+    /// Close the socket of this exchange.
+    Close(ExchangeId),
+    /// Look up the name of this association, and answer with [`What::Resolved`].
+    Resolve {
+        /// Index of the line among [`Start::sources`].
+        association: usize,
+    },
+    /// Carry this out, and answer with [`What::Applied`].
+    Clock(ClockCommand),
+    /// Write the drift file.
+    Save(DriftRecord),
+    /// Tell people.
+    Event(Event),
+    /// Exit: with success or not.
+    Finish {
+        /// Exit status 0.
+        success: bool,
+    },
+    /// Nothing more to do until this moment.
+    Timeout {
+        /// The moment; `None` is for ever.
+        at: Option<Raw>,
+        /// What will be due then: for debugging idle wake-ups.
+        why: &'static str,
+    },
+}
+
+/// Is the time right?
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Phase {
+    /// Collecting answers until a majority agrees.
+    Acquiring(Acquisition),
+    /// The estimate follows the sources.
+    Tracking,
+}
+
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+struct Acquisition {
+    /// When the first source answered.
+    first_answer: Option<Raw>,
+    /// A gap in time has been proven: stepping is allowed.
+    after_gap: bool,
+    /// A lone source contradicted itself: several answers must agree.
+    distrusts_lone: bool,
+}
+
+/// A first frequency less certain than this is not worth disproving.
+const WEAK_PRIOR_SD: f64 = 5e-5;
+
+/// The whole client, without the world.
+pub struct Engine {
+    settings: Settings,
+    mode: Mode,
+    drift_interval: Span,
+    random: Random,
+    associations: Vec<Association>,
+    sources: Vec<Source>,
+    estimator: Estimator,
+    prior: FrequencyPrior,
+    prior_is_proven: bool,
+    selection: Selection,
+    favourite: Favourite,
+    phase: Phase,
+    discipline: Discipline,
+    seen: Raw,
+    slept: Span,
+    leap: Leap,
+    announced: Announced,
+    saved_at: Option<Raw>,
+    last_exchange: ExchangeId,
+    finished: bool,
+    outputs: VecDeque<Output>,
+}
+
+/// What the log already says.
+#[derive(Clone, Debug, Default)]
+struct Announced {
+    selected: Option<crate::core::event::Label>,
+    obstacle: Option<Obstacle>,
+    error: Span,
+    step_failed: bool,
+}
+
+/// The state of the clock, for people and programs.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Tracking {
+    /// The sources agree and the clock follows them.
+    pub is_synchronised: bool,
+    /// How far the clock is behind the estimate.
+    pub error: Span,
+    /// Standard deviation of the estimate.
+    pub sd_s: f64,
+    /// Bound on the error of the estimate.
+    pub bound: Span,
+    /// The estimate itself.
+    pub estimate: Estimate,
+}
+
+impl Engine {
+    /// Everything is due at once: the first inputs should follow immediately.
+    pub fn new(start: Start, now: ClockReading) -> Self {
+        let associations = start.sources.into_iter().map(|line| Association::new(line, now.raw)).collect();
+        let mut engine = Engine {
+            discipline: Discipline::new(&start.settings),
+            settings: start.settings,
+            mode: start.mode,
+            drift_interval: start.drift_interval,
+            random: Random::new(start.seed),
+            associations,
+            sources: Vec::new(),
+            estimator: Estimator::new(start.prior),
+            prior: start.prior,
+            // A weak prior yields to the samples by itself.
+            prior_is_proven: start.prior.sd > WEAK_PRIOR_SD,
+            selection: Selection::empty(),
+            favourite: Favourite::default(),
+            phase: Phase::Acquiring(Acquisition::default()),
+            seen: now.raw,
+            slept: now.slept,
+            leap: Leap::None,
+            announced: Announced::default(),
+            saved_at: None,
+            last_exchange: ExchangeId(0),
+            finished: false,
+            outputs: VecDeque::with_capacity(64),
+        };
+        engine.prepare_clock(start.floor, &now);
+        engine.add_literal_sources(now.raw);
+        engine
+    }
+
+    /// Takes one input. Follow with [`Engine::poll_output`] until it returns a timeout.
+    pub fn handle_input(&mut self, input: Input<'_>) {
+        let now = input.now;
+        self.seen = now.raw;
+        if let What::Applied(applied) = input.what {
+            // Our own step must be known before the clock is compared with where it should be.
+            return self.applied(applied, now);
+        }
+        self.notice_gaps(&now);
+        match input.what {
+            What::Wake | What::Applied(_) => {}
+            What::Sent { exchange, stamp } => self.sent(exchange, stamp),
+            What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
+            What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
+            What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+        }
+        if !self.finished {
+            self.run_due(&now);
+        }
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| self.timeout())
+    }
+
+    /// The sources, in the order they were added.
+    pub fn sources(&self) -> &[Source] {
+        &self.sources
+    }
+
+    /// What the last selection made of them.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Is the clock following the sources?
+    pub fn is_synchronised(&self) -> bool {
+        self.phase == Phase::Tracking && self.announced.obstacle.is_none()
+    }
+
+    /// The state of the clock as of `now`; `None` before the first correction.
+    pub fn tracking(&self, now: &ClockReading) -> Option<Tracking> {
+        let estimate = self.estimator.estimate()?;
+        Some(Tracking {
+            is_synchronised: self.is_synchronised(),
+            error: estimate.true_time(now.raw) - now.utc,
+            sd_s: estimate.offset_sd_s(now.raw),
+            bound: self.bound(&estimate, now.raw),
+            estimate,
+        })
+    }
+
+    /// What to write to the drift file at exit; `None` if nothing worth keeping is known.
+    pub fn drift(&self) -> Option<DriftRecord> {
+        let estimate = self.estimator.estimate()?;
+        let is_worth_keeping = estimate.frequency_sd() < steering::KEEP_FREQUENCY_SD;
+        is_worth_keeping.then(|| DriftRecord::new(estimate.frequency, estimate.frequency_sd()))
+    }
+
+    fn emit(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.emit(Output::Event(event));
+    }
+
+    fn finish(&mut self, success: bool) {
+        self.finished = true;
+        self.emit(Output::Finish { success });
+    }
+
+    fn run_due(&mut self, now: &ClockReading) {
+        self.look_up_names(now.raw);
+        self.give_up_exchanges(now.raw);
+        self.ask_due_sources(now.raw);
+        if let Phase::Acquiring(acquisition) = self.phase {
+            self.acquire(acquisition, now);
+        }
+        self.continue_slew(now);
+    }
+
+    fn timeout(&self) -> Output {
+        let deadlines = [
+            (self.next_lookup(), "lookup"),
+            (self.next_request(), "request"),
+            (self.next_expiry(), "expiry"),
+            (self.next_vote(), "vote"),
+            (self.discipline.continue_at(), "slew"),
+        ];
+        let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
+        let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));
+        Output::Timeout { at, why }
+    }
+}

@@ -1,0 +1,222 @@
+//! From the estimate to the clock: corrections, error bounds, leap seconds, the drift file, and gaps in time.
+
+use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occasion};
+use crate::core::drift::DriftRecord;
+use crate::core::engine::{Acquisition, Engine, Floor, Mode, Output, Phase};
+use crate::core::estimate::Estimate;
+use crate::core::event::Event;
+use crate::core::settings::LeapMode;
+use crate::time::{ClockReading, Raw, Span, Utc};
+use crate::wire::ntp::Leap;
+
+/// A frequency less certain than this is not worth keeping in the drift file.
+pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-6;
+
+/// Bound of a normal error, in standard deviations.
+const BOUND_SIGMAS: f64 = 3.0;
+
+/// Sleep shorter than this is rounding between two clocks.
+const LEAST_SLEEP: Span = Span::from_millis(100);
+
+/// The raw counter may run at another rate after a sleep (another temperature, another host).
+const FREQUENCY_SD_AFTER_SLEEP: f64 = 1e-6;
+
+/// The kernel measures the length of a sleep by the hardware clock: to a second.
+const PHASE_SD_AFTER_SLEEP_S: f64 = 1.0;
+
+impl Engine {
+    /// The frequency is set before the first packet, and an impossible time is put right as far as it can be.
+    pub(super) fn prepare_clock(&mut self, floor: Floor, now: &ClockReading) {
+        if self.mode == Mode::MeasureOnce {
+            return;
+        }
+        let frequency = self.discipline.coast(self.prior.frequency);
+        self.emit(Output::Clock(frequency));
+        let behind = floor.utc - now.utc;
+        if behind > Span::ZERO {
+            self.emit(Output::Clock(ClockCommand::Step { by: behind }));
+            self.tell(Event::MovedToFloor { from_drift_file: floor.from_drift_file, by: behind });
+        }
+        self.report_unsynchronised();
+    }
+
+    /// Brings the clock to the estimate.
+    pub(super) fn correct(&mut self, occasion: Occasion, now: &ClockReading) {
+        let Some(estimate) = self.estimator.estimate() else { return };
+        let error = estimate.true_time(now.raw) - now.utc;
+        if self.mode != Mode::Discipline {
+            return self.correct_once(error);
+        }
+        self.vote_on_leap(&estimate, now.raw);
+        let interval = self.next_request().map_or(Span::ZERO, |at| at - now.raw);
+        let frequency = self.believable_frequency(&estimate);
+        match self.discipline.decide(now.raw, error, frequency, interval, occasion) {
+            Decision::Command(command) => {
+                self.announce_error(error);
+                self.emit(Output::Clock(command));
+                if matches!(command, ClockCommand::Step { .. }) {
+                    let steady = self.discipline.coast(frequency);
+                    self.emit(Output::Clock(steady));
+                }
+                self.report(&estimate, now, command);
+                self.save_when_due(&estimate, now.raw);
+            }
+            Decision::Refuse { limit_s, give_up } => {
+                self.tell(Event::MaxChange { offset: error, limit_s, exiting: give_up });
+                if give_up {
+                    self.finish(false);
+                }
+            }
+        }
+    }
+
+    /// The next part of a correction larger than one slew.
+    pub(super) fn continue_slew(&mut self, now: &ClockReading) {
+        if self.discipline.continue_at().is_some_and(|at| at <= now.raw)
+            && let Some(estimate) = self.estimator.estimate()
+        {
+            let error = estimate.true_time(now.raw) - now.utc;
+            let frequency = self.believable_frequency(&estimate);
+            if let Decision::Command(command) =
+                self.discipline.decide(now.raw, error, frequency, Span::ZERO, Occasion::Continuation)
+            {
+                self.emit(Output::Clock(command));
+            }
+        }
+    }
+
+    /// The clock did this.
+    pub(super) fn applied(&mut self, applied: Applied, now: ClockReading) {
+        self.discipline.applied(applied, now);
+        match applied {
+            Applied::Stepped { by } if self.mode == Mode::Discipline && self.phase == Phase::Tracking => {
+                self.tell(Event::Stepped(by));
+            }
+            Applied::Observed { is_step: true } if !self.announced.step_failed => {
+                self.announced.step_failed = true;
+                self.tell(Event::StepFailed);
+            }
+            _ => {}
+        }
+    }
+
+    /// Has the machine slept, or has somebody else set the clock?
+    pub(super) fn notice_gaps(&mut self, now: &ClockReading) {
+        let slept = now.slept - self.slept;
+        self.slept = now.slept;
+        if slept > LEAST_SLEEP {
+            self.tell(Event::Slept(slept));
+            self.discipline.accept(*now);
+            self.estimator.distrust(PHASE_SD_AFTER_SLEEP_S, FREQUENCY_SD_AFTER_SLEEP);
+            return self.reacquire(now.raw);
+        }
+        let Some(deviation) = self.discipline.deviation(now).filter(|deviation| deviation.is_foreign) else { return };
+        self.tell(Event::ForeignChange(deviation.by));
+        self.discipline.accept(*now);
+        if self.phase == Phase::Tracking {
+            // The estimate does not depend on the system clock: it is as good as before.
+            self.correct(Occasion::ProvenGap, now);
+            for source in &mut self.sources {
+                source.schedule.hurry(now.raw);
+            }
+        }
+    }
+
+    /// Back to the vote: old answers say nothing about the time after a gap.
+    fn reacquire(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            source.forget();
+        }
+        self.phase = Phase::Acquiring(Acquisition { after_gap: true, ..Acquisition::default() });
+        self.announced.selected = None;
+        self.restart_all(now);
+    }
+
+    /// Bound on the error of the estimate (design note section 10): the asymmetry of the best path counts in full,
+    /// because no protocol can see it.
+    pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
+        let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
+        let nearest = active.filter_map(|source| {
+            let path = self.estimator.path_noise(source.slot)?;
+            Some(0.5 * path.min_delay_s + source.last?.root_bound().secs_f64())
+        });
+        let asymmetry_s = nearest.min_by(f64::total_cmp).unwrap_or(0.0);
+        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now) + asymmetry_s)
+    }
+
+    fn correct_once(&mut self, error: Span) {
+        let is_step = self.mode == Mode::SetOnce;
+        self.tell(Event::OneShot(error, is_step));
+        if is_step {
+            self.emit(Output::Clock(ClockCommand::Step { by: error }));
+        }
+        self.finish(true);
+    }
+
+    /// `maxupdateskew`: an uncertain frequency is not applied, the one in force is kept.
+    fn believable_frequency(&self, estimate: &Estimate) -> f64 {
+        if estimate.frequency_sd() * 1e6 > self.settings.max_update_skew_ppm {
+            return self.prior.frequency;
+        }
+        estimate.frequency
+    }
+
+    /// A clock that may only be observed stays wrong: the same error is announced once.
+    fn announce_error(&mut self, error: Span) {
+        let limit = Span::from_secs_f64(self.settings.log_change_s);
+        if (error - self.announced.error).abs() > limit {
+            self.announced.error = error;
+            if error.abs() > limit {
+                self.tell(Event::ClockWrong(error));
+            }
+        }
+    }
+
+    fn report(&mut self, estimate: &Estimate, now: &ClockReading, command: ClockCommand) {
+        let left = match command {
+            ClockCommand::Steer { phase, .. } => phase.abs(),
+            ClockCommand::Step { .. } | ClockCommand::Report(_) => Span::ZERO,
+        };
+        let est_error = Span::from_secs_f64(estimate.offset_sd_s(now.raw)) + left;
+        let max_error = self.bound(estimate, now.raw) + left;
+        let synchronized = self.settings.rtc_sync && self.is_synchronised();
+        let report = ClockReport { synchronized, max_error, est_error, leap: self.leap };
+        self.emit(Output::Clock(ClockCommand::Report(report)));
+    }
+
+    fn report_unsynchronised(&mut self) {
+        let worst = Span::from_secs(16);
+        let report = ClockReport { synchronized: false, max_error: worst, est_error: worst, leap: Leap::None };
+        self.emit(Output::Clock(ClockCommand::Report(report)));
+    }
+
+    /// More than half of the agreeing sources must announce a leap second, on the last day of June or December.
+    fn vote_on_leap(&mut self, estimate: &Estimate, now: Raw) {
+        let voters = || self.sources.iter().filter(|source| self.selection.agreeing.contains(source.slot));
+        let total = voters().count();
+        let announced = |leap: Leap| voters().filter(|s| s.last.is_some_and(|last| last.leap == leap)).count();
+        let elected = [Leap::Insert, Leap::Delete].into_iter().find(|leap| 2 * announced(*leap) > total);
+        let is_allowed =
+            self.settings.leap_mode == LeapMode::System && is_last_day_of_half_year(estimate.true_time(now));
+        let leap = elected.filter(|_| is_allowed).unwrap_or(Leap::None);
+        if leap != self.leap {
+            self.leap = leap;
+            self.tell(Event::Leap(leap));
+        }
+    }
+
+    fn save_when_due(&mut self, estimate: &Estimate, now: Raw) {
+        let first = *self.saved_at.get_or_insert(now);
+        if now - first < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
+            return;
+        }
+        self.saved_at = Some(now);
+        let record = DriftRecord::new(estimate.frequency, estimate.frequency_sd());
+        self.emit(Output::Save(record));
+    }
+}
+
+fn is_last_day_of_half_year(utc: Utc) -> bool {
+    let date = utc.civil();
+    matches!((date.month, date.day), (6, 30) | (12, 31))
+}

@@ -1,0 +1,134 @@
+//! The part of the estimator that a replay recomputes: the bank and what it has learnt of each source's jitter.
+
+use super::asymmetry::{Asymmetry, STEEPEST};
+use super::bank::{Bank, Beliefs};
+use super::interval::Interval;
+use super::path::Path;
+use super::prior::FrequencyPrior;
+use super::update::{Gate, Verdict};
+use super::{MAX_SOURCES, Sample};
+
+/// Paths are usually asymmetric by this part of the round trip. Without a bias prior four servers that disagree by
+/// 1 ms look like wander, and the clock is 13 times worse.
+const USUAL_BIAS: f64 = 0.05;
+/// The round trip counts as at least this for the bias, in seconds.
+const LEAST_ROUND_TRIP_S: f64 = 1e-5;
+/// The bias prior never vanishes, in seconds.
+const LEAST_BIAS_S: f64 = 1e-9;
+/// From the ninth sample of a source its statistics are good enough to refuse one.
+const GATE_AFTER: u32 = 8;
+
+/// See the module.
+#[derive(Clone)]
+pub(super) struct Filter {
+    pub(super) bank: Bank,
+    sides: [Asymmetry; MAX_SOURCES],
+    fed: [u32; MAX_SOURCES],
+}
+
+/// What is known from outside one pass over the samples.
+#[derive(Clone)]
+pub(super) struct Knowledge {
+    pub(super) paths: [Path; MAX_SOURCES],
+    /// The lean of each source's jitter found by the previous pass.
+    pub(super) lean: [f64; MAX_SOURCES],
+    /// Factor on each source's bias prior.
+    pub(super) widening: [f64; MAX_SOURCES],
+}
+
+/// What one sample did to the filter.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) verdict: Verdict,
+    pub(super) interval: Interval,
+    /// `false`: the state has lost all sense and must be thrown away.
+    pub(super) sane: bool,
+}
+
+impl Knowledge {
+    /// Of sources never heard of.
+    pub(super) const NONE: Knowledge =
+        Knowledge { paths: [Path::NEW; MAX_SOURCES], lean: [0.0; MAX_SOURCES], widening: [1.0; MAX_SOURCES] };
+
+    /// Forgets one source.
+    pub(super) fn forget(&mut self, slot: usize) {
+        self.paths[slot] = Path::NEW;
+        self.lean[slot] = 0.0;
+        self.widening[slot] = 1.0;
+    }
+
+    /// Prior deviation of the source's bias in seconds, before any widening.
+    pub(super) fn usual_bias(&self, slot: usize) -> f64 {
+        USUAL_BIAS * self.paths[slot].base().max(LEAST_ROUND_TRIP_S)
+    }
+
+    /// Prior deviation of the source's bias in seconds.
+    pub(super) fn bias_deviation(&self, slot: usize) -> f64 {
+        self.widening[slot] * self.usual_bias(slot) + LEAST_BIAS_S
+    }
+}
+
+impl Filter {
+    /// Before the first sample.
+    pub(super) fn new(beliefs: &Beliefs, prior: &FrequencyPrior) -> Self {
+        Filter { bank: Bank::new(beliefs, prior), sides: [Asymmetry::NEW; MAX_SOURCES], fed: [0; MAX_SOURCES] }
+    }
+
+    /// Takes one sample.
+    pub(super) fn step(&mut self, beliefs: &Beliefs, known: &Knowledge, sample: &Sample) -> Step {
+        let slot = sample.slot.index();
+        let delay_s = Path::plausible(sample.delay.secs_f64());
+        if self.bank.at.is_none() {
+            self.bank.start(sample.at, sample.lead, delay_s);
+        }
+        self.bank.admit(slot, known.bias_deviation(slot));
+        self.bank.predict(beliefs, sample.at);
+        self.bank.mix(beliefs);
+        let lean = self.effective_lean(known, slot);
+        let interval = known.paths[slot].interval(delay_s, lean);
+        let measured = self.measured(sample);
+        let gate = if self.fed[slot] < GATE_AFTER { Gate::Absurd } else { Gate::Doubtful };
+        let verdict = self.bank.update(slot, measured, &interval, gate);
+        self.fed[slot] = self.fed[slot].saturating_add(1);
+        if verdict.applied {
+            self.sides[slot].learn(interval.half_width, measured - self.bank.expected(slot));
+        }
+        Step { verdict, interval, sane: self.bank.tidy() }
+    }
+
+    /// Applies a sample that others have confirmed, at the present instant.
+    pub(super) fn confirm(&mut self, sample: &Sample, interval: &Interval) {
+        let measured = self.measured(sample);
+        self.bank.update(sample.slot.index(), measured, interval, Gate::Open);
+    }
+
+    /// By how much a sample exceeds what the present state says of its instant, in seconds.
+    pub(super) fn deviation(&self, sample: &Sample) -> f64 {
+        self.measured(sample) - self.bank.expected(sample.slot.index())
+    }
+
+    /// The lean of the source's jitter.
+    pub(super) fn lean(&self, slot: usize) -> f64 {
+        self.sides[slot].lean()
+    }
+
+    /// Forgets a source.
+    pub(super) fn dismiss(&mut self, slot: usize) {
+        self.bank.dismiss(slot);
+        self.sides[slot] = Asymmetry::NEW;
+        self.fed[slot] = 0;
+    }
+
+    /// A replay begins without an opinion; until there is one, that of the pass before is used.
+    fn effective_lean(&self, known: &Knowledge, slot: usize) -> f64 {
+        let (now, before) = (self.lean(slot), known.lean[slot]);
+        let stronger = if before.abs() > now.abs() { before } else { now };
+        stronger.clamp(-STEEPEST, STEEPEST)
+    }
+
+    /// The measured lead in seconds from the reference, moved to the state's instant with the estimated frequency.
+    fn measured(&self, sample: &Sample) -> f64 {
+        let since = self.bank.at.map_or(0.0, |now| (now - sample.at).secs_f64());
+        (sample.lead - self.bank.reference).secs_f64() + since * self.bank.track()[1]
+    }
+}

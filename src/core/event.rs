@@ -1,0 +1,98 @@
+//! What the engine has to tell people. `report::log` puts it into words.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::time::Span;
+
+/// How the log names a source: its address, and the configured name if that differs.
+pub type Label = Arc<str>;
+
+/// A change of state worth a line in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// This source is now the best of those that agree.
+    Selected(Label),
+    /// This source contradicts the majority.
+    Falseticker(Label),
+    /// Its root distance exceeds `maxdistance` (seconds).
+    TooDistant(Label, f64),
+    /// Its jitter exceeds `maxjitter` (seconds).
+    TooJittery(Label, f64),
+    /// The clock cannot be disciplined now.
+    CannotSynchronise(Obstacle),
+    /// The clock is off by more than `logchange`. Positive: it was behind.
+    ClockWrong(Span),
+    /// The clock was stepped by this much.
+    Stepped(Span),
+    /// The clock should have been stepped, and was not.
+    StepFailed,
+    /// One-shot mode: the clock is off by this much, and is stepped (`true`) or left alone.
+    OneShot(Span, bool),
+    /// One-shot mode: nobody usable answered.
+    NoSuitableSource,
+    /// The clock was behind any plausible time and was moved forward before any server was heard.
+    MovedToFloor {
+        /// The floor was the drift file's time rather than the build epoch.
+        from_drift_file: bool,
+        /// How far it was moved.
+        by: Span,
+    },
+    /// Somebody else set the clock by this much.
+    ForeignChange(Span),
+    /// The machine slept for this long.
+    Slept(Span),
+    /// The measured time jumped by this much: every source says so.
+    Reacquired(Span),
+    /// Kiss-o'-death RATE.
+    KissRate(IpAddr),
+    /// Kiss-o'-death DENY or RSTR: the address is not asked for this long.
+    KissDeny(IpAddr, Span),
+    /// The initial frequency contradicts the measurements and was discarded (ppm, positive: clock gains).
+    PriorDiscarded(f64),
+    /// `maxchange` exceeded: by this correction, with this limit (seconds), and whether slewd gives up.
+    MaxChange {
+        /// The correction that was refused.
+        offset: Span,
+        /// The limit in seconds.
+        limit_s: f64,
+        /// No more refusals are allowed.
+        exiting: bool,
+    },
+    /// A leap second is armed in the kernel (`Insert`, `Delete`) or disarmed (`None`).
+    Leap(crate::wire::ntp::Leap),
+    /// The frequency correction wanted (ppm) is beyond `maxdrift`.
+    FrequencyLimited(f64),
+    /// A lone source contradicted itself; three agreeing answers are now wanted.
+    LoneSourceContradicted(Label),
+}
+
+/// Why the clock cannot be disciplined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// None configured, or none resolved.
+    NoSources,
+    /// None usable; this many do not answer.
+    NoSelectableSources {
+        /// Sources that do not answer.
+        unreachable: usize,
+    },
+    /// The largest group that agrees is no majority.
+    NoMajority {
+        /// Size of the group.
+        agreeing: usize,
+        /// Sources that voted.
+        voters: usize,
+    },
+    /// Fewer than `minsources`.
+    NotEnough,
+    /// A source with `require` is missing.
+    NoRequired,
+}
+
+impl Obstacle {
+    /// Differs at most in its numbers.
+    pub fn is_same_kind(&self, other: &Obstacle) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
+}

@@ -1,0 +1,265 @@
+//! When to ask a server next (design note sections 8 and 9).
+//!
+//! The only dimensionless number of the problem is `wander^2 * interval^3 / noise^2`: how far the oscillator strays
+//! between two samples against how well one sample is known. The interval follows from it, after a start in which the
+//! gaps grow in proportion to the history.
+
+use crate::core::random::Random;
+use crate::core::settings::SourceOptions;
+use crate::time::{Raw, Span};
+
+/// Never faster than this to one server, unless `minpoll` says so (RFC 8633 section 3, manners).
+const MIN_SPACING: Span = Span::from_secs(2);
+
+/// Gap after a lost packet while starting: gives a struggling network some room.
+const LOST_AT_START: Span = Span::from_secs(4);
+
+/// Requests with short gaps at the start; after these the server is taken to be away.
+const MAX_START_REQUESTS: u32 = 16;
+
+/// Good answers wanted quickly: with `iburst`, and without it (the second confirms the first).
+const BURST_ANSWERS: u32 = 4;
+const NO_BURST_ANSWERS: u32 = 2;
+
+/// An interval of a 6.5th of the history keeps the frequency known well enough for the next gap.
+const GROWTH: f64 = 6.5;
+
+/// At 1.5 the steady state is at the knee: asking more often gains less than 10 %.
+const KNEE: f64 = 1.5;
+
+/// Early polls are paid from a bucket: at most 12 % extra requests.
+const TOKENS_PER_POLL: f64 = 0.12;
+const MAX_TOKENS: f64 = 6.0;
+
+/// Random stretch of each interval. Never a shortening: the mean must not exceed what `maxpoll` promises.
+const STRETCH: f64 = 0.03;
+
+/// A lost packet shortens the next gap a little, until so many in a row are lost that the server is away.
+const LOST_FACTOR: f64 = 0.75;
+const UNREACHABLE_AFTER: u32 = 8;
+
+/// First retry after the kernel could not even send (no route yet), and the longest one.
+const SEND_RETRY: Span = Span::from_secs(1);
+const MAX_SEND_RETRY: Span = Span::from_secs(16);
+
+/// What the estimate says about how often it wants to hear.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Demand {
+    /// Sources in use.
+    pub active: usize,
+    /// Log-mean wander of the oscillator, squared (1/s).
+    pub wander_squared: f64,
+    /// Squared noise of one sample, harmonic mean over the active sources (s^2).
+    pub noise_squared: f64,
+}
+
+/// How soon the last sample should be followed by another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Urgency {
+    /// As planned.
+    #[default]
+    Calm,
+    /// It moved the estimate: ask again at the shortest regular interval.
+    Surprised,
+    /// It contradicts the estimate: ask again as soon as manners allow.
+    Contradicted,
+}
+
+/// The polling of one server.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    shortest: Span,
+    longest: Span,
+    burst_answers: u32,
+    due: Option<Raw>,
+    interval: Span,
+    requests: u32,
+    answers: u32,
+    unanswered: u32,
+    send_failures: u32,
+    first_answer: Option<Raw>,
+    sent: Option<Raw>,
+    tokens: f64,
+    staggered: bool,
+    barred: bool,
+}
+
+impl Schedule {
+    /// First request at once.
+    pub fn new(options: &SourceOptions, now: Raw) -> Self {
+        let shortest = options.min_interval();
+        Schedule {
+            shortest,
+            longest: options.max_interval(),
+            burst_answers: if options.iburst { BURST_ANSWERS } else { NO_BURST_ANSWERS },
+            due: Some(now),
+            interval: shortest.min(MIN_SPACING),
+            requests: 0,
+            answers: 0,
+            unanswered: 0,
+            send_failures: 0,
+            first_answer: None,
+            sent: None,
+            tokens: MAX_TOKENS,
+            staggered: false,
+            barred: false,
+        }
+    }
+
+    /// When the next request is due; `None` while the server must not be asked.
+    pub fn due(&self) -> Option<Raw> {
+        self.due
+    }
+
+    /// The interval in force, log2 of seconds rounded down: the poll field of our requests.
+    pub fn poll(&self) -> i8 {
+        self.interval.secs_f64().max(1e-3).log2().floor().clamp(-7.0, 24.0) as i8
+    }
+
+    /// The interval in force.
+    pub fn interval(&self) -> Span {
+        self.interval
+    }
+
+    /// Requests in a row without an answer.
+    pub fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// Requests of the current start.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// A request went out. Until it is answered the next one is planned as after a loss.
+    pub fn asked(&mut self, now: Raw, random: &mut Random) {
+        self.requests = self.requests.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.send_failures = 0;
+        self.barred = false;
+        self.sent = Some(now);
+        self.due = Some(now + self.gap_if_lost().scaled(1.0 + STRETCH * random.fraction()));
+    }
+
+    /// The request in flight was answered.
+    pub fn answered(&mut self, now: Raw, demand: Option<Demand>, urgency: Urgency, place: Place, random: &mut Random) {
+        self.unanswered = 0;
+        self.answers = self.answers.saturating_add(1);
+        let first = *self.first_answer.get_or_insert(now);
+        let sent = self.sent.unwrap_or(now);
+        let gap = self.gap_after_answer(now - first, demand, urgency, place);
+        self.interval = gap;
+        self.due = Some((sent + gap.scaled(1.0 + STRETCH * random.fraction())).max(now));
+    }
+
+    /// The kernel refused to send: costs nothing on the wire, so it is tried again soon.
+    pub fn could_not_send(&mut self, now: Raw) {
+        let doublings = self.send_failures.min(4);
+        self.send_failures += 1;
+        self.due = Some(now + SEND_RETRY.times(1 << doublings).min(MAX_SEND_RETRY));
+    }
+
+    /// Ask again at the next opportunity, with a burst: the network or the clock has changed.
+    pub fn restart(&mut self, now: Raw) {
+        if self.barred {
+            return;
+        }
+        *self = Schedule {
+            due: Some(self.earliest(now)),
+            requests: 0,
+            answers: 0,
+            unanswered: 0,
+            send_failures: 0,
+            first_answer: None,
+            staggered: false,
+            interval: self.spacing(),
+            ..self.clone()
+        };
+    }
+
+    /// One more request soon, without a burst: a vote is being held.
+    pub fn hurry(&mut self, now: Raw) {
+        if !self.barred {
+            self.due = Some(self.due.map_or(now, |due| due.min(self.earliest(now))));
+        }
+    }
+
+    /// Kiss-o'-death RATE: twice the shortest interval from now on, and a pause of one interval and four polls now.
+    pub fn slow_down(&mut self, now: Raw) {
+        self.shortest = self.shortest.times(2).min(self.longest.max(self.shortest));
+        self.longest = self.longest.max(self.shortest);
+        self.requests = self.requests.max(MAX_START_REQUESTS);
+        self.answers = self.answers.max(self.burst_answers);
+        self.interval = self.interval.max(self.shortest);
+        self.due = Some(now + self.interval.times(5));
+    }
+
+    /// Kiss-o'-death DENY or RSTR, or set offline: not before `until`, if ever.
+    pub fn bar(&mut self, until: Option<Raw>) {
+        self.due = until;
+        self.barred = true;
+    }
+
+    fn earliest(&self, now: Raw) -> Raw {
+        self.sent.map_or(now, |sent| now.max(sent + self.spacing()))
+    }
+
+    fn spacing(&self) -> Span {
+        self.shortest.min(MIN_SPACING)
+    }
+
+    fn starting(&self) -> bool {
+        self.answers < self.burst_answers && self.requests < MAX_START_REQUESTS
+    }
+
+    fn gap_if_lost(&self) -> Span {
+        if self.starting() {
+            let gap = if self.unanswered <= 1 { MIN_SPACING } else { LOST_AT_START };
+            return gap.min(self.shortest.max(self.spacing()));
+        }
+        if self.unanswered > UNREACHABLE_AFTER || self.first_answer.is_none() {
+            let doublings = self.unanswered.saturating_sub(UNREACHABLE_AFTER).min(16);
+            return self.interval.max(self.shortest).times(1 << doublings).min(self.longest);
+        }
+        self.interval.scaled(LOST_FACTOR).max(self.spacing())
+    }
+
+    fn gap_after_answer(&mut self, history: Span, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
+        if self.starting() {
+            return self.spacing();
+        }
+        self.tokens = (self.tokens + TOKENS_PER_POLL).min(MAX_TOKENS);
+        if urgency != Urgency::Calm && self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return if urgency == Urgency::Contradicted { self.spacing() } else { self.shortest };
+        }
+        if history < self.shortest {
+            return history.max(self.spacing());
+        }
+        let grown = history.secs_f64() / GROWTH;
+        let wanted_s = demand.map_or(grown, |demand| demand.interval_s().min(grown));
+        let gap = Span::from_secs_f64(wanted_s).clamp(self.shortest, self.longest);
+        if !self.staggered && place.of > 1 {
+            self.staggered = true;
+            return gap.scaled(0.5 + 0.5 * (place.index + 1) as f64 / place.of as f64).max(self.spacing());
+        }
+        gap
+    }
+}
+
+/// Which of how many active sources this is: they are made to answer in turn rather than together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Counted from 0.
+    pub index: usize,
+    /// Number of active sources.
+    pub of: usize,
+}
+
+impl Demand {
+    /// The interval of each of the active sources in seconds.
+    pub fn interval_s(&self) -> f64 {
+        let per_sample = (KNEE * self.noise_squared / self.wander_squared.max(1e-30)).cbrt();
+        self.active as f64 * per_sample
+    }
+}

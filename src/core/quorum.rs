@@ -1,0 +1,118 @@
+//! When the clock may first be set: the vote of the boot fast path (design note section 9).
+//!
+//! Every configured source has a vote. The clock is set at the first moment when the sources that agree outnumber all
+//! others that have answered *or still might*, so that no later answer can overturn the decision:
+//!
+//! | configured | set after |
+//! |---|---|
+//! | 1 | the first valid answer |
+//! | 2 | both answers, if they agree |
+//! | 3, 4 | two, three agreeing answers |
+//!
+//! A source that does not answer within [`PATIENCE`] stops counting. Two sources that disagree never have a majority.
+//! One that answers alone among several silent ones is believed only after [`LONE_PATIENCE`].
+
+use crate::time::Span;
+
+/// A request that is older than this is not waited for.
+pub const PATIENCE: Span = Span::from_secs(3);
+
+/// How long a single answer waits for a second opinion, if others were configured.
+pub const LONE_PATIENCE: Span = Span::from_secs(12);
+
+/// The state of the vote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ballot {
+    /// Sources that were configured (a pool counts with all the members it should have).
+    pub configured: usize,
+    /// Sources that told the time.
+    pub answered: usize,
+    /// Sources that have not, but were asked less than [`PATIENCE`] ago.
+    pub pending: usize,
+    /// The largest group of answers that agree within their error bounds.
+    pub agreeing: usize,
+    /// `minsources`.
+    pub required: usize,
+    /// Time since the first answer.
+    pub waited: Span,
+}
+
+/// What the vote says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The agreeing sources are right.
+    Elected,
+    /// More answers may decide it.
+    Undecided,
+    /// Everybody has spoken, and there is no majority.
+    NoMajority,
+}
+
+impl Ballot {
+    /// Counts the votes.
+    pub fn verdict(&self) -> Verdict {
+        if self.answered == 0 {
+            return Verdict::Undecided;
+        }
+        let is_majority = 2 * self.agreeing > self.answered + self.pending;
+        let is_alone = self.agreeing == 1 && self.configured > 1 && self.waited < LONE_PATIENCE;
+        let is_enough = self.agreeing >= self.required;
+        match (is_majority, is_alone, is_enough) {
+            (true, false, true) => Verdict::Elected,
+            (false, ..) if self.pending == 0 => Verdict::NoMajority,
+            _ => Verdict::Undecided,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ballot(configured: usize, answered: usize, agreeing: usize) -> Ballot {
+        let pending = configured - answered;
+        Ballot { configured, answered, pending, agreeing, required: 1, waited: Span::ZERO }
+    }
+
+    #[test]
+    fn a_majority_of_all_that_could_still_speak_decides_at_once() {
+        for (configured, needed) in [(1, 1), (2, 2), (3, 2), (4, 3), (5, 3), (8, 5)] {
+            for agreeing in 1..=configured {
+                let expected = if agreeing >= needed { Verdict::Elected } else { Verdict::Undecided };
+                assert_eq!(ballot(configured, agreeing, agreeing).verdict(), expected, "{agreeing} of {configured}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_liar_that_answers_first_waits_for_the_others() {
+        assert_eq!(ballot(4, 1, 1).verdict(), Verdict::Undecided);
+        assert_eq!(ballot(4, 3, 2).verdict(), Verdict::Undecided, "the liar and two honest ones: the fourth decides");
+        assert_eq!(ballot(4, 4, 3).verdict(), Verdict::Elected);
+    }
+
+    #[test]
+    fn two_sources_that_disagree_never_set_the_clock() {
+        let late = Ballot { waited: Span::from_secs(3600), ..ballot(2, 2, 1) };
+        assert_eq!(late.verdict(), Verdict::NoMajority);
+    }
+
+    #[test]
+    fn two_against_two_is_no_majority() {
+        assert_eq!(ballot(4, 4, 2).verdict(), Verdict::NoMajority);
+    }
+
+    #[test]
+    fn silent_sources_lose_their_vote() {
+        let two_of_four = Ballot { pending: 0, ..ballot(4, 2, 2) };
+        assert_eq!(two_of_four.verdict(), Verdict::Elected);
+        let alone = Ballot { pending: 0, ..ballot(4, 1, 1) };
+        assert_eq!(alone.verdict(), Verdict::Undecided, "one of four is not believed at once");
+        assert_eq!(Ballot { waited: LONE_PATIENCE, ..alone }.verdict(), Verdict::Elected);
+    }
+
+    #[test]
+    fn minsources_is_honoured() {
+        assert_eq!(Ballot { required: 3, pending: 0, ..ballot(4, 2, 2) }.verdict(), Verdict::Undecided);
+    }
+}

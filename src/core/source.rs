@@ -1,0 +1,495 @@
+//! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
+
+use std::net::SocketAddr;
+
+use crate::core::estimate::{Sample, Slot};
+use crate::core::event::Label;
+use crate::core::poll::Schedule;
+use crate::core::random::Random;
+use crate::core::settings::SourceOptions;
+use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
+use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
+
+/// Replies kept per source for selection and for the first correction.
+pub const RECENT: usize = 8;
+
+/// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
+const GRACE: Span = Span::from_secs(4);
+
+/// A server that holds a request longer than this cannot be measured through (spec 4.4, test A).
+const MAX_TURNAROUND: Span = Span::from_secs(4);
+
+/// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (spec 4.4, test 7).
+const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
+
+/// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
+const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
+
+/// Delays below this are time stamping noise.
+const MIN_DELAY: Span = Span::from_nanos(100);
+
+/// Minimum of the recent delays is meaningful for `maxdelayratio` from here on (spec 3).
+const RATIO_NEEDS: usize = 6;
+
+/// Names one request and its socket.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ExchangeId(pub u64);
+
+/// Who noted the time of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StampSource {
+    /// The kernel, as it handled the packet.
+    Kernel,
+    /// slewd, around its own system call.
+    Daemon,
+}
+
+/// When a packet left or arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Stamp {
+    /// The moment.
+    pub at: Raw,
+    /// Who noted it.
+    pub source: StampSource,
+}
+
+/// A server being measured.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its place in the estimator.
+    pub slot: Slot,
+    /// Where it is asked.
+    pub address: SocketAddr,
+    /// How the log names it.
+    pub label: Label,
+    /// Which configured line it came from.
+    pub association: usize,
+    /// The options of that line.
+    pub options: SourceOptions,
+    /// When it is asked.
+    pub schedule: Schedule,
+    /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
+    pub reach: u8,
+    /// What happened to its packets.
+    pub tally: Tally,
+    /// The last reply that told the time.
+    pub last: Option<Measurement>,
+    exchange: Option<Exchange>,
+    recent: Recent,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    id: ExchangeId,
+    cookie: Cookie,
+    asked: Raw,
+    sent: Option<Stamp>,
+}
+
+/// One accepted reply, reduced to what matters.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Measurement {
+    /// For the estimator.
+    pub sample: Sample,
+    /// When the server received the request and sent the reply, by its own clock.
+    pub server_stamps: (NtpTimestamp, NtpTimestamp),
+    /// Leap warning of the server.
+    pub leap: Leap,
+    /// Stratum of the server, raised by option `minstratum`.
+    pub stratum: u8,
+    /// What the server is synchronised to.
+    pub reference_id: [u8; 4],
+    /// Round trip from the server to its primary reference.
+    pub root_delay: Span,
+    /// Error from the primary reference to the server.
+    pub root_dispersion: Span,
+    /// Precision of the server's clock, log2 of seconds.
+    pub precision: i8,
+    /// Who noted the departure of our request.
+    pub sent_by: StampSource,
+    /// Who noted the arrival of the reply.
+    pub received_by: StampSource,
+}
+
+/// A reply that answered our request.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Answer {
+    /// It tells the time, and passed every check.
+    Measured(Measurement),
+    /// The server does not know the time.
+    Unsynchronised,
+    /// The server wants to be asked less, or not at all.
+    Kiss(KissCode),
+}
+
+/// Why a datagram was not used. The first group leaves the request open for the real reply.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// No request is in flight.
+    NoRequest,
+    /// Not a server's packet: length.
+    Length,
+    /// Not a server's packet: version.
+    Version,
+    /// Not a server's packet: mode.
+    Mode,
+    /// Neither extension fields nor a MAC after the header.
+    Trailer,
+    /// Does not echo our cookie (RFC 5905 test 2): late, forged or misdirected.
+    Origin,
+    /// Carries a MAC although we use no key (spec 4.4, test 5).
+    Authentication,
+    /// Receive or transmit timestamp zero (test 3).
+    Timestamp,
+    /// The same timestamps as the last accepted reply (test 1).
+    Duplicate,
+    /// Root distance of 16 s or more (test 7).
+    RootDistance,
+    /// Delay above `maxdelay` (test A).
+    Delay,
+    /// Server held the request for more than 4 s, or says it replied before it was asked (test A).
+    Turnaround,
+    /// The server lives before slewd was built, or was set after it replied.
+    Era,
+    /// Delay above `maxdelayratio` times the minimum (test B).
+    DelayRatio,
+}
+
+/// How many of each there were.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Requests that left.
+    pub sent: u64,
+    /// Requests the kernel would not send.
+    pub send_failures: u64,
+    /// Datagrams that arrived.
+    pub received: u64,
+    /// Replies that were used.
+    pub accepted: u64,
+    /// Replies from a server that does not know the time.
+    pub unsynchronised: u64,
+    /// Kisses-o'-death.
+    pub kisses: u64,
+    /// Requests stamped by the kernel.
+    pub kernel_sent: u64,
+    /// Replies stamped by the kernel.
+    pub kernel_received: u64,
+    refused: [u64; Refusal::ALL.len()],
+}
+
+impl Source {
+    /// A server that has not been asked.
+    pub fn new(
+        slot: Slot,
+        address: SocketAddr,
+        label: Label,
+        association: usize,
+        options: SourceOptions,
+        now: Raw,
+    ) -> Self {
+        let mut schedule = Schedule::new(&options, now);
+        if options.offline {
+            schedule.bar(None);
+        }
+        Source {
+            slot,
+            address,
+            label,
+            association,
+            options,
+            schedule,
+            reach: 0,
+            tally: Tally::default(),
+            last: None,
+            exchange: None,
+            recent: Recent::default(),
+        }
+    }
+
+    /// Opens a new exchange. The previous one, if still open, counts as lost; its id is returned for closing.
+    pub fn ask(&mut self, id: ExchangeId, now: Raw, random: &mut Random) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
+        let cookie = random.cookie();
+        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None });
+        if self.schedule.unanswered() > 0 {
+            self.reach <<= 1;
+        }
+        self.schedule.asked(now, random);
+        self.tally.sent += 1;
+        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
+        (request.encode(), lost.map(|exchange| exchange.id))
+    }
+
+    /// The request left at this moment.
+    pub fn sent(&mut self, id: ExchangeId, stamp: Stamp) {
+        if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
+            exchange.sent = Some(stamp);
+        }
+    }
+
+    /// The kernel would not send, or the network says the server is unreachable. Closes the exchange.
+    pub fn failed(&mut self, id: ExchangeId, never_left: bool, now: Raw) {
+        if self.exchange.take_if(|exchange| exchange.id == id).is_some() && never_left {
+            self.tally.sent -= 1;
+            self.tally.send_failures += 1;
+            self.schedule.could_not_send(now);
+        }
+    }
+
+    /// The open exchange, if any.
+    pub fn in_flight(&self) -> Option<ExchangeId> {
+        self.exchange.map(|exchange| exchange.id)
+    }
+
+    /// When the request in flight left (or was to leave).
+    pub fn asked_at(&self) -> Option<Raw> {
+        self.exchange.map(|exchange| exchange.asked)
+    }
+
+    /// When the open exchange is to be given up.
+    pub fn expires(&self) -> Option<Raw> {
+        let patience = Span::from_secs_f64(self.options.max_delay_s) + GRACE;
+        self.exchange.map(|exchange| exchange.asked + patience)
+    }
+
+    /// Gives up the open exchange.
+    pub fn expire(&mut self) -> Option<ExchangeId> {
+        self.exchange.take().map(|exchange| exchange.id)
+    }
+
+    /// Takes a datagram that arrived on the socket of the open exchange. An `Ok` closes the exchange, and so does a
+    /// refusal that [`Refusal::is_answer`].
+    pub fn receive(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+        self.tally.received += 1;
+        self.tally.kernel_received += u64::from(arrived.source == StampSource::Kernel);
+        let result = self.examine(bytes, arrived);
+        match result {
+            Ok(_) => self.conclude(),
+            Err(refusal) => {
+                self.tally.refused[refusal as usize] += 1;
+                if refusal.is_answer() {
+                    self.conclude();
+                }
+            }
+        }
+        match result {
+            Ok(Answer::Measured(measurement)) => {
+                self.tally.accepted += 1;
+                self.reach = self.reach << 1 | 1;
+                self.last = Some(measurement);
+                self.recent.push(measurement);
+            }
+            Ok(Answer::Unsynchronised) => {
+                self.tally.unsynchronised += 1;
+                self.reach <<= 1;
+            }
+            Ok(Answer::Kiss(_)) => self.tally.kisses += 1,
+            Err(refusal) if refusal.is_answer() => self.reach = self.reach << 1 | 1,
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Its last accepted replies, oldest first.
+    pub fn recent(&self) -> impl Iterator<Item = &Measurement> {
+        self.recent.iter()
+    }
+
+    /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
+    /// how fast an old reply loses its worth.
+    pub fn interval(&self, now: Raw, frequency: f64, rate: f64) -> Option<(Lead, f64)> {
+        let aged = |m: &Measurement| m.bound().secs_f64() + rate * (now - m.sample.at).secs_f64().max(0.0);
+        let best = self.recent.iter().min_by(|a, b| aged(a).total_cmp(&aged(b)))?;
+        let drift = (now - best.sample.at).scaled(frequency);
+        Some((best.sample.lead + drift, aged(best)))
+    }
+
+    /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
+    pub fn forget(&mut self) {
+        self.recent = Recent::default();
+    }
+
+    /// Forgets all but the newest reply.
+    pub fn forget_all_but_last(&mut self) {
+        self.recent = Recent::default();
+        if let Some(last) = self.last {
+            self.recent.push(last);
+        }
+    }
+
+    fn conclude(&mut self) {
+        if let Some(sent) = self.exchange.take().and_then(|exchange| exchange.sent) {
+            self.tally.kernel_sent += u64::from(sent.source == StampSource::Kernel);
+        }
+    }
+
+    fn examine(&self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+        let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
+        let reply = Reply::parse(bytes)?;
+        if reply.origin() != exchange.cookie {
+            return Err(Refusal::Origin);
+        }
+        match reply {
+            Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
+            Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
+            Reply::Time(reply) => {
+                let asked = Stamp { at: exchange.asked, source: StampSource::Daemon };
+                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived).map(Answer::Measured)
+            }
+        }
+    }
+
+    /// The checks of spec 4.4 that need the times, and the measurement itself.
+    fn measure(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
+        if reply.authenticated {
+            return Err(Refusal::Authentication);
+        }
+        if self.last.is_some_and(|last| last.server_stamps == (reply.receive, reply.transmit)) {
+            return Err(Refusal::Duplicate);
+        }
+        if reply.root_delay.half() + reply.root_dispersion >= MAX_ROOT_DISTANCE {
+            return Err(Refusal::RootDistance);
+        }
+        let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
+        let turnaround = transmitted - received;
+        if turnaround < Span::ZERO || turnaround > MAX_TURNAROUND {
+            return Err(Refusal::Turnaround);
+        }
+        let is_before_build = transmitted - BUILD_EPOCH > BELIEVABLE_FUTURE;
+        let was_set_later = reply.reference != NtpTimestamp::ZERO && reply.reference.to_utc() > transmitted;
+        if is_before_build || was_set_later {
+            return Err(Refusal::Era);
+        }
+        let delay = (arrived.at - sent.at) - turnaround;
+        self.check_delay(delay)?;
+        Ok(self.measurement(reply, sent, arrived, delay.max(MIN_DELAY)))
+    }
+
+    /// A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
+    fn check_delay(&self, delay: Span) -> Result<(), Refusal> {
+        if delay.secs_f64() > self.options.max_delay_s {
+            return Err(Refusal::Delay);
+        }
+        if delay < -Span::from_millis(1) {
+            return Err(Refusal::Turnaround);
+        }
+        let ratio = self.options.max_delay_ratio;
+        if ratio >= 1.0 && self.recent.len >= RATIO_NEEDS {
+            let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
+            if delay > minimum.scaled(ratio) {
+                return Err(Refusal::DelayRatio);
+            }
+        }
+        Ok(())
+    }
+
+    fn measurement(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp, delay: Span) -> Measurement {
+        let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
+        let outward = Lead::between(received, sent.at);
+        let homeward = Lead::between(transmitted, arrived.at);
+        let correction = Span::from_secs_f64(self.options.offset_s);
+        Measurement {
+            sample: Sample {
+                slot: self.slot,
+                at: sent.at + (arrived.at - sent.at).half(),
+                lead: outward.midpoint(homeward) + correction,
+                delay,
+            },
+            server_stamps: (reply.receive, reply.transmit),
+            leap: reply.leap,
+            stratum: reply.stratum.max(self.options.min_stratum),
+            reference_id: reply.reference_id,
+            root_delay: reply.root_delay,
+            root_dispersion: reply.root_dispersion,
+            precision: reply.precision,
+            sent_by: sent.source,
+            received_by: arrived.source,
+        }
+    }
+}
+
+impl Measurement {
+    /// Half-width of the interval that holds true time, at the moment of the sample (RFC 5905 root distance).
+    pub fn bound(&self) -> Span {
+        self.sample.delay.half() + self.root_bound()
+    }
+
+    /// The part of [`Measurement::bound`] that the server answers for.
+    pub fn root_bound(&self) -> Span {
+        self.root_delay.half() + self.root_dispersion
+    }
+}
+
+impl Refusal {
+    /// Every reason, in the order of the counters.
+    pub const ALL: [Refusal; 14] = [
+        Refusal::NoRequest,
+        Refusal::Length,
+        Refusal::Version,
+        Refusal::Mode,
+        Refusal::Trailer,
+        Refusal::Origin,
+        Refusal::Authentication,
+        Refusal::Timestamp,
+        Refusal::Duplicate,
+        Refusal::RootDistance,
+        Refusal::Delay,
+        Refusal::Turnaround,
+        Refusal::Era,
+        Refusal::DelayRatio,
+    ];
+
+    /// It was the answer to our request, only not a usable one: no other is to be expected.
+    pub fn is_answer(self) -> bool {
+        !matches!(
+            self,
+            Refusal::NoRequest
+                | Refusal::Length
+                | Refusal::Version
+                | Refusal::Mode
+                | Refusal::Trailer
+                | Refusal::Origin
+                | Refusal::Authentication
+                | Refusal::Timestamp
+        )
+    }
+}
+
+impl Tally {
+    /// Datagrams refused for this reason.
+    pub fn refused(&self, reason: Refusal) -> u64 {
+        self.refused[reason as usize]
+    }
+}
+
+impl From<Malformed> for Refusal {
+    fn from(malformed: Malformed) -> Self {
+        match malformed {
+            Malformed::Length => Refusal::Length,
+            Malformed::Version => Refusal::Version,
+            Malformed::Mode => Refusal::Mode,
+            Malformed::Trailer => Refusal::Trailer,
+            Malformed::Timestamp => Refusal::Timestamp,
+        }
+    }
+}
+
+/// A ring of the last few measurements.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    ring: [Option<Measurement>; RECENT],
+    next: usize,
+    len: usize,
+}
+
+impl Recent {
+    fn push(&mut self, measurement: Measurement) {
+        self.ring[self.next] = Some(measurement);
+        self.next = (self.next + 1) % RECENT;
+        self.len = (self.len + 1).min(RECENT);
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Measurement> {
+        let (newer, older) = self.ring.split_at(self.next);
+        older.iter().chain(newer).flatten()
+    }
+}

@@ -1,0 +1,92 @@
+//! The path between us and a server.
+
+use crate::sim::random::Dice;
+
+/// One direction or both of a network path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    /// Towards the server.
+    pub forward: Way,
+    /// Back to us.
+    pub backward: Way,
+    /// Share of packets lost, each way.
+    pub loss: f64,
+    /// From this many seconds after the start, so much is added to each direction (s).
+    pub route_change: Option<(f64, f64, f64)>,
+    /// Between these moments, this much is added forward (s), and its jitter is tripled.
+    pub congestion: Option<(f64, f64, f64)>,
+}
+
+/// One direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Way {
+    /// Delay without queueing, in seconds.
+    pub base_s: f64,
+    /// Mean queueing delay, in seconds.
+    pub jitter_s: f64,
+    /// How queueing delays are distributed.
+    pub shape: Shape,
+}
+
+/// Distribution of queueing delays.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Shape {
+    /// A single queue.
+    Exponential,
+    /// Heavy tail with this exponent.
+    Lomax(f64),
+    /// Many queues in a row: hardly any packet is near the minimum. Scaled to the standard deviation of an exponential.
+    Gamma(u32),
+    /// As exponential, but this share of packets waits five means longer.
+    Bimodal(f64),
+}
+
+impl Link {
+    /// The same both ways.
+    pub fn symmetric(base_s: f64, jitter_s: f64) -> Self {
+        let way = Way { base_s, jitter_s, shape: Shape::Exponential };
+        Link { forward: way, backward: way, loss: 0.0, route_change: None, congestion: None }
+    }
+
+    /// With this distribution of queueing delays.
+    pub fn shaped(mut self, shape: Shape) -> Self {
+        self.forward.shape = shape;
+        self.backward.shape = shape;
+        self
+    }
+
+    /// Delays of a request and its reply that start `at_s` seconds after the start; `None` if one of them is lost.
+    pub fn delays(&self, at_s: f64, dice: &mut Dice) -> Option<(f64, f64)> {
+        let mut forward = self.forward.delay(dice);
+        let mut backward = self.backward.delay(dice);
+        if let Some((since, more_forward, more_backward)) = self.route_change
+            && at_s >= since
+        {
+            forward += more_forward;
+            backward += more_backward;
+        }
+        if let Some((since, until, more)) = self.congestion
+            && (since..until).contains(&at_s)
+        {
+            forward += more + 2.0 * self.forward.queueing(dice);
+        }
+        let lost = self.loss > 0.0 && (dice.uniform() < self.loss || dice.uniform() < self.loss);
+        (!lost).then_some((forward, backward))
+    }
+}
+
+impl Way {
+    fn delay(&self, dice: &mut Dice) -> f64 {
+        self.base_s + self.queueing(dice)
+    }
+
+    fn queueing(&self, dice: &mut Dice) -> f64 {
+        self.jitter_s
+            * match self.shape {
+                Shape::Exponential => dice.exponential(),
+                Shape::Lomax(exponent) => dice.lomax(exponent),
+                Shape::Gamma(shape) => dice.gamma(shape) / f64::from(shape).sqrt(),
+                Shape::Bimodal(share) => dice.exponential() + if dice.uniform() < share { 5.0 } else { 0.0 },
+            }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a simulated run is made of.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::core::drift::DriftRecord;
+use crate::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use crate::sim::link::Link;
+use crate::sim::oscillator::Crystal;
+use crate::sim::server::Server;
+use crate::time::{Span, Utc};
+
+/// A run, before it starts. Public fields: build one with [`Scenario::new`] and change what matters.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Same seed, same run.
+    pub seed: u64,
+    /// True time at the start.
+    pub start: Utc,
+    /// How far the system clock is ahead of the truth at the start.
+    pub clock_ahead: Span,
+    /// The machine's crystal.
+    pub crystal: Crystal,
+    /// What the kernel's rounding adds to the rate of its clock.
+    pub kernel_rate_error: f64,
+    /// The servers that exist.
+    pub servers: Vec<Server>,
+    /// The configured lines.
+    pub sources: Vec<SourceConfig>,
+    /// Names the resolver knows, and from how many seconds after the start on.
+    pub names: Vec<(String, f64, Vec<IpAddr>)>,
+    /// Directives.
+    pub settings: Settings,
+    /// Contents and age of the drift file.
+    pub drift: Option<(DriftRecord, Span)>,
+    /// Packets cannot be sent before this many seconds after the start.
+    pub network_up_s: f64,
+    /// The daemon is told at once when somebody else sets the clock.
+    pub notices_clock_set: bool,
+    /// What else happens, in seconds after the start.
+    pub happenings: Vec<(f64, Happening)>,
+    /// Length of the run in seconds.
+    pub length_s: f64,
+    /// The error of the clock is recorded this often.
+    pub record_every: Span,
+}
+
+/// Something that happens to the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Happening {
+    /// Another program sets the clock forward by this much.
+    ForeignStep(Span),
+    /// Suspended for this long; the kernel's idea of how long is off by the second number.
+    Suspend(Span, Span),
+    /// A virtual machine is paused for this long and is not told.
+    Pause(Span),
+    /// slewd is killed, and started again with the drift file it last wrote.
+    Restart,
+}
+
+impl Scenario {
+    /// One server at each of these links, `iburst`, `makestep 1 3`, a clock that is right and a quiet crystal.
+    pub fn new(seed: u64, links: &[Link]) -> Self {
+        let addresses = || (0..links.len()).map(|index| IpAddr::V4(Ipv4Addr::new(192, 0, 2, index as u8 + 1)));
+        let source = |address| SourceConfig {
+            host: Host::Address(address),
+            pool: false,
+            options: SourceOptions { iburst: true, ..SourceOptions::default() },
+        };
+        let makestep = Some(MakeStep { threshold_s: 1.0, limit: 3 });
+        Scenario {
+            seed,
+            // 2026-11-20: an ordinary day, not the end of a month.
+            start: Utc::from_secs(1_795_132_800),
+            clock_ahead: Span::ZERO,
+            crystal: Crystal::default(),
+            kernel_rate_error: 0.0,
+            servers: addresses().zip(links).map(|(address, link)| Server::honest(address, link.clone())).collect(),
+            sources: addresses().map(source).collect(),
+            names: Vec::new(),
+            settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
+            drift: None,
+            network_up_s: 0.0,
+            notices_clock_set: false,
+            happenings: Vec::new(),
+            length_s: 4000.0,
+            record_every: Span::from_secs(1),
+        }
+    }
+
+    /// `count` servers on equal links: 10 ms away, 1 ms of jitter each way.
+    pub fn pool(seed: u64, count: usize) -> Self {
+        Scenario::new(seed, &vec![Link::symmetric(0.01, 0.001); count])
+    }
+}

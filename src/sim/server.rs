@@ -1,0 +1,117 @@
+//! Servers, good and bad. They speak real packets.
+
+use std::net::IpAddr;
+
+use crate::sim::link::Link;
+use crate::time::{NtpTimestamp, Span, Utc};
+use crate::wire::ntp::{HEADER_LEN, Leap, Request, TimeReply, encode_kiss};
+
+/// A server and the path to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Where it listens.
+    pub address: IpAddr,
+    /// The path to it.
+    pub link: Link,
+    /// How it answers.
+    pub manner: Manner,
+    /// How far its clock is ahead of the truth.
+    pub ahead: Span,
+    /// Leap second it announces.
+    pub leap: Leap,
+    /// From this many seconds after the start its clock is ahead by so much more.
+    pub step: Option<(f64, Span)>,
+    /// It answers only between these moments, in seconds after the start.
+    pub alive: (f64, f64),
+}
+
+/// How a server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// With its time.
+    Tells,
+    /// Not at all.
+    Dead,
+    /// Its first answers are off by this much, the rest are honest.
+    LiesAtFirst {
+        /// How many.
+        answers: u64,
+        /// By how much its clock is ahead.
+        ahead: Span,
+    },
+    /// With this kiss-o'-death, after so many honest answers.
+    Kisses([u8; 4], u64),
+    /// That it does not know the time.
+    Unsynchronised,
+}
+
+/// Time a server takes to answer.
+const PROCESSING: Span = Span::from_nanos(20_000);
+
+impl Server {
+    /// An honest stratum 2 server.
+    pub fn honest(address: IpAddr, link: Link) -> Self {
+        Server {
+            address,
+            link,
+            manner: Manner::Tells,
+            ahead: Span::ZERO,
+            leap: Leap::None,
+            step: None,
+            alive: (f64::NEG_INFINITY, f64::INFINITY),
+        }
+    }
+
+    /// With its clock ahead of the truth.
+    pub fn ahead(mut self, by: Span) -> Self {
+        self.ahead = by;
+        self
+    }
+
+    /// With other manners.
+    pub fn with(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
+    }
+
+    /// Answers a request that arrives at true time `now`, `since_s` after the start, as its `served`th (from 0), and
+    /// says when the answer leaves.
+    pub fn answer(&self, request: &[u8], now: Utc, since_s: f64, served: u64) -> Option<(Vec<u8>, Utc)> {
+        let request = Request::decode(request)?;
+        let leaves = now + PROCESSING;
+        let ahead = match self.manner {
+            Manner::Dead => return None,
+            Manner::LiesAtFirst { answers, ahead } if served < answers => ahead,
+            Manner::Kisses(code, after) if served >= after => {
+                return Some((encode_kiss(&request, &code).to_vec(), leaves));
+            }
+            Manner::Unsynchronised => return Some((encode_kiss(&request, &[0; 4]).to_vec(), leaves)),
+            _ => Span::ZERO,
+        };
+        if !(self.alive.0..self.alive.1).contains(&since_s) {
+            return None;
+        }
+        let stepped = self.step.filter(|(at, _)| since_s >= *at).map_or(Span::ZERO, |(_, by)| by);
+        let ahead = ahead + self.ahead + stepped;
+        Some((self.reply(&request, now + ahead, leaves + ahead).to_vec(), leaves))
+    }
+
+    fn reply(&self, request: &Request, receive: Utc, transmit: Utc) -> [u8; HEADER_LEN] {
+        TimeReply {
+            leap: self.leap,
+            version: request.version,
+            stratum: 2,
+            poll: request.poll,
+            precision: -25,
+            root_delay: Span::ZERO,
+            root_dispersion: Span::ZERO,
+            reference_id: [192, 0, 2, 1],
+            reference: NtpTimestamp::from_utc(receive - Span::from_secs(16)),
+            origin: request.cookie,
+            receive: NtpTimestamp::from_utc(receive),
+            transmit: NtpTimestamp::from_utc(transmit),
+            authenticated: false,
+        }
+        .encode()
+    }
+}

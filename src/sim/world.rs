@@ -1,0 +1,336 @@
+//! Virtual time: runs the engine against the scenario, event by event.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::core::discipline::{Applied, ClockCommand};
+use crate::core::drift::DriftRecord;
+use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
+use crate::core::estimate::FrequencyPrior;
+use crate::core::source::{ExchangeId, Stamp, StampSource};
+use crate::sim::kernel::KernelClock;
+use crate::sim::oscillator::Oscillator;
+use crate::sim::random::Dice;
+use crate::sim::scenario::{Happening, Scenario};
+use crate::sim::trace::{Point, Trace};
+use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
+
+/// Timers fire this late: poll(2) counts milliseconds.
+const TIMER_LATENESS: Span = Span::from_millis(1);
+
+/// A lookup takes this long.
+const LOOKUP: Span = Span::from_millis(20);
+
+/// A killed daemon is started again after this long.
+const RESTART: Span = Span::from_secs(2);
+
+/// The counter at the start: nobody may rely on it being zero.
+const FIRST_RAW: Raw = Raw::from_nanos(1_234_567_890_123);
+
+/// Each wake-up may lead to so many outputs; more is an endless loop.
+const MAX_OUTPUTS: usize = 10_000;
+
+/// A running scenario.
+pub struct World {
+    scenario: Scenario,
+    oscillator: Oscillator,
+    kernel: KernelClock,
+    slept: Span,
+    dice: Dice,
+    served: Vec<u64>,
+    engine: Option<Engine>,
+    queue: BinaryHeap<Reverse<Pending>>,
+    sequence: u64,
+    wake_at: Option<Raw>,
+    saved: Option<DriftRecord>,
+    recorded: Utc,
+    trace: Trace,
+}
+
+/// Something that is going to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Pending {
+    at: Utc,
+    sequence: u64,
+    what: Incident,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Incident {
+    Reply { exchange: ExchangeId, bytes: Vec<u8> },
+    Resolved { association: usize },
+    Happens(Happening),
+    Starts,
+}
+
+impl World {
+    /// Everything is as the scenario says, and slewd has just been started.
+    pub fn new(scenario: Scenario) -> Self {
+        let oscillator = Oscillator::new(scenario.crystal.clone(), scenario.start, FIRST_RAW, scenario.seed);
+        let clock = scenario.start + scenario.clock_ahead;
+        let mut world = World {
+            kernel: KernelClock::new(FIRST_RAW, clock, scenario.kernel_rate_error),
+            oscillator,
+            slept: Span::ZERO,
+            dice: Dice::new(scenario.seed ^ 0x5eed),
+            served: vec![0; scenario.servers.len()],
+            engine: None,
+            queue: BinaryHeap::new(),
+            sequence: 0,
+            wake_at: None,
+            saved: scenario.drift.map(|(record, _)| record),
+            recorded: scenario.start,
+            trace: Trace::default(),
+            scenario,
+        };
+        for (at_s, happening) in world.scenario.happenings.clone() {
+            world.schedule(world.scenario.start + Span::from_secs_f64(at_s), Incident::Happens(happening));
+        }
+        world.start_engine();
+        world
+    }
+
+    /// Runs to the end of the scenario and returns the record.
+    pub fn run(mut self) -> Trace {
+        self.run_for(self.scenario.length_s);
+        self.trace
+    }
+
+    /// Runs until so many seconds after the start.
+    pub fn run_for(&mut self, until_s: f64) {
+        let end = self.scenario.start + Span::from_secs_f64(until_s);
+        while let Some(next) = self.next_moment().filter(|next| *next <= end) {
+            self.advance(next);
+            self.handle_next();
+        }
+        self.advance(end);
+    }
+
+    /// The record so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The engine, while it runs.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// The clock.
+    pub fn kernel(&self) -> &KernelClock {
+        &self.kernel
+    }
+
+    /// What the engine would read now.
+    pub fn reading(&self) -> ClockReading {
+        // A clock that only counts sleep apart would make every sample jump at a resume.
+        let raw = self.oscillator.raw();
+        ClockReading { raw, utc: self.kernel.utc(), width: Span::ZERO, slept: self.slept }
+    }
+
+    fn start_engine(&mut self) {
+        let age = self.scenario.drift.map_or(Span::ZERO, |(_, age)| age);
+        let known = self.saved.and_then(|record| record.prior(age));
+        let sd = FrequencyPrior::unknown().sd;
+        let kernel = FrequencyPrior { frequency: self.kernel.frequency(), sd, ..FrequencyPrior::unknown() };
+        let start = Start {
+            settings: self.scenario.settings.clone(),
+            sources: self.scenario.sources.clone(),
+            mode: Mode::Discipline,
+            prior: known.unwrap_or(kernel),
+            floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
+            drift_interval: Span::from_secs(3600),
+            seed: (u128::from(self.scenario.seed) << 64 | u128::from(self.sequence)).to_le_bytes(),
+        };
+        self.engine = Some(Engine::new(start, self.reading()));
+        self.input(What::Wake);
+    }
+
+    fn next_moment(&self) -> Option<Utc> {
+        let event = self.queue.peek().map(|Reverse(pending)| pending.at);
+        let timer = self.wake_at.map(|at| self.oscillator.when(at) + TIMER_LATENESS);
+        match (event, timer) {
+            (Some(event), Some(timer)) => Some(event.min(timer)),
+            (event, timer) => event.or(timer),
+        }
+        .map(|at| at.max(self.oscillator.now()))
+    }
+
+    fn handle_next(&mut self) {
+        if self.queue.peek().is_none_or(|Reverse(pending)| pending.at > self.oscillator.now()) {
+            self.trace.wakes += 1;
+            return self.input(What::Wake);
+        }
+        let Some(Reverse(pending)) = self.queue.pop() else { return };
+        match pending.what {
+            Incident::Reply { exchange, bytes } => {
+                self.trace.wakes += 1;
+                let arrived = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
+                self.input(What::Datagram { exchange, bytes: &bytes, arrived });
+            }
+            Incident::Resolved { association } => self.resolve(association),
+            Incident::Happens(happening) => self.happen(happening),
+            Incident::Starts => self.start_engine(),
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::ForeignStep(by) => {
+                self.kernel.step(by);
+                if self.scenario.notices_clock_set {
+                    self.input(What::Wake);
+                }
+            }
+            Happening::Suspend(length, misjudged) => {
+                self.oscillator.stand_still(self.oscillator.now() + length);
+                self.recorded = self.oscillator.now();
+                let counted = length + misjudged;
+                self.kernel.sleep(counted);
+                self.oscillator.jump(counted);
+                self.slept += counted;
+                self.input(What::Wake);
+            }
+            Happening::Pause(length) => {
+                self.oscillator.stand_still(self.oscillator.now() + length);
+                self.recorded = self.oscillator.now();
+            }
+            Happening::Restart => {
+                self.engine = None;
+                self.wake_at = None;
+                self.queue.retain(|Reverse(pending)| matches!(pending.what, Incident::Happens(_)));
+                self.schedule(self.oscillator.now() + RESTART, Incident::Starts);
+            }
+        }
+    }
+
+    fn resolve(&mut self, association: usize) {
+        let since_s = self.since_start_s();
+        let host = self.scenario.sources[association].host.to_string();
+        let known = self.scenario.names.iter().find(|(name, from_s, _)| *name == host && since_s >= *from_s);
+        let addresses = known.map_or(Vec::new(), |(_, _, addresses)| addresses.clone());
+        self.input(What::Resolved { association, addresses: &addresses });
+    }
+
+    /// One input, and all that follows from it.
+    fn input(&mut self, what: What<'_>) {
+        let now = self.reading();
+        let Some(mut engine) = self.engine.take() else { return };
+        engine.handle_input(Input { now, what });
+        for _ in 0..MAX_OUTPUTS {
+            let output = engine.poll_output();
+            match output {
+                Output::Timeout { at, .. } => {
+                    self.wake_at = at;
+                    self.engine = Some(engine);
+                    return;
+                }
+                Output::Finish { success } => {
+                    self.trace.finished = Some(success);
+                    self.wake_at = None;
+                    return;
+                }
+                output => self.perform(&mut engine, output),
+            }
+        }
+        panic!("the engine does not come to rest");
+    }
+
+    fn perform(&mut self, engine: &mut Engine, output: Output) {
+        match output {
+            Output::Send { exchange, to, packet } => {
+                let is_up = self.since_start_s() >= self.scenario.network_up_s;
+                let what = if is_up {
+                    self.transmit(exchange, to.ip(), &packet);
+                    let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
+                    What::Sent { exchange, stamp }
+                } else {
+                    What::Unreachable { exchange, never_left: true }
+                };
+                engine.handle_input(Input { now: self.reading(), what });
+            }
+            Output::Clock(command) => {
+                let applied = self.apply(command);
+                engine.handle_input(Input { now: self.reading(), what: What::Applied(applied) });
+            }
+            Output::Resolve { association } => {
+                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association });
+            }
+            Output::Save(record) => {
+                self.saved = Some(record);
+                self.trace.saves += 1;
+            }
+            Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
+            Output::Close(_) | Output::Finish { .. } | Output::Timeout { .. } => {}
+        }
+    }
+
+    fn apply(&mut self, command: ClockCommand) -> Applied {
+        if let ClockCommand::Step { by } = command {
+            self.trace.steps.push((self.since_start_s(), by));
+        }
+        self.kernel.apply(command)
+    }
+
+    fn transmit(&mut self, exchange: ExchangeId, to: std::net::IpAddr, packet: &[u8]) {
+        self.trace.requests += 1;
+        let since_s = self.since_start_s();
+        let Some(index) = self.scenario.servers.iter().position(|server| server.address == to) else { return };
+        let server = &self.scenario.servers[index];
+        let Some((forward_s, backward_s)) = server.link.delays(since_s, &mut self.dice) else { return };
+        let reaches = self.oscillator.now() + Span::from_secs_f64(forward_s);
+        let served = self.served[index];
+        self.served[index] += 1;
+        if let Some((bytes, leaves)) = server.answer(packet, reaches, since_s + forward_s, served) {
+            let at = leaves + Span::from_secs_f64(backward_s);
+            self.schedule(at, Incident::Reply { exchange, bytes });
+        }
+    }
+
+    fn schedule(&mut self, at: Utc, what: Incident) {
+        self.sequence += 1;
+        self.queue.push(Reverse(Pending { at, sequence: self.sequence, what }));
+    }
+
+    /// Lets time pass, and records the clock on the way.
+    fn advance(&mut self, to: Utc) {
+        while self.recorded + self.scenario.record_every <= to {
+            self.recorded += self.scenario.record_every;
+            self.run_to(self.recorded);
+            self.record();
+        }
+        self.run_to(to);
+    }
+
+    fn run_to(&mut self, to: Utc) {
+        self.oscillator.advance(to);
+        self.kernel.advance(self.oscillator.raw());
+    }
+
+    fn record(&mut self) {
+        let report = self.kernel.report();
+        self.trace.points.push(Point {
+            at_s: self.since_start_s(),
+            error_s: (self.kernel.utc() - self.oscillator.now()).secs_f64(),
+            frequency_error: (1.0 + self.oscillator.frequency()) * (1.0 + self.kernel.rate()) - 1.0,
+            max_error_s: report.max_error.secs_f64(),
+            is_synchronised: report.synchronized,
+        });
+    }
+
+    fn since_start_s(&self) -> f64 {
+        (self.oscillator.now() - self.scenario.start).secs_f64()
+    }
+}
+
+impl Ord for Pending {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+impl PartialOrd for Pending {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
