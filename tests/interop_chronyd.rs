@@ -1,0 +1,179 @@
+//! slewd as a client of the real chronyd, each test in a network namespace of its own.
+//!
+//! The machine's clock is the truth on both sides, so every offset has to be next to nothing. Nothing here can set it.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+#[path = "support/namespace.rs"]
+mod namespace;
+
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use namespace::{Namespace, Program, chrony};
+use slewd::cli::demo::servers::{Truth, raw_now};
+use slewd::time::{Span, Utc};
+
+/// Long enough for any client's start on a busy machine; chronyd itself takes 5 s.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[test]
+fn chronyd_is_selected_over_ipv4() {
+    follows("ipv4", "127.0.0.1");
+}
+
+#[test]
+fn chronyd_is_selected_over_ipv6() {
+    follows("ipv6", "::1");
+}
+
+#[test]
+fn query_measures_both_families() {
+    let space = Namespace::new("query");
+    let _server = start_chronyd(&space, "");
+    let output = space.run(slewd(), &["query", "127.0.0.1", "::1"]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output:?}");
+    for address in ["127.0.0.1", "::1"] {
+        let line = text.lines().find(|line| line.split_whitespace().any(|word| word == address));
+        let offset_s = line.and_then(signed_seconds);
+        assert!(offset_s.is_some_and(|s| s.abs() < 0.005), "no offset of nearly zero for {address} in:\n{text}");
+    }
+}
+
+#[test]
+fn query_of_nobody_fails() {
+    let space = Namespace::new("nobody");
+    let output = space.run(slewd(), &["query", "127.0.0.1"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.contains("127.0.0.1"), "it does not say who failed to answer: {said}");
+}
+
+/// chronyd answers too frequent requests with kisses only since 4.7, so a server of our own sends them.
+#[test]
+fn a_kiss_ends_the_burst_and_delays_the_next_request() {
+    let space = Namespace::new("kiss");
+    let truth = ["--epoch-ns", &epoch_ns(), "--count"];
+    let mut server = space.start(&example("testserver"), &[&truth[..], &["127.0.0.1:123", "kiss=RATE:2"]].concat());
+    server.wait_for_line("serving on 127.0.0.1:123", PATIENCE);
+    let mut client = start_slewd(&space, "server 127.0.0.1 iburst minpoll 3 maxpoll 3\n");
+    client.wait_for("Received KoD RATE from 127.0.0.1", PATIENCE);
+    // Until then there were two answers and the kiss. The next request is due 8 s + 4 x 8 s later.
+    sleep(Duration::from_secs(12));
+    let counts = server.log();
+    assert_eq!(counts.lines().last(), Some("127.0.0.1:123 requests=3 replies=3 refused=0"), "{counts}");
+    assert_eq!(client.log().matches("Received KoD RATE from 127.0.0.1").count(), 1, "{}", client.log());
+}
+
+/// DENY is no reason to stop asking: the server may change its mind.
+#[test]
+fn a_denial_is_no_answer_and_no_end() {
+    let space = Namespace::new("denial");
+    let truth = ["--epoch-ns", &epoch_ns(), "--count"];
+    let mut server = space.start(&example("testserver"), &[&truth[..], &["127.0.0.1:123", "kiss=DENY:0"]].concat());
+    server.wait_for_line("serving on 127.0.0.1:123", PATIENCE);
+    let client = start_slewd(&space, "server 127.0.0.1 iburst minpoll 3 maxpoll 3\n");
+    sleep(Duration::from_secs(14));
+    let counts = server.log();
+    let requests = counts.lines().last().and_then(|line| line.split(['=', ' ']).nth(2)?.parse::<u64>().ok());
+    assert!(requests.is_some_and(|n| n >= 3), "{counts}");
+    assert!(!client.log().contains("Selected source"), "{}", client.log());
+}
+
+/// slewd selects chronyd at this address, and chronyd has accepted every packet.
+fn follows(name: &str, address: &str) {
+    let space = Namespace::new(name);
+    // chronyd's usual limit for one client: who exceeds it gets no answer, and is counted.
+    let _server = start_chronyd(&space, "ratelimit\n");
+    let mut client = start_slewd(&space, &format!("server {address} iburst minpoll 3 maxpoll 3\n"));
+    let start = Instant::now();
+    client.wait_for("Disabled control of system clock", PATIENCE);
+    client.wait_for(&format!("Selected source {address}"), PATIENCE);
+    println!("{address} selected after {:?}", start.elapsed());
+    sleep(Duration::from_secs(10).saturating_sub(start.elapsed()));
+    for complaint in ["System clock wrong", "System clock was stepped", "Can't synchronise", "Fatal", "adjtimex"] {
+        assert!(!client.log().contains(complaint), "{complaint}:\n{}", client.log());
+    }
+    let seen = chronyc(&space, "clients");
+    let fields = seen.lines().map(|line| line.split(',').collect::<Vec<_>>()).find(|fields| fields[0] == address);
+    let fields = fields.unwrap_or_else(|| panic!("chronyd has never heard of {address}:\n{seen}"));
+    let (packets, dropped): (u64, u64) = (fields[1].parse().expect("a count"), fields[2].parse().expect("a count"));
+    assert!((4..=12).contains(&packets), "{packets} packets in 10 s: {seen}");
+    assert_eq!(dropped, 0, "{seen}");
+    let totals = chronyc(&space, "serverstats");
+    let (received, dropped) = totals.trim().split_once(',').expect("several counts");
+    assert!(received.parse::<u64>().is_ok_and(|n| n >= packets), "{totals}");
+    assert!(dropped.starts_with("0,"), "{totals}");
+}
+
+/// The `--epoch-ns` of a test server that tells this machine's time.
+fn epoch_ns() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let now = Utc::from_secs(0) + Span::from_secs_f64(now.as_secs_f64());
+    Truth::starting(now, raw_now(), 0.0).epoch.nanos().to_string()
+}
+
+/// chronyd as a server on both families, with more lines of configuration.
+fn start_chronyd(space: &Namespace, more: &str) -> Program {
+    let socket = space.path("chronyd.sock");
+    let conf = format!(
+        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress {}\npidfile {}\n{more}",
+        socket.display(),
+        space.path("chronyd.pid").display()
+    );
+    let conf = space.file("chronyd.conf", &conf);
+    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
+    let mut server = space.start(&chrony().join("chronyd"), &arguments);
+    server.wait_for("Disabled control of system clock", PATIENCE);
+    let deadline = Instant::now() + PATIENCE;
+    while !socket.exists() {
+        assert!(Instant::now() < deadline, "chronyd opened no command socket:\n{}", server.log());
+        sleep(Duration::from_millis(20));
+    }
+    server
+}
+
+/// slewd as a client that leaves the clock alone.
+fn start_slewd(space: &Namespace, sources: &str) -> Program {
+    let conf = format!("{sources}cmdport 0\nbindcmdaddress /\npidfile {}\n", space.path("slewd.pid").display());
+    let conf = space.file("slewd.conf", &conf);
+    space.start(slewd(), &["-x", "-d", "-f", &conf.to_string_lossy()])
+}
+
+/// What chronyd reports, as comma-separated values.
+fn chronyc(space: &Namespace, command: &str) -> String {
+    let socket = space.path("chronyd.sock");
+    let output = space.run(&chrony().join("chronyc"), &["-c", "-h", &socket.to_string_lossy(), command]);
+    assert!(output.status.success(), "chronyc {command}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The first number with a sign in a line, in seconds: `+0.000012`, `-12us`, `+1.5 ms`.
+fn signed_seconds(line: &str) -> Option<f64> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let index =
+        words.iter().position(|word| word.starts_with(['+', '-']) && word[1..].starts_with(char::is_numeric))?;
+    let word = words[index];
+    let unit_at = word.rfind(|c: char| c.is_ascii_digit()).map_or(word.len(), |i| i + 1);
+    let unit = if unit_at < word.len() { &word[unit_at..] } else { words.get(index + 1).copied().unwrap_or("s") };
+    let scale = match unit {
+        "ms" => 1e-3,
+        "us" | "µs" => 1e-6,
+        "ns" => 1e-9,
+        _ => 1.0,
+    };
+    Some(word[..unit_at].parse::<f64>().ok()? * scale)
+}
+
+fn slewd() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_slewd"))
+}
+
+/// One of the rig's own programs.
+fn example(name: &str) -> PathBuf {
+    let path = slewd().with_file_name("examples").join(name);
+    assert!(path.exists(), "{path:?} is missing: cargo build --examples (with the profile of this test)");
+    path
+}

@@ -1,0 +1,158 @@
+//! A network namespace of our own, the programs running in it, and their logs.
+//!
+//! Everything started here lacks CAP_SYS_TIME, so that no mistake of a client under test can reach the clock of this
+//! machine, and ends when its handle is dropped.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// A namespace with nothing but a loopback interface, and a directory for the files of its programs.
+pub(crate) struct Namespace {
+    holder: Child,
+    directory: PathBuf,
+}
+
+/// A running program whose output goes to a file.
+pub(crate) struct Program {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Namespace {
+    /// A fresh namespace with loopback up. The name keeps the files of different tests apart.
+    pub(crate) fn new(name: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("slewd-{}-{name}", std::process::id()));
+        // chronyd serves its commands only from a directory that is closed to others.
+        fs::DirBuilder::new().recursive(true).mode(0o750).create(&directory).expect("a directory for the test's files");
+        let mut unshare = Command::new("unshare");
+        if !root() {
+            unshare.arg("--map-root-user");
+        }
+        unshare.args(["--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
+        let mut holder = unshare
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("unshare runs: apt-get install util-linux");
+        let mut line = String::new();
+        let stdout = holder.stdout.take().expect("stdout is a pipe");
+        BufReader::new(stdout).read_line(&mut line).expect("the namespace speaks");
+        assert_eq!(line, "ready\n", "no network namespace: run as root or allow user namespaces, and install iproute2");
+        Namespace { holder, directory }
+    }
+
+    /// Where a file of this test goes.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes a file of this test and returns its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        let mut file = File::create(&path).expect("the test's directory is writable");
+        file.write_all(text.as_bytes()).expect("the test's directory has space");
+        path
+    }
+
+    /// Starts a program inside; its output is logged.
+    pub(crate) fn start(&self, program: &Path, arguments: &[&str]) -> Program {
+        let name = program.file_name().unwrap_or_default().to_string_lossy();
+        let log = self.path(&format!("{name}.log"));
+        let stderr = File::create(&log).expect("the test's directory is writable");
+        let mut command = self.command(program);
+        let stdout = stderr.try_clone().expect("a log can be shared");
+        command.args(arguments).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        Program { child: command.spawn().expect("nsenter runs: apt-get install util-linux"), log }
+    }
+
+    /// Runs a program inside to its end.
+    pub(crate) fn run(&self, program: &Path, arguments: &[&str]) -> Output {
+        self.command(program).args(arguments).output().expect("nsenter runs: apt-get install util-linux")
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg("--target").arg(self.holder.id().to_string()).arg("--net");
+        if !root() {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        command.args(["setpriv", "--bounding-set=-sys_time", "--inh-caps=-sys_time", "--"]).arg(program);
+        command
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+        if !std::thread::panicking() {
+            let _ = fs::remove_dir_all(&self.directory);
+        }
+    }
+}
+
+impl Program {
+    /// What it has logged up to now.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).expect("the log is there")
+    }
+
+    /// Waits for exactly this message, after the time stamp of `YYYY-MM-DDTHH:MM:SSZ ` that begins each line.
+    pub(crate) fn wait_for(&mut self, message: &str, patience: Duration) {
+        self.wait_until(message, patience, |line| without_time(line) == Some(message));
+    }
+
+    /// Waits for exactly this line.
+    pub(crate) fn wait_for_line(&mut self, text: &str, patience: Duration) {
+        self.wait_until(text, patience, |line| line == text);
+    }
+
+    fn wait_until(&mut self, what: &str, patience: Duration, found: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + patience;
+        while !self.log().lines().any(&found) {
+            let ended = self.child.try_wait().expect("it is our child");
+            let over = Instant::now() >= deadline || ended.is_some();
+            assert!(!over, "no \"{what}\" within {patience:?} (exit: {ended:?}) in {:?}:\n{}", self.log, self.log());
+            sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // nsenter and setpriv both replace themselves, so this is the program itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The rest of a log line after its time stamp, if it begins with one.
+fn without_time(line: &str) -> Option<&str> {
+    let (stamp, rest) = line.split_at_checked(21)?;
+    let fits = |(c, p): (char, char)| if p == '0' { c.is_ascii_digit() } else { c == p };
+    stamp.chars().zip("0000-00-00T00:00:00Z ".chars()).all(fits).then_some(rest)
+}
+
+/// Debian's chronyd and chronyc as files: the directory with both.
+pub(crate) fn chrony() -> PathBuf {
+    static FETCHED: OnceLock<PathBuf> = OnceLock::new();
+    FETCHED
+        .get_or_init(|| {
+            let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chrony");
+            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fetch-chrony");
+            let status = Command::new(script).arg(&directory).status().expect("fetch-chrony is executable");
+            assert!(status.success(), "tests/support/fetch-chrony failed: its message is above");
+            directory.join("bin")
+        })
+        .clone()
+}
+
+fn root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}

@@ -1,0 +1,181 @@
+//! Compares CLOCK_REALTIME with the truth of the test servers. It only ever reads clocks.
+//!
+//! ```text
+//! timeprobe epoch   [--ppm X] [--ahead SPAN]                     the --epoch-ns of a truth that is ahead of the clock now
+//! timeprobe now     --epoch-ns N [--ppm X]                       error= and truth= at this moment
+//! timeprobe raw                                                  the raw counter in seconds
+//! timeprobe watch   --epoch-ns N [--ppm X] --for SPAN [--every SPAN]   lines "raw-seconds error"
+//! timeprobe summary [--within SPAN] [--from S] [--to S] < lines  good_after, first, last, min, max, rms, rate_ppm
+//! timeprobe kernel                                               what adjtimex(2) tells, read-only
+//! ```
+//! Errors are clock minus truth in seconds: positive means the clock is fast. `--from` and `--to` are readings of the raw
+//! counter; `good_after` is the time from `--from` (else the first line) until the error stays `--within` (else 10 ms).
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+#![allow(unsafe_code)]
+
+mod args;
+
+use std::io::{BufRead, Write};
+use std::time::Duration;
+
+use lexopt::prelude::*;
+use nix::time::{ClockId, clock_gettime};
+use slewd::cli::demo::servers::{Truth, raw_now};
+use slewd::time::{ClockReading, NANOS_PER_SEC, Raw, Span, Utc};
+
+fn main() {
+    args::finish("timeprobe", run());
+}
+
+/// Everything the command line can say.
+struct Options {
+    mode: String,
+    epoch_ns: Option<i64>,
+    ppm: f64,
+    ahead: Span,
+    lasting: Span,
+    every: Span,
+    within: Span,
+    from_s: f64,
+    to_s: f64,
+}
+
+fn run() -> Result<(), String> {
+    let options = command_line().map_err(|e| e.to_string())?;
+    match options.mode.as_str() {
+        "epoch" => {
+            let now = reading();
+            println!("{}", Truth::starting(now.utc + options.ahead, now.raw, options.ppm).epoch.nanos());
+        }
+        "now" => {
+            let (now, truth) = (reading(), args::truth(options.epoch_ns, options.ppm)?);
+            println!("error={:.9}", (now.utc - truth.at(now.raw)).secs_f64());
+            println!("truth={}", truth.at(now.raw).secs());
+        }
+        "raw" => println!("{:.6}", (raw_now() - Raw::default()).secs_f64()),
+        "watch" => watch(args::truth(options.epoch_ns, options.ppm)?, options.lasting, options.every)?,
+        "summary" => summary(&options)?,
+        "kernel" => kernel()?,
+        other => return Err(format!("{other}: modes are epoch, now, raw, watch, summary, kernel")),
+    }
+    Ok(())
+}
+
+fn command_line() -> Result<Options, lexopt::Error> {
+    let mut parser = lexopt::Parser::from_env();
+    let mut options = Options {
+        mode: String::new(),
+        epoch_ns: None,
+        ppm: 0.0,
+        ahead: Span::ZERO,
+        lasting: Span::from_secs(10),
+        every: Span::from_millis(20),
+        within: Span::from_millis(10),
+        from_s: f64::NEG_INFINITY,
+        to_s: f64::INFINITY,
+    };
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("epoch-ns") => options.epoch_ns = Some(parser.value()?.parse()?),
+            Long("ppm") => options.ppm = parser.value()?.parse()?,
+            Long("ahead") => options.ahead = args::span(&parser.value()?.string()?)?,
+            Long("for") => options.lasting = args::span(&parser.value()?.string()?)?,
+            Long("every") => options.every = args::span(&parser.value()?.string()?)?,
+            Long("within") => options.within = args::span(&parser.value()?.string()?)?,
+            Long("from") => options.from_s = args::number(&parser.value()?.string()?)?,
+            Long("to") => options.to_s = args::number(&parser.value()?.string()?)?,
+            Value(mode) if options.mode.is_empty() => options.mode = mode.string()?,
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(options)
+}
+
+/// Both clocks at one moment: the tightest of five looks.
+fn reading() -> ClockReading {
+    let look = || {
+        let before = raw_now();
+        let now = clock_gettime(ClockId::CLOCK_REALTIME).expect("every kernel has CLOCK_REALTIME");
+        let width = raw_now() - before;
+        let utc = Utc::from_nanos(now.tv_sec() * NANOS_PER_SEC + now.tv_nsec());
+        ClockReading { raw: before + width.half(), utc, width, slept: Span::ZERO }
+    };
+    (0..5).map(|_| look()).min_by_key(|r| r.width).expect("five is more than none")
+}
+
+/// Prints one line per look until the time is over. The spacing is kept on the raw counter: steps do not disturb it.
+fn watch(truth: Truth, lasting: Span, every: Span) -> Result<(), String> {
+    let start = raw_now();
+    let mut next = start;
+    let mut out = std::io::stdout().lock();
+    while next - start <= lasting {
+        let wait = next - raw_now();
+        std::thread::sleep(Duration::from_nanos(wait.nanos().max(0) as u64));
+        let now = reading();
+        let error = now.utc - truth.at(now.raw);
+        writeln!(out, "{:.6} {:.9}", (now.raw - Raw::default()).secs_f64(), error.secs_f64())
+            .map_err(|e| e.to_string())?;
+        next = (next + every).max(Raw::from_nanos(now.raw.nanos()));
+    }
+    Ok(())
+}
+
+/// Reads the lines of `watch` and prints what they say.
+fn summary(options: &Options) -> Result<(), String> {
+    let mut points: Vec<(f64, f64)> = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|e| e.to_string())?;
+        // The last line of a probe that was killed may be cut short.
+        let Some((at, error)) = line.split_once(' ') else { continue };
+        if let (Ok(at), Ok(error)) = (at.parse::<f64>(), error.parse::<f64>())
+            && (options.from_s..=options.to_s).contains(&at)
+        {
+            points.push((at, error));
+        }
+    }
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Err("no samples to judge".into()) };
+    let bad = points.iter().rposition(|p| p.1.abs() >= options.within.secs_f64());
+    match bad.map_or(Some(0), |i| (i + 1 < points.len()).then_some(i + 1)) {
+        Some(i) => println!(
+            "good_after={:.3}",
+            points[i].0 - if options.from_s.is_finite() { options.from_s } else { first.0 }
+        ),
+        None => println!("good_after=never"),
+    }
+    let count = points.len() as f64;
+    let rms = (points.iter().map(|p| p.1 * p.1).sum::<f64>() / count).sqrt();
+    println!("samples={}\nfirst={:.9}\nlast={:.9}", points.len(), first.1, last.1);
+    println!("min={:.9}", points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min));
+    println!("max={:.9}", points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max));
+    println!("rms={rms:.9}\nrate_ppm={:.4}", slope(&points) * 1e6);
+    Ok(())
+}
+
+/// Slope of the least-squares line: how fast the clock gains on the truth.
+fn slope(points: &[(f64, f64)]) -> f64 {
+    let count = points.len() as f64;
+    let mean_t = points.iter().map(|p| p.0).sum::<f64>() / count;
+    let mean_e = points.iter().map(|p| p.1).sum::<f64>() / count;
+    let across: f64 = points.iter().map(|p| (p.0 - mean_t) * (p.1 - mean_e)).sum();
+    across / points.iter().map(|p| (p.0 - mean_t).powi(2)).sum::<f64>()
+}
+
+/// Prints the kernel's idea of its clock. Offsets are in seconds, frequencies in parts per million.
+fn kernel() -> Result<(), String> {
+    // SAFETY: timex is plain data, for which all zeros is a valid value.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is valid for the call; modes is zero, so nothing is changed.
+    let verdict = unsafe { libc::adjtimex(&mut state) };
+    if verdict < 0 {
+        return Err(format!("adjtimex: {}", std::io::Error::last_os_error()));
+    }
+    let unit = if state.status & libc::STA_NANO != 0 { 1e-9 } else { 1e-6 };
+    println!("state={verdict}\nstatus={:#x}", state.status);
+    println!("unsync={}", i32::from(state.status & libc::STA_UNSYNC != 0));
+    println!("maxerror={:.6}\nesterror={:.6}", state.maxerror as f64 * 1e-6, state.esterror as f64 * 1e-6);
+    println!("offset={:.9}", state.offset as f64 * unit);
+    println!("freq_ppm={:.6}\ntick={}", state.freq as f64 / 65_536.0, state.tick);
+    println!("total_ppm={:.6}", state.freq as f64 / 65_536.0 + (state.tick - 10_000) as f64 * 100.0);
+    println!("constant={}\ntai={}", state.constant, state.tai);
+    Ok(())
+}
