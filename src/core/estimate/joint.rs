@@ -6,7 +6,7 @@ use super::history::{Held, History, Waiting};
 use super::path::{Arrival, Change};
 use super::prior::FrequencyPrior;
 use super::{MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
-use crate::time::Raw;
+use crate::time::{Raw, Span};
 
 /// Squared innovation over its variance that calls for an early poll: four deviations.
 const SURPRISING: f64 = 16.0;
