@@ -58,7 +58,7 @@ impl Engine {
                     let steady = self.discipline.coast(frequency);
                     self.emit(Output::Clock(steady));
                 }
-                self.report(&estimate, now, command);
+                self.report(&estimate, now, error, command);
                 self.save_when_due(&estimate, now.raw);
             }
             Decision::Refuse { limit_s, give_up } => {
@@ -172,9 +172,9 @@ impl Engine {
         }
     }
 
-    fn report(&mut self, estimate: &Estimate, now: &ClockReading, command: ClockCommand) {
+    fn report(&mut self, estimate: &Estimate, now: &ClockReading, error: Span, command: ClockCommand) {
         let left = match command {
-            ClockCommand::Steer { phase, .. } => phase.abs(),
+            ClockCommand::Steer { .. } => error.abs(),
             ClockCommand::Step { .. } | ClockCommand::Report(_) => Span::ZERO,
         };
         let est_error = Span::from_secs_f64(estimate.offset_sd_s(now.raw)) + left;
