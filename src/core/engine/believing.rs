@@ -171,6 +171,8 @@ impl Engine {
         let after = self.estimator.estimate().map(|estimate| estimate.lead_at(now.raw));
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
         self.tell(Event::Reacquired(jump));
+        // The frequency is in doubt too: a long interval would let the clock stray.
+        self.restart_all(now.raw);
         let is_gap = jump.abs() > GAP_JUMP;
         self.correct(if is_gap { Occasion::ProvenGap } else { Occasion::Update { counts: false } }, now);
     }
