@@ -182,7 +182,10 @@ mod tests {
         let mut clock = clock();
         clock.apply(ClockCommand::Steer { frequency: 0.0, phase: Span::from_millis(100), time_constant: 0 });
         let after_three = error_after(&mut clock, 3);
-        assert!((0.043..0.044).contains(&after_three), "a quarter of the rest in each whole second: {after_three}");
+        assert!(
+            (0.0437..0.0445).contains(&after_three),
+            "two quarters of the rest, and the beginning of a third second: {after_three}"
+        );
         let at_the_end = error_after(&mut clock, 300);
         assert!((at_the_end - 0.1).abs() < 1e-9, "{at_the_end}");
         assert_eq!(clock.rate(), 0.0);
