@@ -61,8 +61,6 @@ pub struct Options {
     pub set_from_rtc: bool,
     /// `-u`.
     pub user: Option<String>,
-    /// `-U`.
-    pub skip_root_check: bool,
     /// `-P`.
     pub priority: Option<u8>,
     /// `-m`.

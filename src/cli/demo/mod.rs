@@ -1,4 +1,123 @@
-//! The demonstration: real sockets and a real clock, wrong on purpose.
+//! `slewd demo`: real sockets and the real daemon on a make-believe clock that is wrong on purpose.
 
+mod clock;
+mod plot;
 pub mod servers;
 mod spec;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ExitCode;
+
+use crate::config::Network;
+use crate::core::engine::{Floor, Mode, Start};
+use crate::core::estimate::FrequencyPrior;
+use crate::core::event::Event;
+use crate::core::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use crate::daemon::event_loop::{self, Observer, World};
+use crate::daemon::exchanges::Exchanges;
+use crate::report;
+use crate::sys::process;
+use crate::time::{BUILD_EPOCH, Raw, Span};
+use clock::WrongClock;
+use servers::{Behaviour, ServerSpec, Servers, Truth, raw_now};
+
+/// How long to watch.
+const LENGTH: Span = Span::from_secs(16);
+
+/// The clock is this much ahead at the start, and gains this much.
+const AHEAD: Span = Span::from_secs(4 * 3600);
+const GAINS_PPM: f64 = 40.0;
+
+/// What the fourth server is ahead of the truth.
+const LIE: Span = Span::from_secs(7);
+
+/// The clock must end within this.
+const GOAL: Span = Span::from_millis(1);
+
+/// Shows it, and fails if the clock did not end right.
+pub fn run() -> ExitCode {
+    match show() {
+        Ok(error) if error.abs() < GOAL => {
+            println!("Verdict: the clock is right to {:.0} us. Four hours wrong took one round trip.", micros(error));
+            ExitCode::SUCCESS
+        }
+        Ok(error) => {
+            println!("Verdict: FAILED, the clock is still wrong by {:.0} us.", micros(error));
+            ExitCode::FAILURE
+        }
+        Err(reason) => {
+            eprintln!("slewd demo: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn show() -> io::Result<Span> {
+    let truth = Truth::starting(BUILD_EPOCH + Span::from_secs(30 * 86_400), raw_now(), 0.0);
+    let servers = Servers::start(truth, cast())?;
+    let mut clock = WrongClock::new(truth, AHEAD, GAINS_PPM);
+    println!("A clock that is 4 hours ahead and gains 40 ppm, and four servers on loopback, 20 ms away:");
+    for address in servers.addresses().iter().take(3) {
+        println!("  {address} tells the truth");
+    }
+    println!("  {} is {:.0} s ahead of it\n", servers.addresses()[3], LIE.secs_f64());
+    let mut narrator = Narrator { began: raw_now() };
+    let world = World {
+        clock: &mut clock,
+        exchanges: Exchanges::new(Network::default()),
+        signals: None,
+        watch: None,
+        drift_file: None,
+        family: Family::Any,
+        timeout: Some(LENGTH),
+        observer: &mut narrator,
+    };
+    event_loop::run(start(servers.addresses())?, world)?;
+    let error = clock.error();
+    println!("\n{}", plot::draw(clock.history()));
+    Ok(error)
+}
+
+/// Three honest servers and a liar, on addresses of their own as real ones would be.
+fn cast() -> Vec<ServerSpec> {
+    let listen = |host| SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0));
+    let server =
+        |host| ServerSpec::honest(listen(host)).path_each_way(Span::from_millis(10), Span::from_nanos(300_000));
+    vec![server(1), server(2), server(3), server(4).behaving(Behaviour::Lies(LIE))]
+}
+
+fn start(addresses: &[SocketAddr]) -> io::Result<Start> {
+    let source = |address: &SocketAddr| SourceConfig {
+        host: Host::Address(address.ip()),
+        pool: false,
+        options: SourceOptions { iburst: true, min_poll: 1, port: address.port(), ..SourceOptions::default() },
+    };
+    let mut seed = [0; 16];
+    seed.copy_from_slice(&process::random_seed()?[..16]);
+    Ok(Start {
+        settings: Settings { makestep: Some(MakeStep { threshold_s: 1.0, limit: 3 }), ..Settings::default() },
+        sources: addresses.iter().map(source).collect(),
+        mode: Mode::Discipline,
+        prior: FrequencyPrior::unknown(),
+        floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
+        drift_interval: Span::from_secs(3600),
+        seed,
+    })
+}
+
+/// Prints each event as it happens.
+struct Narrator {
+    began: Raw,
+}
+
+impl Observer for Narrator {
+    fn event(&mut self, event: &Event) {
+        let since = (raw_now() - self.began).secs_f64();
+        println!("{since:7.3} s  {}", report::log::line(event).1);
+    }
+}
+
+fn micros(span: Span) -> f64 {
+    span.abs().secs_f64() * 1e6
+}

@@ -261,15 +261,21 @@ impl Engine {
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
             let status = selection.status[source.slot.index()];
-            let is_news = status != self.selection.status[source.slot.index()];
+            let is_news = status != self.announced.status[source.slot.index()];
             let label = || source.label.clone();
             let event = match status.filter(|_| is_news) {
                 Some(Status::Falseticker) if selection.is_majority => Event::Falseticker(label()),
                 Some(Status::TooDistant) => Event::TooDistant(label(), self.settings.max_distance_s),
                 Some(Status::TooJittery) => Event::TooJittery(label(), self.settings.max_jitter_s),
-                _ => continue,
+                _ => {
+                    if status == Some(Status::Active) {
+                        self.announced.status[source.slot.index()] = None;
+                    }
+                    continue;
+                }
             };
             let slot = source.slot;
+            self.announced.status[slot.index()] = status;
             if self.selection.active.contains(slot) && self.phase == Phase::Tracking {
                 self.estimator.exclude(slot);
             }

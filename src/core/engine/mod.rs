@@ -15,11 +15,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::core::discipline::{Applied, ClockCommand, Discipline};
 use crate::core::drift::DriftRecord;
-use crate::core::estimate::{Estimate, Estimator, FrequencyPrior};
+use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
 use crate::core::names::Association;
 use crate::core::random::Random;
-use crate::core::select::{Favourite, Selection};
+use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span, Utc};
@@ -205,6 +205,8 @@ struct Announced {
     obstacle: Option<Obstacle>,
     error: Span,
     step_failed: bool,
+    /// Why each source is out, as far as that has been said.
+    status: [Option<Status>; MAX_SOURCES],
 }
 
 /// The state of the clock, for people and programs.

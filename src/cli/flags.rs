@@ -1,0 +1,251 @@
+//! The words of the command line. Each flag carries its documentation, so that `--help` cannot drift.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use lexopt::prelude::*;
+use log::LevelFilter;
+
+use crate::cli::query::Query;
+use crate::core::engine::Mode;
+use crate::core::settings::Family;
+use crate::daemon::logging::Destination;
+use crate::daemon::run::Options;
+use crate::time::Span;
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+pub(super) enum Command {
+    Help,
+    Version,
+    PrintConfig(Box<Options>),
+    Run(Box<Options>),
+    Demo,
+    Query(Query),
+}
+
+/// A flag as `--help` shows it.
+struct Flag {
+    name: &'static str,
+    value: &'static str,
+    help: &'static str,
+}
+
+const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+    Flag { name, value, help }
+}
+
+const FLAGS: &[Flag] = &[
+    flag("-f", "FILE", "read this configuration file"),
+    flag("-n", "", "stay in the foreground, log to the system log"),
+    flag("-d", "", "stay in the foreground, log to standard error; twice: debug messages"),
+    flag("-l", "FILE", "log to this file"),
+    flag("-L", "LEVEL", "least severity logged: -1 debug, 0 informational, 1 warning, 2 error, 3 fatal"),
+    flag("-p", "", "print the configuration and exit"),
+    flag("-q", "", "set the clock once and exit"),
+    flag("-Q", "", "measure once, print how wrong the clock is, and exit"),
+    flag("-t", "SECONDS", "exit after this long; status 0 if synchronised then"),
+    flag("-R", "", "after a restart: ignore makestep with a positive limit"),
+    flag("-s", "", "first set the system clock from the hardware clock"),
+    flag("-u", "USER", "become this user once the clock is in hand"),
+    flag("-U", "", "accepted: root is never required"),
+    flag("-F", "LEVEL", "accepted: there is no system call filter, the unit file has one"),
+    flag("-P", "PRIORITY", "real-time priority, 0 to 100"),
+    flag("-m", "", "lock memory"),
+    flag("-x", "", "never touch the clock"),
+    flag("-r", "", "accepted: there are no dump files"),
+    flag("-4", "", "use only IPv4 addresses of names"),
+    flag("-6", "", "use only IPv6 addresses of names"),
+    flag("--client-only", "", "ignore directives that would serve others (allow ...) instead of refusing them"),
+    flag("-v", "", "print the version (also --version)"),
+    flag("-h", "", "print this help (also --help)"),
+];
+
+/// The first lines of the help.
+pub(super) fn usage() -> &'static str {
+    "Usage: slewd [FLAG...] [DIRECTIVE...]   keep the clock right; DIRECTIVEs replace the configuration file
+       slewd query HOST...              how wrong is this clock, by these servers
+       slewd demo                       watch it work on a make-believe clock (no root, no network)
+Help:  slewd --help, slewd(8)"
+}
+
+/// All of the help.
+pub(super) fn help() -> String {
+    let mut text = format!("{}\n\nFlags (those of chronyd):\n", usage());
+    for Flag { name, value, help } in FLAGS {
+        text.push_str(&format!("  {:20} {help}\n", format!("{name} {value}")));
+    }
+    text.push_str("\nExample: slewd -Q 'server ntp.example.net iburst'\n");
+    text
+}
+
+/// Understands the arguments, the program's name first.
+pub(super) fn parse(arguments: &[OsString]) -> Result<Command, String> {
+    let name = arguments.first().map(Path::new).and_then(Path::file_name);
+    let ident = name.map_or("slewd".to_owned(), |name| name.to_string_lossy().into_owned());
+    let words = arguments.get(1..).unwrap_or_default();
+    match words.first().and_then(|word| word.to_str()) {
+        Some("demo") if words.len() == 1 => return Ok(Command::Demo),
+        Some("demo") => return Err("slewd demo takes no arguments".to_owned()),
+        Some("query") => return Query::parse(&words[1..]).map(Command::Query),
+        _ => {}
+    }
+    Flags::new(ident).read(words).map_err(|reason| reason.to_string())
+}
+
+struct Flags {
+    options: Options,
+    foreground: bool,
+    debugging: u8,
+    to_stderr: bool,
+    log_file: Option<String>,
+    level: Option<LevelFilter>,
+    print: bool,
+}
+
+impl Flags {
+    fn new(ident: String) -> Self {
+        let options = Options {
+            config_file: None,
+            config_lines: Vec::new(),
+            mode: Mode::Discipline,
+            background: false,
+            destination: Destination::Syslog,
+            level: LevelFilter::Info,
+            observe_only: false,
+            timeout: None,
+            restarted: false,
+            set_from_rtc: false,
+            user: None,
+            priority: None,
+            lock_memory: false,
+            family: Family::Any,
+            client_only: false,
+            ident,
+        };
+        Flags { options, foreground: false, debugging: 0, to_stderr: false, log_file: None, level: None, print: false }
+    }
+
+    fn read(mut self, words: &[OsString]) -> Result<Command, lexopt::Error> {
+        let mut parser = lexopt::Parser::from_args(words);
+        while let Some(argument) = parser.next()? {
+            let letter = match argument {
+                Short('h') | Long("help") => return Ok(Command::Help),
+                Short('v') | Long("version") => return Ok(Command::Version),
+                Long("client-only") => {
+                    self.options.client_only = true;
+                    continue;
+                }
+                Value(line) => {
+                    self.options.config_lines.push(line.string()?);
+                    continue;
+                }
+                Short(letter) => letter,
+                other => return Err(other.unexpected()),
+            };
+            self.flag(letter, &mut parser)?;
+        }
+        Ok(self.command())
+    }
+
+    fn flag(&mut self, letter: char, parser: &mut lexopt::Parser) -> Result<(), lexopt::Error> {
+        let options = &mut self.options;
+        match letter {
+            'l' => self.log_file = Some(parser.value()?.string()?),
+            'L' => self.level = Some(level(parser.value()?.parse()?)),
+            'p' => self.print = true,
+            'n' => self.foreground = true,
+            'd' => self.debugging += 1,
+            'f' => options.config_file = Some(parser.value()?.string()?),
+            'q' => options.mode = Mode::SetOnce,
+            'Q' => options.mode = Mode::MeasureOnce,
+            't' => options.timeout = Some(Span::from_secs_f64(parser.value()?.parse::<f64>()?)),
+            'R' => options.restarted = true,
+            's' => options.set_from_rtc = true,
+            'u' => options.user = Some(parser.value()?.string()?),
+            'P' => options.priority = Some(parser.value()?.parse()?),
+            'm' => options.lock_memory = true,
+            'x' => options.observe_only = true,
+            '4' => options.family = Family::V4,
+            '6' => options.family = Family::V6,
+            'F' => _ = parser.value()?.parse::<i32>()?,
+            'U' | 'r' => {}
+            unknown => return Err(format!("invalid option '-{unknown}'").into()),
+        }
+        Ok(())
+    }
+
+    fn command(mut self) -> Command {
+        let is_one_shot = self.options.mode != Mode::Discipline;
+        self.to_stderr = self.debugging > 0 || is_one_shot;
+        self.options.background = !(self.foreground || self.to_stderr);
+        self.options.destination = match self.log_file {
+            Some(path) => Destination::File(path.into()),
+            None if self.to_stderr => Destination::Stderr,
+            None => Destination::Syslog,
+        };
+        let usual = if self.debugging > 1 { LevelFilter::Debug } else { LevelFilter::Info };
+        self.options.level = self.level.unwrap_or(usual);
+        let options = Box::new(self.options);
+        if self.print { Command::PrintConfig(options) } else { Command::Run(options) }
+    }
+}
+
+fn level(number: i32) -> LevelFilter {
+    match number {
+        ..0 => LevelFilter::Debug,
+        0 => LevelFilter::Info,
+        1 => LevelFilter::Warn,
+        2.. => LevelFilter::Error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Options {
+        let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        match parse(&words) {
+            Ok(Command::Run(options) | Command::PrintConfig(options)) => *options,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn distributions_flags_are_accepted() {
+        for line in ["chronyd -F 1", "chronyd -F 2 -n", "chronyd -F -1 -u _chrony", "chronyd -n -U -m -P 1 -r -s -R"] {
+            options(line);
+        }
+        assert_eq!(options("/usr/sbin/chronyd -F 1").ident, "chronyd");
+        assert!(options("slewd").background);
+        assert!(!options("slewd -n").background);
+        assert_eq!(options("slewd -dd").level, LevelFilter::Debug);
+    }
+
+    #[test]
+    fn flags_may_follow_directives() {
+        let options = options("slewd -Q server -t 30");
+        assert_eq!((options.mode, options.timeout), (Mode::MeasureOnce, Some(Span::from_secs(30))));
+        assert_eq!(options.config_lines, ["server"]);
+    }
+
+    #[test]
+    fn unknown_flags_and_bad_numbers_are_errors() {
+        for line in ["slewd -z", "slewd -t soon", "slewd -P", "slewd demo now", "slewd query"] {
+            let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            assert!(parse(&words).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_flag_in_the_help_is_understood() {
+        for Flag { name, value, .. } in FLAGS {
+            let mut words = vec![OsString::from("slewd"), OsString::from(name)];
+            if !value.is_empty() {
+                words.push("1".into());
+            }
+            assert!(parse(&words).is_ok(), "{name}");
+        }
+    }
+}
