@@ -226,12 +226,12 @@ impl Discipline {
                 self.relation = Some(Relation { reading: now, frequency, phase, time_constant, carried_s });
                 self.continue_at = None;
             }
-            Applied::Steered { frequency, phase, time_constant } => {
+            Applied::Steered { frequency, phase, time_constant } if frequency.abs() <= MAX_FREQUENCY => {
                 self.learn_rate(&now);
                 let carried_s = self.relation.map_or(0.0, |relation| relation.next_share_s(now.raw));
                 self.relation = Some(Relation { reading: now, frequency, phase, time_constant, carried_s });
             }
-            Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
+            Applied::Steered { .. } | Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
         }
     }
 
