@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use log::{LevelFilter, debug, error, info, warn};
 
-use crate::config::{Config, Failure};
+use crate::config::{Config, Failure, read_source_dirs};
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::settings::{Family, MakeStep};
@@ -266,7 +266,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
     }
     Start {
         settings,
-        sources: config.sources.clone(),
+        sources: [config.sources.clone(), read_source_dirs(&RealFiles, &config.source_dirs)].concat(),
         mode: options.mode,
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),
