@@ -37,8 +37,11 @@ const MAX_FREQUENCY: f64 = 0.1;
 
 /// Shortest stretch from which the kernel's own rate error is learnt.
 const MIN_RATE_STRETCH_S: f64 = 8.0;
-/// A slew has died out when less than this is left (s).
-const SLEW_RESIDUE_S: f64 = 2e-7;
+/// Readings of the clock are no better than this (s).
+const LEAST_WIDTH_S: f64 = 1e-8;
+/// Kernels measure the rest of a slew in seconds of their own clock. While they slew these are shorter or longer, and
+/// the quickest slew of a phase `p` misses `p * p` times this.
+const SLEW_MISS_PER_S: f64 = 1.0 / 7.0;
 /// The rate error is never taken to be known better than this, so that it can still change.
 const RATE_FLOOR: f64 = 1e-10;
 /// A rate error beyond this is somebody else steering the clock, not rounding in the kernel.
@@ -156,6 +159,8 @@ struct Relation {
     frequency: f64,
     phase: Span,
     time_constant: u8,
+    /// What the previous slew may still do: kernels finish the second they are in (s).
+    carried_s: f64,
 }
 
 /// How far the clock is from where our own commands should have brought it.
@@ -217,46 +222,49 @@ impl Discipline {
         match applied {
             Applied::Stepped { .. } => {
                 let frequency = self.relation.map_or(0.0, |relation| relation.frequency);
-                self.relation = Some(Relation { reading: now, frequency, phase: Span::ZERO, time_constant: 0 });
+                let (phase, time_constant, carried_s) = (Span::ZERO, 0, 0.0);
+                self.relation = Some(Relation { reading: now, frequency, phase, time_constant, carried_s });
                 self.continue_at = None;
             }
-            Applied::Steered { frequency, phase, time_constant } => {
-                self.relation = Some(Relation { reading: now, frequency, phase, time_constant });
+            Applied::Steered { frequency, phase, time_constant } if frequency.abs() <= MAX_FREQUENCY => {
+                self.learn_rate(&now);
+                let carried_s = self.relation.map_or(0.0, |relation| relation.next_share_s(now.raw));
+                self.relation = Some(Relation { reading: now, frequency, phase, time_constant, carried_s });
             }
-            Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
+            Applied::Steered { .. } | Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
         }
     }
 
-    /// Compares the clock with where our commands should have brought it, and learns the kernel's rate error from it.
-    /// `None` until something was commanded.
-    pub fn deviation(&mut self, now: &ClockReading) -> Option<Deviation> {
+    /// Compares the clock with where our commands should have brought it. `None` until something was commanded.
+    pub fn deviation(&self, now: &ClockReading) -> Option<Deviation> {
         let relation = self.relation?;
-        let elapsed_s = (now.raw - relation.reading.raw).secs_f64().max(0.0);
-        let left_s = relation.phase_left_s(elapsed_s);
-        let expected = relation.frequency * elapsed_s + relation.phase.secs_f64() - left_s;
-        let deviation_s = (now.lead() - relation.reading.lead()).secs_f64() - expected;
-        let unexplained_s = deviation_s - self.rate_error.mean * elapsed_s;
-        let tolerance_s = 0.01 + MAX_RATE_ERROR * elapsed_s + 0.3 * relation.phase.secs_f64().abs();
+        let elapsed_s = relation.elapsed_s(now.raw);
+        let unexplained_s = relation.deviation_s(now) - self.rate_error.mean * elapsed_s;
+        let tolerance_s = 0.01 + MAX_RATE_ERROR * elapsed_s + relation.slack_s(now.raw);
         let is_foreign = unexplained_s.abs() > tolerance_s;
-        if !is_foreign && elapsed_s >= MIN_RATE_STRETCH_S && left_s.abs() < SLEW_RESIDUE_S {
-            let width_s = (now.width + relation.reading.width).secs_f64() + SLEW_RESIDUE_S;
-            self.rate_error.learn(deviation_s / elapsed_s, width_s / elapsed_s);
-        }
         Some(Deviation { by: Span::from_secs_f64(unexplained_s), is_foreign })
+    }
+
+    /// Learns the kernel's rate error from the stretch between two commands, once for each.
+    fn learn_rate(&mut self, now: &ClockReading) {
+        let Some(relation) = self.relation else { return };
+        let elapsed_s = relation.elapsed_s(now.raw);
+        if elapsed_s >= MIN_RATE_STRETCH_S && self.deviation(now).is_some_and(|deviation| !deviation.is_foreign) {
+            let width_s = (now.width + relation.reading.width).secs_f64() + relation.slack_s(now.raw) + LEAST_WIDTH_S;
+            self.rate_error.learn(relation.deviation_s(now) / elapsed_s, width_s / elapsed_s);
+        }
     }
 
     /// Somebody else set the clock: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
         if let Some(relation) = &mut self.relation {
-            *relation = Relation { reading: now, phase: Span::ZERO, ..*relation };
+            *relation = Relation { reading: now, phase: Span::ZERO, carried_s: 0.0, ..*relation };
         }
     }
 
     /// What the slew in progress has yet to take out.
     pub fn phase_left(&self, now: Raw) -> Span {
-        self.relation.map_or(Span::ZERO, |relation| {
-            Span::from_secs_f64(relation.phase_left_s((now - relation.reading.raw).secs_f64().max(0.0)))
-        })
+        self.relation.map_or(Span::ZERO, |relation| Span::from_secs_f64(relation.phase_left_s(now)))
     }
 
     /// The frequency the clock was last told to run at; rate against the raw counter, minus one.
@@ -317,9 +325,33 @@ impl Discipline {
 }
 
 impl Relation {
-    fn phase_left_s(&self, elapsed_s: f64) -> f64 {
-        let kept_per_second = 1.0 - (2.0 + f64::from(self.time_constant)).exp2().recip();
-        self.phase.secs_f64() * kept_per_second.powf(elapsed_s)
+    fn elapsed_s(&self, now: Raw) -> f64 {
+        (now - self.reading.raw).secs_f64().max(0.0)
+    }
+
+    /// How far the clock is ahead of where frequency and slew should have brought it.
+    fn deviation_s(&self, now: &ClockReading) -> f64 {
+        let slewed_s = self.phase.secs_f64() - self.phase_left_s(now.raw);
+        (now.lead() - self.reading.lead()).secs_f64() - self.frequency * self.elapsed_s(now.raw) - slewed_s
+    }
+
+    fn phase_left_s(&self, now: Raw) -> f64 {
+        self.phase.secs_f64() * (1.0 - self.share()).powf(self.elapsed_s(now))
+    }
+
+    /// What is taken out of the rest each second.
+    fn share(&self) -> f64 {
+        (2.0 + f64::from(self.time_constant)).exp2().recip()
+    }
+
+    /// What the slew takes out in the second that has begun, or would have if it had begun a second earlier.
+    fn next_share_s(&self, now: Raw) -> f64 {
+        (self.phase_left_s(now) * self.share() / (1.0 - self.share())).abs()
+    }
+
+    /// How far the slew may be from its model.
+    fn slack_s(&self, now: Raw) -> f64 {
+        self.carried_s + self.next_share_s(now) + SLEW_MISS_PER_S * self.phase.secs_f64().powi(2)
     }
 }
 

@@ -184,6 +184,14 @@ impl Schedule {
         }
     }
 
+    /// As [`Schedule::hurry`], paid from the bucket: another source has said something that needs a second opinion.
+    pub fn consult(&mut self, now: Raw) {
+        if self.tokens >= 1.0 && self.due.is_some_and(|due| due > self.earliest(now)) {
+            self.tokens -= 1.0;
+            self.hurry(now);
+        }
+    }
+
     /// Kiss-o'-death RATE: twice the shortest interval from now on, and a pause of one interval and four polls now.
     pub fn slow_down(&mut self, now: Raw) {
         self.shortest = self.shortest.times(2).min(self.longest.max(self.shortest));

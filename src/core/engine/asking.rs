@@ -193,6 +193,15 @@ impl Engine {
         }
     }
 
+    /// Asks everybody for a second opinion.
+    pub(super) fn consult_all(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.in_flight().is_none() {
+                source.schedule.consult(now);
+            }
+        }
+    }
+
     fn source_of(&mut self, exchange: ExchangeId) -> Option<&mut Source> {
         self.sources.iter_mut().find(|source| source.in_flight() == Some(exchange))
     }

@@ -61,15 +61,18 @@ impl Engine {
         let Phase::Acquiring(Acquisition { first_answer: Some(first_answer), .. }) = self.phase else { return None };
         let requests = self.sources.iter().filter(|source| is_silent(source)).filter_map(Source::asked_at);
         let silences = requests.map(|asked| asked + PATIENCE);
-        silences.chain([first_answer + LONE_PATIENCE]).filter(|at| *at > self.seen).min()
+        silences.chain([first_answer + PATIENCE, first_answer + LONE_PATIENCE]).filter(|at| *at > self.seen).min()
     }
 
     fn ballot(&self, acquisition: Acquisition, waited: Span, now: Raw) -> Ballot {
         let lines = self.associations.iter().filter(|line| !line.config.options.no_select);
         let unresolved = lines.clone().filter(|line| line.is_pending() && waited < PATIENCE).map(|line| line.wanted());
+        // One that has had its time does not delay the vote by being asked again.
+        let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
         let is_pending = |source: &&Source| {
             is_silent(source)
                 && !source.options.no_select
+                && is_hopeful(source)
                 && source.asked_at().is_some_and(|asked| now - asked < PATIENCE)
         };
         let lone_agrees = !acquisition.distrusts_lone || self.lone_agreement();
@@ -159,7 +162,8 @@ impl Engine {
         match outcome {
             Outcome::Used { .. } => self.correct(Occasion::Update { counts: self.selection.best == Some(slot) }, now),
             Outcome::Reacquired => self.reacquired(before, now),
-            Outcome::Held => {}
+            // A jump is believed when most sources tell of it.
+            Outcome::Held => self.consult_all(now.raw),
         }
     }
 
@@ -167,6 +171,8 @@ impl Engine {
         let after = self.estimator.estimate().map(|estimate| estimate.lead_at(now.raw));
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
         self.tell(Event::Reacquired(jump));
+        // The frequency is in doubt too: a long interval would let the clock stray.
+        self.restart_all(now.raw);
         let is_gap = jump.abs() > GAP_JUMP;
         self.correct(if is_gap { Occasion::ProvenGap } else { Occasion::Update { counts: false } }, now);
     }
@@ -258,6 +264,7 @@ impl Engine {
     fn reselect(&mut self, now: Raw, fresh: Option<Slot>) {
         let (candidates, count) = self.candidates(now);
         let selection = select(&candidates[..count], &self.settings, &mut self.favourite, fresh);
+        let mut has_dissent = false;
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
             let status = selection.status[source.slot.index()];
@@ -278,10 +285,15 @@ impl Engine {
             self.announced.status[slot.index()] = status;
             if self.selection.active.contains(slot) && self.phase == Phase::Tracking {
                 self.estimator.exclude(slot);
+                has_dissent = true;
             }
             self.tell(event);
         }
+        has_dissent |= self.selection.is_majority && !selection.is_majority;
         self.selection = selection;
+        if has_dissent && self.phase == Phase::Tracking {
+            self.consult_all(now);
+        }
     }
 
     fn candidates(&self, now: Raw) -> ([Candidate; MAX_SOURCES], usize) {

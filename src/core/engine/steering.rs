@@ -9,8 +9,8 @@ use crate::core::settings::LeapMode;
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::Leap;
 
-/// A frequency less certain than this is not worth keeping in the drift file.
-pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-6;
+/// A frequency less certain than this is not worth keeping in the drift file: half of what is assumed without one.
+pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-5;
 
 /// Bound of a normal error, in standard deviations.
 const BOUND_SIGMAS: f64 = 3.0;
@@ -58,7 +58,7 @@ impl Engine {
                     let steady = self.discipline.coast(frequency);
                     self.emit(Output::Clock(steady));
                 }
-                self.report(&estimate, now, command);
+                self.report(&estimate, now, error, command);
                 self.save_when_due(&estimate, now.raw);
             }
             Decision::Refuse { limit_s, give_up } => {
@@ -172,9 +172,9 @@ impl Engine {
         }
     }
 
-    fn report(&mut self, estimate: &Estimate, now: &ClockReading, command: ClockCommand) {
+    fn report(&mut self, estimate: &Estimate, now: &ClockReading, error: Span, command: ClockCommand) {
         let left = match command {
-            ClockCommand::Steer { phase, .. } => phase.abs(),
+            ClockCommand::Steer { .. } => error.abs(),
             ClockCommand::Step { .. } | ClockCommand::Report(_) => Span::ZERO,
         };
         let est_error = Span::from_secs_f64(estimate.offset_sd_s(now.raw)) + left;

@@ -1,0 +1,232 @@
+//! What goes wrong while slewd runs.
+
+mod support;
+
+use slewd::core::drift::DriftRecord;
+use slewd::core::event::Event;
+use slewd::core::settings::MakeStep;
+use slewd::sim::server::Manner;
+use slewd::sim::{Happening, Scenario};
+use slewd::time::Span;
+use support::{hours, runs};
+
+/// Four servers, a crystal 40 ppm fast, a good start, six hours.
+fn pool(seed: u64) -> Scenario {
+    let mut scenario = Scenario::pool(seed, 4);
+    scenario.crystal.frequency = 40e-6;
+    scenario.length_s = 21_600.0;
+    scenario
+}
+
+fn single(seed: u64) -> Scenario {
+    let mut scenario = Scenario::pool(seed, 1);
+    scenario.crystal.frequency = 40e-6;
+    scenario.length_s = 21_600.0;
+    scenario
+}
+
+/// When the trouble of a scenario begins.
+const THEN_S: f64 = 7200.0;
+
+#[test]
+fn loss_of_thirty_percent() {
+    runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.clock_ahead = hours(-4);
+        scenario.servers.iter_mut().for_each(|server| server.link.loss = 0.3);
+        scenario
+    })
+    .expect("loss 30 %", 20.0, 1e-3, 1);
+}
+
+#[test]
+fn crystals_500_ppm_off() {
+    for frequency in [500e-6, -500e-6] {
+        let name = format!("crystal {} ppm off", frequency * 1e6);
+        runs(|seed| {
+            let mut scenario = pool(seed);
+            scenario.clock_ahead = hours(-4);
+            scenario.crystal.frequency = frequency;
+            scenario
+        })
+        .expect(&name, 20.0, 1e-3, 1);
+    }
+}
+
+#[test]
+fn a_single_server_steps_by_a_second() {
+    for by in [1000, -1000] {
+        let result = runs(|seed| {
+            let mut scenario = single(seed);
+            scenario.servers[0].step = Some((THEN_S, Span::from_millis(by)));
+            scenario
+        });
+        result.print("the only server steps 1 s");
+        for run in &result.runs {
+            assert!((run.final_error_s() - 1.0).abs() < 2e-3, "it is all we have: {}", run.final_error_s());
+            assert!(run.trace.steps.is_empty(), "slewed");
+        }
+    }
+}
+
+#[test]
+fn one_of_four_servers_steps_by_a_second() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.servers[2].step = Some((THEN_S, Span::from_secs(1)));
+        scenario
+    });
+    result.expect("one of four steps 1 s", 2.0, 1e-3, 0);
+    result.expect_told("one of four steps 1 s", 1, |event| matches!(event, Event::Falseticker(_)));
+}
+
+#[test]
+fn all_servers_step_by_a_second() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.servers.iter_mut().for_each(|server| server.step = Some((THEN_S, Span::from_secs(1))));
+        scenario
+    });
+    result.print("all servers step 1 s");
+    for run in &result.runs {
+        assert!((run.final_error_s() - 1.0).abs() < 2e-3, "seed {}: {}", run.seed, run.final_error_s());
+    }
+}
+
+#[test]
+fn somebody_sets_the_clock() {
+    for notices_clock_set in [true, false] {
+        for by in [5, -5] {
+            let name = format!("foreign step of {by} s, noticed: {notices_clock_set}");
+            let result = runs(|seed| Scenario {
+                notices_clock_set,
+                happenings: vec![(THEN_S, Happening::ForeignStep(Span::from_secs(by)))],
+                ..pool(seed)
+            });
+            result.expect(&name, THEN_S + if notices_clock_set { 2.0 } else { 1100.0 }, 1e-3, 1);
+            result.expect_told(&name, 1, |event| matches!(event, Event::ForeignChange(_)));
+        }
+    }
+}
+
+#[test]
+fn suspended_for_eight_hours() {
+    for misjudged in [0, 1000, -1000] {
+        let name = format!("suspended 8 h, misjudged by {misjudged} ms");
+        let result = runs(|seed| Scenario {
+            length_s: 60_000.0,
+            happenings: vec![(THEN_S, Happening::Suspend(hours(8), Span::from_millis(misjudged)))],
+            ..pool(seed)
+        });
+        result.expect(&name, THEN_S + 28_800.0 + 10.0, 1e-3, usize::from(misjudged != 0));
+        result.expect_told(&name, 1, |event| matches!(event, Event::Slept(_)));
+    }
+}
+
+#[test]
+fn a_virtual_machine_paused_for_an_hour() {
+    let result = runs(|seed| Scenario { happenings: vec![(THEN_S, Happening::Pause(hours(1)))], ..pool(seed) });
+    result.expect_deceived("paused 1 h, not told", THEN_S + 3600.0 + 1200.0, 1e-3, 1);
+}
+
+#[test]
+fn a_poisoned_drift_file() {
+    let result = runs(|seed| Scenario {
+        clock_ahead: hours(-4),
+        drift: Some((DriftRecord { frequency_ppm: -500.0, skew_ppm: 0.001 }, hours(1))),
+        ..pool(seed)
+    });
+    result.expect_deceived("drift file says -500 ppm", 120.0, 1e-3, 1);
+    result.expect_told("drift file says -500 ppm", 1, |event| matches!(event, Event::PriorDiscarded(_)));
+}
+
+#[test]
+fn a_slightly_wrong_drift_file() {
+    let result = runs(|seed| Scenario {
+        clock_ahead: hours(-4),
+        drift: Some((DriftRecord { frequency_ppm: 30.0, skew_ppm: 0.001 }, hours(1))),
+        ..pool(seed)
+    });
+    result.expect_deceived("drift file wrong by 10 ppm", 120.0, 1e-3, 1);
+}
+
+#[test]
+fn a_restart_uses_the_drift_file() {
+    let result =
+        runs(|seed| Scenario { length_s: 40_000.0, happenings: vec![(20_000.0, Happening::Restart)], ..pool(seed) });
+    result.expect("restart", 2.0, 1e-3, 0);
+    for run in &result.runs {
+        assert!(run.trace.saves > 0);
+        let after_ppm = run.median_frequency_ppm(20_003.0, 20_100.0);
+        assert!(after_ppm < 1.0, "seed {}: {after_ppm} ppm", run.seed);
+    }
+}
+
+#[test]
+fn the_network_comes_up_after_five_minutes() {
+    let result = runs(|seed| Scenario { clock_ahead: hours(-4), network_up_s: 300.0, ..pool(seed) });
+    result.expect("network up after 5 min", 320.0, 1e-3, 1);
+}
+
+#[test]
+fn a_server_that_wants_fewer_requests() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.servers[0].manner = Manner::Kisses(*b"RATE", 10);
+        scenario
+    });
+    result.expect("one kisses RATE", 2.0, 1e-3, 0);
+    for run in &result.runs {
+        assert!(run.count(|event| matches!(event, Event::KissRate(_))) > 0);
+    }
+}
+
+#[test]
+fn a_server_that_denies() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.servers[0].manner = Manner::Kisses(*b"DENY", 10);
+        scenario
+    });
+    result.expect("one kisses DENY", 2.0, 1e-3, 0);
+    result.expect_told("one kisses DENY", 1, |event| matches!(event, Event::KissDeny(..)));
+}
+
+#[test]
+fn kernels_round_their_rate() {
+    for kernel_rate_error in [10e-6, -10e-6] {
+        let name = format!("kernel rate error {} ppm", kernel_rate_error * 1e6);
+        runs(|seed| Scenario { clock_ahead: hours(-4), kernel_rate_error, ..pool(seed) }).expect(&name, 30.0, 1e-3, 1);
+    }
+}
+
+#[test]
+fn three_seconds_without_permission_to_step() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.clock_ahead = Span::from_secs(-3);
+        scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
+        scenario
+    });
+    result.expect("3 s slewed", 200.0, 1e-3, 0);
+}
+
+#[test]
+fn killed_in_the_middle_of_a_slew() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.clock_ahead = Span::from_secs(-30);
+        scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
+        // After the restart nobody answers any more.
+        scenario.happenings = vec![(300.0, Happening::Restart)];
+        scenario.servers.iter_mut().for_each(|server| server.alive = (f64::NEG_INFINITY, 300.0));
+        scenario.length_s = 4000.0;
+        scenario
+    });
+    result.print("killed while slewing");
+    for run in &result.runs {
+        let left_ppm = run.median_frequency_ppm(400.0, 4000.0);
+        println!("seed {}: {left_ppm:.3} ppm left behind, error {:.3} s", run.seed, run.final_error_s());
+        assert!(left_ppm < 20.0, "seed {}: {left_ppm} ppm left behind", run.seed);
+    }
+}

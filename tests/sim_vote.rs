@@ -1,0 +1,152 @@
+//! Whom to believe at the start: the boot rule, one case each.
+
+mod support;
+
+use slewd::core::event::{Event, Obstacle};
+use slewd::sim::Scenario;
+use slewd::sim::link::Link;
+use slewd::sim::server::Manner;
+use slewd::time::Span;
+use support::{Run, hours, runs};
+
+/// `count` servers 20 ms away and a clock 4 h behind.
+fn wrong(seed: u64, count: usize) -> Scenario {
+    Scenario { clock_ahead: hours(-4), ..Scenario::pool(seed, count) }
+}
+
+fn no_majority(event: &Event) -> bool {
+    matches!(event, Event::CannotSynchronise(Obstacle::NoMajority { .. }))
+}
+
+fn first_step_s(run: &Run) -> f64 {
+    run.trace.steps.first().map_or(f64::INFINITY, |(at, _)| *at)
+}
+
+#[test]
+fn one_liar_of_four_is_never_followed() {
+    for lie in [Span::from_secs(10), Span::from_secs(-10), hours(10), hours(-10), Span::from_millis(200)] {
+        let name = format!("one of four lies by {} s", lie.secs_f64());
+        let result = runs(|seed| {
+            let mut scenario = wrong(seed, 4);
+            scenario.servers[1].ahead = lie;
+            scenario
+        });
+        result.expect(&name, 1.0, 1e-3, 1);
+        result.expect_told(&name, 1, |event| matches!(event, Event::Falseticker(_)));
+        assert!(result.worst(first_step_s) < 0.1, "{name}: the fourth answer decides");
+    }
+}
+
+#[test]
+fn a_liar_that_answers_first_waits_for_the_others() {
+    for lie in [Span::from_secs(10), hours(10)] {
+        let result = runs(|seed| {
+            let mut scenario = wrong(seed, 4);
+            scenario.servers[2].ahead = lie;
+            scenario.servers[2].link = Link::symmetric(0.0005, 0.0001);
+            scenario
+        });
+        result.expect("the nearest of four lies", 1.0, 1e-3, 1);
+        assert!(result.worst(first_step_s) < 0.1);
+    }
+}
+
+#[test]
+fn two_liars_of_four_that_agree_never_move_the_clock() {
+    for lie in [Span::from_secs(10), hours(10)] {
+        let result = runs(|seed| {
+            let mut scenario = wrong(seed, 4);
+            for liar in [0, 3] {
+                scenario.servers[liar].ahead = lie;
+            }
+            scenario
+        });
+        result.print("two of four lie");
+        result.expect_told("two of four lie", 1, no_majority);
+        result.expect_told("two of four lie", 0, |event| matches!(event, Event::Stepped(_)));
+        for run in &result.runs {
+            assert!(run.trace.steps.is_empty());
+            let is_untouched = |error_s: f64| (error_s + 14_400.0).abs() < 1e-3;
+            assert!(run.trace.points.iter().all(|p| is_untouched(p.error_s) && !p.is_synchronised));
+        }
+    }
+}
+
+#[test]
+fn two_sources_that_disagree_never_move_the_clock() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 2);
+        scenario.servers[1].ahead = Span::from_secs(10);
+        scenario
+    });
+    result.print("two disagree");
+    result.expect_told("two disagree", 1, no_majority);
+    assert!(result.runs.iter().all(|run| run.trace.steps.is_empty()));
+}
+
+#[test]
+fn two_sources_that_agree_set_it_at_once() {
+    let result = runs(|seed| wrong(seed, 2));
+    result.expect("two agree", 1.0, 1e-3, 1);
+    assert!(result.worst(first_step_s) < 0.1);
+}
+
+#[test]
+fn one_that_speaks_among_silent_ones_is_believed_after_twelve_seconds() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 4);
+        for dead in [0, 1, 3] {
+            scenario.servers[dead].manner = Manner::Dead;
+        }
+        scenario
+    });
+    result.expect("three of four dead", 14.0, 2e-3, 1);
+    for run in &result.runs {
+        assert!((12.0..12.5).contains(&first_step_s(run)), "{}", first_step_s(run));
+    }
+}
+
+#[test]
+fn two_of_four_that_speak_and_agree_wait_for_patience_only() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 4);
+        for dead in [0, 1] {
+            scenario.servers[dead].manner = Manner::Dead;
+        }
+        scenario
+    });
+    result.expect("two of four dead", 10.0, 2e-3, 1);
+}
+
+#[test]
+fn a_single_server_is_believed_at_its_first_answer() {
+    let result = runs(|seed| wrong(seed, 1));
+    result.expect("single server", 1.0, 2e-3, 1);
+    assert!(result.worst(first_step_s) < 0.1);
+}
+
+#[test]
+fn a_single_server_that_lied_once_is_corrected_after_three_agree() {
+    for lie in [Span::from_secs(10), hours(10), hours(-2)] {
+        let name = format!("single server, first answer off by {} s", lie.secs_f64());
+        let result = runs(|seed| {
+            let mut scenario = wrong(seed, 1);
+            scenario.servers[0].manner = Manner::LiesAtFirst { answers: 1, ahead: lie };
+            scenario
+        });
+        result.expect_deceived(&name, 15.0, 2e-3, 2);
+        result.expect_told(&name, 1, |event| matches!(event, Event::LoneSourceContradicted(_)));
+    }
+}
+
+#[test]
+fn unsynchronised_servers_are_no_voters() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 4);
+        for mute in [0, 1] {
+            scenario.servers[mute].manner = Manner::Unsynchronised;
+        }
+        scenario
+    });
+    result.expect("two of four unsynchronised", 10.0, 2e-3, 1);
+}
