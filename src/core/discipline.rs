@@ -195,7 +195,7 @@ impl Discipline {
     }
 
     /// Decides what to do about `error` (positive: the clock is behind) at the frequency the estimate wants.
-    /// `interval` is the time to the next sample.
+    /// `interval` is the time until the correction is out of date.
     pub fn decide(&mut self, now: Raw, error: Span, frequency: f64, interval: Span, occasion: Occasion) -> Decision {
         let is_update = matches!(occasion, Occasion::Update { .. });
         if let Some(refusal) = is_update.then(|| self.refuse(error)).flatten() {

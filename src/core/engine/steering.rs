@@ -48,7 +48,7 @@ impl Engine {
             return self.correct_once(error);
         }
         self.vote_on_leap(&estimate, now.raw);
-        let interval = self.next_request().map_or(Span::ZERO, |at| at - now.raw);
+        let interval = self.news_interval();
         let frequency = self.believable_frequency(&estimate);
         match self.discipline.decide(now.raw, error, frequency, interval, occasion) {
             Decision::Command(command) => {
@@ -68,6 +68,14 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// How long until so much is learnt that this correction is out of date. Not the time to the next sample: of several
+    /// sources each one teaches little, and the clock would follow the noise of all of them.
+    fn news_interval(&self) -> Span {
+        let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
+        let shortest = active.map(|source| source.schedule.interval()).min().unwrap_or(Span::ZERO);
+        shortest.scaled((self.selection.active.len().max(1) as f64).sqrt().recip())
     }
 
     /// The next part of a correction larger than one slew.
