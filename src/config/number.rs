@@ -91,7 +91,7 @@ fn hex_real(text: &str) -> Option<(f64, &str)> {
             None => fraction = true,
         }
     }
-    Some((if size == 0.0 { 0.0 } else { size * scale.exp2() }, rest))
+    Some((if size == 0.0 { 0.0 } else { size * libm::exp2(scale) }, rest))
 }
 
 /// Skips digits with at most one point among them; there must be a digit.

@@ -336,12 +336,12 @@ impl Relation {
     }
 
     fn phase_left_s(&self, now: Raw) -> f64 {
-        self.phase.secs_f64() * (1.0 - self.share()).powf(self.elapsed_s(now))
+        self.phase.secs_f64() * libm::pow(1.0 - self.share(), self.elapsed_s(now))
     }
 
     /// What is taken out of the rest each second.
     fn share(&self) -> f64 {
-        (2.0 + f64::from(self.time_constant)).exp2().recip()
+        libm::exp2(2.0 + f64::from(self.time_constant)).recip()
     }
 
     /// What the slew takes out in the second that has begun, or would have if it had begun a second earlier.
@@ -375,8 +375,8 @@ impl RateError {
 
 /// The smallest time constant that takes about `seconds` and keeps below the fastest slew allowed.
 fn time_constant(seconds: f64, phase: Span, max_slew_rate: f64) -> u8 {
-    let wanted = (seconds / 8.0).log2().round().max(0.0);
-    let fastest = (phase.secs_f64().abs() / max_slew_rate).log2().ceil() - 2.0;
+    let wanted = libm::log2(seconds / 8.0).round().max(0.0);
+    let fastest = libm::log2(phase.secs_f64().abs() / max_slew_rate).ceil() - 2.0;
     wanted.max(fastest).clamp(0.0, f64::from(MAX_TIME_CONSTANT)) as u8
 }
 

@@ -113,7 +113,7 @@ impl Schedule {
 
     /// The interval in force, log2 of seconds rounded down: the poll field of our requests.
     pub fn poll(&self) -> i8 {
-        self.interval.secs_f64().max(1e-3).log2().floor().clamp(-7.0, 24.0) as i8
+        libm::log2(self.interval.secs_f64().max(1e-3)).floor().clamp(-7.0, 24.0) as i8
     }
 
     /// The interval in force.
@@ -267,7 +267,7 @@ pub struct Place {
 impl Demand {
     /// The interval of each of the active sources in seconds.
     pub fn interval_s(&self) -> f64 {
-        let per_sample = (KNEE * self.noise_squared / self.wander_squared.max(1e-30)).cbrt();
+        let per_sample = libm::cbrt(KNEE * self.noise_squared / self.wander_squared.max(1e-30));
         self.active as f64 * per_sample
     }
 }

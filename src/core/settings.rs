@@ -293,7 +293,7 @@ impl SourceOptions {
 
 /// 2^poll seconds.
 pub fn poll_interval(poll: i8) -> Span {
-    Span::from_secs_f64(f64::from(poll.clamp(-7, 24)).exp2())
+    Span::from_secs_f64(libm::exp2(f64::from(poll.clamp(-7, 24))))
 }
 
 impl std::fmt::Display for Host {

@@ -144,7 +144,7 @@ impl KernelClock {
     }
 
     fn begin_second(&mut self) {
-        let share = (2.0 + f64::from(self.time_constant)).exp2().recip();
+        let share = libm::exp2(2.0 + f64::from(self.time_constant)).recip();
         self.slew_now_ns = self.slew_left_ns * share;
         self.slew_left_ns -= self.slew_now_ns;
         if self.slew_left_ns.abs() < NEGLIGIBLE_NS {

@@ -25,7 +25,7 @@ impl Dice {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
-        let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
+        let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
         let (sine, cosine) = (TAU * self.uniform()).sin_cos();
         self.spare = Some(radius * sine);
         radius * cosine
@@ -33,12 +33,12 @@ impl Dice {
 
     /// Exponential with mean 1.
     pub fn exponential(&mut self) -> f64 {
-        -(1.0 - self.uniform()).ln()
+        -libm::log(1.0 - self.uniform())
     }
 
     /// Lomax (Pareto from 0) with mean 1; `shape` above 1. The variance is infinite for shapes up to 2.
     pub fn lomax(&mut self, shape: f64) -> f64 {
-        (shape - 1.0) * ((1.0 - self.uniform()).powf(-1.0 / shape) - 1.0)
+        (shape - 1.0) * (libm::pow(1.0 - self.uniform(), -1.0 / shape) - 1.0)
     }
 
     /// Gamma with a whole shape and scale 1: a sum of exponentials.

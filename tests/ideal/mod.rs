@@ -1,6 +1,7 @@
 //! An ideal world for the estimator alone: a random-walk clock, jittery paths, the poll rule of the real client, and
 //! an actuator that always shows the estimate. What remains is the error of estimation.
 #![allow(dead_code)] // Each test file uses its own part.
+#![allow(clippy::disallowed_methods)] // Only what ships must do without the platform's mathematics.
 
 use slewd::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample, Slot};
 use slewd::time::{Lead, Raw, Span};

@@ -13,7 +13,7 @@ pub(super) fn draw(history: &[(f64, f64)]) -> String {
     let mut rows = vec![[b' '; WIDTH]; 2 * DECADES];
     for (at, error) in history {
         let column = ((at / length * WIDTH as f64) as usize).min(WIDTH - 1);
-        let below_top = f64::from(TOP_DECADE) - error.abs().max(1e-9).log10();
+        let below_top = f64::from(TOP_DECADE) - libm::log10(error.abs().max(1e-9));
         let row = ((2.0 * below_top).floor().max(0.0) as usize).min(rows.len() - 1);
         rows[row][column] = b'*';
     }

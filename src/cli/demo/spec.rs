@@ -86,7 +86,7 @@ impl Truth {
 impl Path {
     /// The delay of one packet.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Span {
-        self.delay + self.jitter.scaled(-(1.0 - random.f64()).ln())
+        self.delay + self.jitter.scaled(-libm::log(1.0 - random.f64()))
     }
 }
 

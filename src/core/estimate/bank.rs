@@ -264,7 +264,8 @@ impl Bank {
 
     /// The square of the log-mean wander.
     pub(super) fn wander_squared(&self, beliefs: &Beliefs) -> f64 {
-        (0..MODELS).map(|k| self.weights[k] * beliefs.wander_squared[k].ln()).sum::<f64>().exp()
+        let log_mean: f64 = (0..MODELS).map(|k| self.weights[k] * libm::log(beliefs.wander_squared[k])).sum();
+        libm::exp(log_mean)
     }
 
     /// Sets the weights from logarithms.

@@ -31,8 +31,8 @@ impl Beliefs {
     /// From the prior of the wander.
     pub(super) fn new(prior: &FrequencyPrior) -> Self {
         let mut start = WANDER_GRID.map(|w| {
-            let z = (w.log10() - prior.wander.log10_centre) / prior.wander.log10_width;
-            (-0.5 * z * z).exp().max(LEAST_WEIGHT)
+            let z = (libm::log10(w) - prior.wander.log10_centre) / prior.wander.log10_width;
+            libm::exp(-0.5 * z * z).max(LEAST_WEIGHT)
         });
         normalise(&mut start);
         let mut transition = [[0.0; MODELS]; MODELS];
@@ -61,6 +61,6 @@ pub(super) fn normalise(weights: &mut Lanes) {
 /// From logarithms to weights of sum one.
 pub(super) fn exponentiate(weights: &mut Lanes) {
     let largest = weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    weights.iter_mut().for_each(|w| *w = (*w - largest).exp());
+    weights.iter_mut().for_each(|w| *w = libm::exp(*w - largest));
     normalise(weights);
 }

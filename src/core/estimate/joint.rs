@@ -229,6 +229,7 @@ impl Joint {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)] // Only what ships must do without the platform's mathematics.
 mod tests {
     use super::super::beliefs::{MODELS, WANDER_GRID};
     use super::*;

@@ -51,7 +51,7 @@ impl FrequencyPrior {
         FrequencyPrior {
             frequency,
             sd: variance.sqrt().min(UNKNOWN_SD),
-            wander: WanderPrior { log10_centre: wander.log10(), log10_width: WanderPrior::STORED_WIDTH },
+            wander: WanderPrior { log10_centre: libm::log10(wander), log10_width: WanderPrior::STORED_WIDTH },
         }
     }
 

@@ -61,7 +61,7 @@ impl Bank {
         let mad_width = MAD_WIDTH * (interval.half_width + interval.softness);
         let lost_width = LOST_WIDTH * (interval.half_width + interval.softness);
         let spread = interval.half_width * interval.half_width / 3.0 + interval.softness * interval.softness;
-        let mut posterior = self.weights.map(f64::ln);
+        let mut posterior = self.weights.map(libm::log);
         let mut joint = [Evidence { ln: 0.0, slope: 0.0, curvature: 0.0 }; MODELS];
         let mut regular = [0.0; MODELS];
         let (mut innovation, mut wildness) = (0.0, 0.0);
@@ -136,9 +136,9 @@ impl Bank {
 /// The evidence of "one or, with this prior probability, the other", and the probability of the one. The curvature may
 /// come out positive: a surprising sample can make the estimate less certain.
 fn either(one: Evidence, other: Evidence, prior: f64) -> (Evidence, f64) {
-    let (a, b) = ((1.0 - prior).ln() + one.ln, prior.ln() + other.ln);
-    let ln = a.max(b) + (-(a - b).abs()).exp().ln_1p();
-    let p = (a - ln).exp();
+    let (a, b) = (libm::log(1.0 - prior) + one.ln, libm::log(prior) + other.ln);
+    let ln = a.max(b) + libm::log1p(libm::exp(-(a - b).abs()));
+    let p = libm::exp(a - ln);
     let slope = p * one.slope + (1.0 - p) * other.slope;
     let second =
         p * (one.curvature + one.slope * one.slope) + (1.0 - p) * (other.curvature + other.slope * other.slope);
