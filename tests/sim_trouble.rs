@@ -230,3 +230,18 @@ fn killed_in_the_middle_of_a_slew() {
         assert!(left_ppm < 1.5, "seed {}: {left_ppm} ppm left behind", run.seed);
     }
 }
+
+#[test]
+fn a_large_slew_is_not_learnt_as_a_rate_error_of_the_kernel() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.clock_ahead = Span::from_secs(-3);
+        scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
+        scenario
+    });
+    for run in &result.runs {
+        let off_ppm = run.median_frequency_ppm(3600.0, 21_600.0);
+        println!("seed {}: {off_ppm:.3} ppm", run.seed);
+        assert!(off_ppm < 0.5, "seed {}: {off_ppm} ppm", run.seed);
+    }
+}
