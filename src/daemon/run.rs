@@ -126,6 +126,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    warn_of_downgrades(config);
     let controls_clock = may_control_clock(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);
@@ -134,6 +135,18 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     claim_resources(options, config);
     drop_root(options, config, controls_clock)?;
     Ok(Prepared { _pid_file: pid_file, signals, controls_clock })
+}
+
+/// Time that was meant to be authenticated and is not must not come as a surprise.
+fn warn_of_downgrades(config: &Config) {
+    for source in &config.sources {
+        let option = match (source.options.nts, source.options.key) {
+            (true, _) => "nts",
+            (false, Some(_)) => "key",
+            (false, None) => continue,
+        };
+        warn!("Source {} is asked without authentication: option {option} is not supported yet", source.host);
+    }
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
