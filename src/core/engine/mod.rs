@@ -4,7 +4,7 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! [`asking`] sends requests and takes replies, [`believing`] decides whom to believe, [`steering`] moves the clock.
+//! `asking` sends requests and takes replies, `believing` decides whom to believe, `steering` moves the clock.
 
 mod asking;
 mod believing;
