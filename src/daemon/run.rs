@@ -204,14 +204,17 @@ fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result
     if !privileges::is_root() {
         return Ok(());
     }
-    let name = options.user.as_ref().or(config.process.user.as_ref()).map_or("root", String::as_str);
-    let user = privileges::find_user(name).ok().flatten();
-    let user = user.ok_or_else(|| format!("Could not get user/group ID of {name}"))?;
-    if user.uid == 0 {
+    let stay_root = || {
         if options.mode == Mode::Discipline {
             warn!("Running with root privileges");
         }
-        return Ok(());
+        Ok(())
+    };
+    let Some(name) = options.user.as_ref().or(config.process.user.as_ref()) else { return stay_root() };
+    let user = privileges::find_user(name).ok().flatten();
+    let user = user.ok_or_else(|| format!("Could not get user/group ID of {name}"))?;
+    if user.uid == 0 {
+        return stay_root();
     }
     let keep = if controls_clock { &[privileges::Capability::SysTime][..] } else { &[] };
     privileges::drop_root(&user, keep).map_err(|reason| format!("Could not become user {name} : {reason}"))
