@@ -2,6 +2,7 @@
 
 #![allow(missing_docs)]
 
+use slewd::core::discipline::ClockCommand;
 use slewd::core::event::Event;
 use slewd::core::settings::MaxChange;
 use slewd::sim::oscillator::Sine;
@@ -58,4 +59,18 @@ fn a_leap_second_is_armed_by_a_majority_on_the_last_day_of_the_year_only() {
     assert!(armed(new_years_eve, 3));
     assert!(!armed(new_years_eve, 2), "two of four are no majority");
     assert!(!armed(mid_november, 4), "no leap second ends November");
+}
+
+#[test]
+fn an_armed_leap_second_is_disarmed_at_exit() {
+    let mut scenario = Scenario::pool(1, 4);
+    scenario.start = Utc::from_secs(1_798_718_400);
+    scenario.servers.iter_mut().for_each(|server| server.leap = Leap::Insert);
+    let mut world = World::new(scenario);
+    world.run_for(60.0);
+    assert_eq!(world.kernel().report().leap, Leap::Insert);
+    let parting = world.engine().and_then(|engine| engine.parting(&world.reading()));
+    let Some(ClockCommand::Report(report)) = parting else { panic!("{parting:?}") };
+    assert_eq!(report.leap, Leap::None);
+    assert!(report.synchronized && report.max_error < Span::from_millis(100), "{report:?}");
 }

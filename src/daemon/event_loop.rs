@@ -94,11 +94,11 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
     loop {
         let (deadline, ending) = turner.drain();
         if let Some(ending) = ending {
-            turner.save_at_exit();
+            turner.leave();
             return Ok(ending);
         }
         if let Some(ending) = turner.wait(deadline)? {
-            turner.save_at_exit();
+            turner.leave();
             return Ok(ending);
         }
     }
@@ -243,7 +243,11 @@ impl Loop<'_> {
         }
     }
 
-    fn save_at_exit(&self) {
+    fn leave(&mut self) {
+        let now = self.world.clock.read();
+        if let Some(command) = self.engine.parting(&now) {
+            self.world.clock.apply(command);
+        }
         if let Some(record) = self.engine.drift() {
             self.save(&record);
         }

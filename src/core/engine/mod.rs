@@ -13,7 +13,7 @@ mod steering;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::core::discipline::{Applied, ClockCommand, Discipline};
+use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
@@ -315,6 +315,18 @@ impl Engine {
         let estimate = self.estimator.estimate()?;
         let is_worth_keeping = estimate.frequency_sd() < steering::KEEP_FREQUENCY_SD;
         is_worth_keeping.then(|| DriftRecord::new(estimate.frequency, estimate.frequency_sd()))
+    }
+
+    /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
+    pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
+        let tracking = self.tracking(now).filter(|_| self.leap != Leap::None)?;
+        let left = tracking.error.abs();
+        Some(ClockCommand::Report(ClockReport {
+            synchronized: self.settings.rtc_sync && tracking.is_synchronised,
+            max_error: tracking.bound + left,
+            est_error: Span::from_secs_f64(tracking.sd_s) + left,
+            leap: Leap::None,
+        }))
     }
 
     fn emit(&mut self, output: Output) {
