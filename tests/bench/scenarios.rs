@@ -386,5 +386,11 @@ pub(crate) const SCENARIOS: &[Case] = &[
         ..WAN
     },
     Case { name: "start-100ms", about: "clock 0.1 s behind: slewed", clock_ahead: Span::from_millis(-100), ..BOOT },
-    Case { name: "start-1", about: "an hour ahead, one server", servers: 1, clock_ahead: Span::from_secs(3600), ..BOOT },
+    Case {
+        name: "start-1",
+        about: "an hour ahead, one server",
+        servers: 1,
+        clock_ahead: Span::from_secs(3600),
+        ..BOOT
+    },
 ];
