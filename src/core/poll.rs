@@ -188,6 +188,7 @@ impl Schedule {
     pub fn hurry(&mut self, now: Raw) {
         if !self.barred {
             self.due = Some(self.due.map_or(now, |due| due.min(self.earliest(now))));
+            self.staggered = false;
         }
     }
 

@@ -56,6 +56,8 @@ pub(super) struct Bank {
     detour_at: [u8; MAX_SOURCES],
     /// Growth of each bias's variance, s^2 per s.
     bias_drift: [f64; MAX_SOURCES],
+    /// The same for a source that has been seen to drift.
+    extra_drift: [f64; MAX_SOURCES],
 }
 
 /// Where an element of a symmetric matrix is in its packed lower triangle.
@@ -76,6 +78,7 @@ impl Bank {
             bias_at: [ABSENT; MAX_SOURCES],
             detour_at: [ABSENT; MAX_SOURCES],
             bias_drift: [0.0; MAX_SOURCES],
+            extra_drift: [0.0; MAX_SOURCES],
         };
         bank.mean[FREQUENCY] = [prior.frequency; MODELS];
         bank.cov[packed(FREQUENCY, FREQUENCY)] = [prior.sd * prior.sd; MODELS];
@@ -113,7 +116,7 @@ impl Bank {
         for slot in 0..MAX_SOURCES {
             let dim = usize::from(self.bias_at[slot]);
             if self.bias_at[slot] != ABSENT {
-                self.widen(dim, dt * self.bias_drift[slot]);
+                self.widen(dim, dt * (self.bias_drift[slot] + self.extra_drift[slot]));
             }
         }
     }
@@ -170,6 +173,7 @@ impl Bank {
         self.end_detour(slot);
         if self.knows(slot) {
             self.remove(usize::from(self.bias_at[slot]));
+            self.extra_drift[slot] = 0.0;
         }
     }
 
@@ -209,6 +213,17 @@ impl Bank {
         if self.knows(slot) {
             self.widen(usize::from(self.bias_at[slot]), variance);
         }
+    }
+
+    /// The bias of a source has been seen to drift: it may be off by `variance` now, and by so much more each second.
+    pub(super) fn let_drift(&mut self, slot: usize, variance: f64, per_second: f64) {
+        self.distrust_source(slot, variance);
+        self.extra_drift[slot] = self.extra_drift[slot].max(per_second);
+    }
+
+    /// Keeps this part of what a source was allowed to drift.
+    pub(super) fn forgive(&mut self, slot: usize, keep: f64) {
+        self.extra_drift[slot] *= keep;
     }
 
     /// The states whose sum the samples of this source measure.

@@ -1,6 +1,7 @@
 //! The joint filter over all sources: what to do with a sample beyond Bayes' rule.
 
 use super::beliefs::Beliefs;
+use super::discord::Discord;
 use super::filter::{Filter, Knowledge, Step};
 use super::history::{Held, History, Waiting};
 use super::path::{Arrival, Change};
@@ -35,6 +36,7 @@ pub(super) struct Joint {
     checkpoint: Filter,
     history: History,
     pub(super) waiting: Waiting,
+    discord: Discord,
     pub(super) last_used: [Option<Raw>; MAX_SOURCES],
 }
 
@@ -51,6 +53,7 @@ impl Joint {
             filter,
             history: History::NEW,
             waiting: Waiting::NEW,
+            discord: Discord::NEW,
             last_used: [None; MAX_SOURCES],
         })
     }
@@ -67,7 +70,10 @@ impl Joint {
         };
         match step {
             Some(step) if step.sane && step.verdict.applied => {
-                self.last_used[slot] = Some(sample.at);
+                let last = self.last_used[slot].replace(sample.at);
+                if self.discord.watch(&mut self.filter, sample, &step.verdict, active, last) {
+                    self.set_checkpoint();
+                }
                 self.contradict(sample.slot, step.interval.half_width);
                 self.widen_liars(active);
                 Outcome::Used { surprise: step.verdict.innovation > SURPRISING || arrival.excessive }
@@ -128,6 +134,7 @@ impl Joint {
     pub(super) fn vacate(&mut self, slot: Slot) {
         self.filter.dismiss(slot.index());
         self.known.forget(slot.index());
+        self.discord.forget(slot.index());
         self.last_used[slot.index()] = None;
         self.waiting.retain(|held| held.sample.slot != slot);
         self.set_checkpoint();

@@ -3,6 +3,7 @@
 mod asymmetry;
 mod bank;
 mod beliefs;
+mod discord;
 mod doubt;
 mod filter;
 mod history;

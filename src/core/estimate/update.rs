@@ -42,6 +42,9 @@ pub(super) struct Verdict {
     pub(super) applied: bool,
     /// Squared innovation over its expected variance.
     pub(super) innovation: f64,
+    /// By how much the sample was ahead of the prediction in seconds, and the deviation expected of that.
+    pub(super) ahead_s: f64,
+    pub(super) expected_s: f64,
 }
 
 /// Prediction against one sample, per model.
@@ -64,7 +67,7 @@ impl Bank {
         let mut posterior = self.weights.map(libm::log);
         let mut joint = [Evidence { ln: 0.0, slope: 0.0, curvature: 0.0 }; MODELS];
         let mut regular = [0.0; MODELS];
-        let (mut innovation, mut wildness) = (0.0, 0.0);
+        let (mut innovation, mut wildness, mut ahead_s, mut expected) = (0.0, 0.0, 0.0, 0.0);
         for k in 0..MODELS {
             let (error, variance) = (seen.error[k], seen.variance[k]);
             let mad = Evidence::gaussian(error, variance + mad_width * mad_width);
@@ -73,6 +76,8 @@ impl Bank {
             (joint[k], regular[k]) = either(interval.evidence(error, variance), mad, MAD);
             posterior[k] += joint[k].ln;
             innovation += self.weights[k] * error * error / (variance + spread);
+            ahead_s -= self.weights[k] * error;
+            expected += self.weights[k] * (variance + spread);
             wildness += self.weights[k] * error * error / (variance + mad_width * mad_width);
         }
         let mut weights = posterior;
@@ -87,7 +92,7 @@ impl Bank {
             self.absorb(&seen, &joint);
             self.reweigh(&posterior);
         }
-        Verdict { applied: !refused, innovation }
+        Verdict { applied: !refused, innovation, ahead_s, expected_s: expected.sqrt() }
     }
 
     fn compare(&self, slot: usize, seconds: f64) -> Comparison {
