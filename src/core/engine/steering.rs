@@ -50,7 +50,7 @@ impl Engine {
         self.vote_on_leap(&estimate, now.raw);
         let interval = self.news_interval();
         let frequency = self.believable_frequency(&estimate);
-        match self.discipline.decide(now.raw, error, frequency, interval, occasion) {
+        match self.discipline.decide(now, error, frequency, interval, occasion) {
             Decision::Command(command) => {
                 self.announce_error(error);
                 self.emit(Output::Clock(command));
@@ -86,7 +86,7 @@ impl Engine {
             let error = estimate.true_time(now.raw) - now.utc;
             let frequency = self.believable_frequency(&estimate);
             if let Decision::Command(command) =
-                self.discipline.decide(now.raw, error, frequency, Span::ZERO, Occasion::Continuation)
+                self.discipline.decide(now, error, frequency, Span::ZERO, Occasion::Continuation)
             {
                 self.emit(Output::Clock(command));
             }
@@ -123,7 +123,7 @@ impl Engine {
         self.discipline.accept(*now);
         if self.phase == Phase::Tracking {
             // The estimate does not depend on the system clock: it is as good as before.
-            self.correct(Occasion::ProvenGap, now);
+            self.correct(Occasion::ForeignChange, now);
             for source in &mut self.sources {
                 source.schedule.hurry(now.raw);
             }
