@@ -22,6 +22,10 @@ fn first_step_s(run: &Run) -> f64 {
     run.trace.steps.first().map_or(f64::INFINITY, |(at, _)| *at)
 }
 
+fn told_s(run: &Run, which: impl Fn(&Event) -> bool) -> f64 {
+    run.trace.events.iter().find(|(_, event)| which(event)).map_or(f64::INFINITY, |(at, _)| *at)
+}
+
 #[test]
 fn one_liar_of_four_is_never_followed() {
     for lie in [Span::from_secs(10), Span::from_secs(-10), hours(10), hours(-10), Span::from_millis(200)] {
@@ -136,6 +140,56 @@ fn a_single_server_that_lied_once_is_corrected_after_three_agree() {
         });
         result.expect_deceived(&name, 8.0, 7e-4, 2);
         result.expect_told(&name, 1, |event| matches!(event, Event::LoneSourceContradicted(_)));
+    }
+}
+
+#[test]
+fn the_lie_of_a_single_server_is_undone_whenever_it_ends() {
+    for lie in [Span::from_secs(10), Span::from_secs(-10), hours(10), hours(-3)] {
+        for answers in [1, 3, 4, 8, 20] {
+            let name = format!("single server, first {answers} answers off by {} s", lie.secs_f64());
+            let result = runs(|seed| {
+                let mut scenario = wrong(seed, 1);
+                scenario.servers[0].manner = Manner::LiesAtFirst { answers, ahead: lie };
+                scenario
+            });
+            result.expect_deceived(&name, 4000.0, 7e-4, 2);
+            let honest_s = |run: &Run| told_s(run, |event| matches!(event, Event::LoneSourceContradicted(_)));
+            let delay_s = result.worst(|run| run.good_after_s() - honest_s(run));
+            assert!(delay_s < 8.0, "{name}: {delay_s} s after its first honest answer");
+            result.expect_told(&name, 1, |event| matches!(event, Event::LoneSourceContradicted(_)));
+        }
+    }
+}
+
+#[test]
+fn a_single_server_that_goes_mad_after_a_day_does_not_step_the_clock() {
+    for lie in [hours(10), hours(-10)] {
+        let result = runs(|seed| {
+            let mut scenario = wrong(seed, 1);
+            scenario.servers[0].step = Some((86_400.0, lie));
+            scenario.length_s = 90_000.0;
+            scenario.record_every = Span::from_secs(16);
+            scenario
+        });
+        result.print("mad after a day");
+        result.expect_told("mad after a day", 1, |event| matches!(event, Event::LoneSourceContradicted(_)));
+        for run in &result.runs {
+            assert_eq!(run.trace.steps.len(), 1, "the one at the start: {:?}", run.trace.steps);
+        }
+    }
+}
+
+#[test]
+fn a_lone_liar_that_was_believed_is_overruled_when_the_others_come() {
+    for lie in [Span::from_secs(5), hours(10)] {
+        let result = runs(|seed| {
+            let mut scenario = wrong(seed, 4);
+            scenario.servers[0].ahead = lie;
+            scenario.servers[1..].iter_mut().for_each(|server| server.alive = (300.0, f64::INFINITY));
+            scenario
+        });
+        result.expect_deceived("a lone liar first, others after 5 min", 1200.0, 7e-4, 2);
     }
 }
 

@@ -303,6 +303,20 @@ impl Source {
         Some((best.sample.lead + drift, aged(best)))
     }
 
+    /// It has answered for the first time since it was last taken to be away.
+    pub fn is_back(&self) -> bool {
+        self.reach == 1
+    }
+
+    /// Its last two replies cannot both be true, if the raw counter is off by `frequency`, give or take `rate`.
+    pub fn has_turned(&self, frequency: f64, rate: f64) -> bool {
+        let mut newest = self.recent.iter().rev();
+        let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return false };
+        let between = new.sample.at - old.sample.at;
+        let moved = new.sample.lead - old.sample.lead - between.scaled(frequency);
+        moved.abs() > new.bound() + old.bound() + between.abs().scaled(rate)
+    }
+
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
     pub fn forget(&mut self) {
         self.recent = Recent::default();
@@ -488,7 +502,7 @@ impl Recent {
         self.len = (self.len + 1).min(RECENT);
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Measurement> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
         let (newer, older) = self.ring.split_at(self.next);
         older.iter().chain(newer).flatten()
     }

@@ -193,6 +193,15 @@ impl Engine {
         }
     }
 
+    /// Asks those that are taken to be away: one of them is back, and may not be the only one.
+    pub(super) fn hurry_away(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.reach == 0 {
+                source.schedule.hurry(now);
+            }
+        }
+    }
+
     /// Asks everybody for a second opinion.
     pub(super) fn consult_all(&mut self, now: Raw) {
         for source in &mut self.sources {
