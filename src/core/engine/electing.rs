@@ -226,13 +226,16 @@ impl Engine {
         if is_real { jump } else { Span::ZERO }
     }
 
+    /// Whether it was the phase or the frequency that jumped is for the next samples to say.
     fn follow_jump(&mut self, jump: Span, now: Raw) {
         let Some(estimate) = self.estimator.estimate() else { return };
         let (low_s, high_s) = self.agreed_s(now);
         let since_s = (now - estimate.at).secs_f64().max(JUMP_OVER_S);
-        let frequency_sd = (jump.secs_f64().abs() / since_s).min(JUMP_FREQUENCY);
-        self.estimator.shift(jump);
-        self.estimator.distrust(0.5 * (high_s - low_s), frequency_sd);
+        let explained_s = jump.secs_f64().abs().min(JUMP_FREQUENCY * since_s);
+        if jump.secs_f64().abs() > explained_s {
+            self.estimator.shift(jump);
+        }
+        self.estimator.distrust(0.5 * (high_s - low_s) + explained_s, explained_s / since_s);
     }
 
     /// Feeds what the active sources have said so far, in the order of time.
