@@ -8,6 +8,7 @@ use slewd::core::discipline::ClockCommand;
 use slewd::core::event::Event;
 use slewd::core::settings::{MakeStep, MaxChange};
 use slewd::sim::oscillator::Sine;
+use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, Trace, World};
 use slewd::time::{Span, Utc};
 use slewd::wire::ntp::Leap;
@@ -77,6 +78,18 @@ fn maxchange_is_not_evaded_by_a_slew_in_progress_or_a_foreign_change() {
         let trace = World::new(scenario).run();
         assert!(refusals(&trace).len() > 3, "seed {seed}");
         assert!(trace.max_s(0.0, 4000.0) < 64.0, "seed {seed}: {} s", trace.max_s(0.0, 4000.0));
+    }
+}
+
+#[test]
+fn maxchange_applies_when_the_lie_of_a_single_server_is_undone() {
+    for seed in 0..5 {
+        let mut scenario = cautious(seed, 1);
+        scenario.clock_ahead = hours(-4);
+        scenario.servers[0].manner = Manner::LiesAtFirst { answers: 3, ahead: hours(10) };
+        let trace = World::new(scenario).run();
+        assert_eq!(refusals(&trace), [false, false, true], "seed {seed}");
+        assert_eq!(trace.steps.len(), 1, "only the first is free: {:?}", trace.steps);
     }
 }
 

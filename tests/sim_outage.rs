@@ -3,9 +3,10 @@
 mod support;
 
 use slewd::core::event::{Event, Obstacle};
-use slewd::sim::Scenario;
-use slewd::sim::link::Link;
+use slewd::sim::link::{Link, Shape};
+use slewd::sim::oscillator::Sine;
 use slewd::sim::server::Manner;
+use slewd::sim::{Happening, Scenario};
 use slewd::time::Span;
 use support::{Run, hours, runs};
 
@@ -29,9 +30,13 @@ fn never_misled(run: &Run, limit_s: f64) {
     assert!(worst_s < limit_s, "seed {}: {worst_s} s off", run.seed);
 }
 
+fn no_majority(event: &Event) -> bool {
+    matches!(event, Event::CannotSynchronise(Obstacle::NoMajority { .. }))
+}
+
 #[test]
 fn a_liar_is_not_followed_after_an_outage_whenever_it_answers() {
-    for lie in [Span::from_millis(200), Span::from_secs(10), hours(10), hours(-10)] {
+    for lie in [Span::from_secs(1), Span::from_secs(10), hours(10), hours(-10)] {
         for (others_back_s, name) in [(BACK_S, "with"), (BACK_S + 1800.0, "before"), (BACK_S - 1800.0, "after")] {
             let name = format!("outage, liar by {} s {name} the others", lie.secs_f64());
             let result = runs(|seed| {
@@ -133,13 +138,30 @@ fn a_lone_survivor_that_contradicts_what_several_said_is_not_believed_for_a_day_
         scenario
     });
     result.print("a liar survives");
-    result.expect_told("a liar survives", 1, |event| {
-        matches!(event, Event::CannotSynchronise(Obstacle::NoMajority { .. }))
-    });
+    result.expect_told("a liar survives", 1, no_majority);
     for run in &result.runs {
         let misled_s = run.trace.points.iter().find(|point| point.error_s > 1.0).map_or(f64::INFINITY, |p| p.at_s);
         assert!((LOST_S + day - 1200.0..LOST_S + day + 6000.0).contains(&misled_s), "seed {}: {misled_s}", run.seed);
         assert!(run.trace.steps.is_empty());
+    }
+}
+
+#[test]
+fn a_foreign_change_is_put_right_while_a_liar_is_the_only_one_that_speaks() {
+    let result = runs(|seed| {
+        let mut scenario = cut_off(seed, 4);
+        for dead in [0, 1, 3] {
+            scenario.servers[dead].alive.1 = LOST_S;
+        }
+        scenario.servers[2].step = Some((LOST_S, hours(10)));
+        scenario.notices_clock_set = true;
+        scenario.happenings = vec![(BACK_S + 2000.5, Happening::ForeignStep(Span::from_secs(7)))];
+        scenario
+    });
+    result.print("foreign step while a liar speaks");
+    for run in &result.runs {
+        never_misled(run, 0.1);
+        assert_eq!(run.trace.steps.len(), 1, "{:?}", run.trace.steps);
     }
 }
 
@@ -153,6 +175,44 @@ fn a_lone_survivor_that_is_right_is_followed() {
         scenario
     });
     result.expect("the honest one survives", 12.0, 6e-4, 0);
+}
+
+#[test]
+fn a_lone_survivor_is_followed_when_our_own_frequency_jumps() {
+    for link in [Link::symmetric(0.01, 0.001), Link::symmetric(50e-6, 10e-6)] {
+        for change in [5e-6, -50e-6] {
+            let result = runs(|seed| {
+                let mut scenario = cut_off(seed, 4);
+                scenario.servers.iter_mut().for_each(|server| server.link = link.clone());
+                for dead in [0, 1, 3] {
+                    scenario.servers[dead].alive.1 = LOST_S;
+                }
+                scenario.crystal.steps = vec![(LOST_S + 3600.0, change)];
+                scenario
+            });
+            result.print("survivor, frequency jumps");
+            for run in &result.runs {
+                assert!(run.final_error_s() < 2e-3, "seed {}: {} s", run.seed, run.final_error_s());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_oscillator_that_strayed_during_an_outage_is_put_right_at_once() {
+    for count in [1, 4] {
+        let result = runs(|seed| {
+            let mut scenario = cut_off(seed, count);
+            scenario.crystal.steps = vec![(LOST_S, 20e-6)];
+            scenario
+        });
+        let is_told = |event: &Event| matches!(event, Event::Reacquired(_));
+        result.print("20 ppm for two hours");
+        result.expect_told("20 ppm for two hours", 1, is_told);
+        for run in &result.runs {
+            assert!(run.trace.max_s(BACK_S + FIRST_POLL_S + 60.0, f64::INFINITY) < 0.002, "seed {}", run.seed);
+        }
+    }
 }
 
 #[test]
@@ -214,5 +274,30 @@ fn a_source_that_denies_does_not_delay_the_vote_after_an_outage() {
     result.print("one denies");
     for run in &result.runs {
         never_misled(run, 0.02);
+    }
+}
+
+#[test]
+fn noise_and_wander_never_call_a_vote() {
+    let links = [
+        Link::symmetric(50e-6, 10e-6),
+        Link::symmetric(0.01, 0.003).shaped(Shape::Lomax(1.5)),
+        Link { congestion: Some((LOST_S, BACK_S, 0.05)), ..Link::symmetric(0.01, 0.001) },
+        Link { route_change: Some((LOST_S, 0.03, 0.0)), ..Link::symmetric(0.01, 0.001) },
+        Link { loss: 0.3, ..Link::symmetric(0.01, 0.001) },
+    ];
+    for link in links {
+        for count in [1, 4] {
+            let result = runs(|seed| {
+                let mut scenario = Scenario::new(seed, &vec![link.clone(); count]);
+                scenario.crystal.wander = 1e-8;
+                scenario.crystal.sine = Some(Sine { amplitude: 1e-6, period_s: 3600.0 });
+                scenario.length_s = 21_600.0;
+                scenario
+            });
+            result.expect_told("noise", 0, |event| {
+                no_majority(event) || matches!(event, Event::LoneSourceContradicted(_) | Event::Reacquired(_))
+            });
+        }
     }
 }

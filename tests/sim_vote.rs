@@ -3,9 +3,10 @@
 mod support;
 
 use slewd::core::event::{Event, Obstacle};
-use slewd::sim::Scenario;
+use slewd::core::select::Status;
 use slewd::sim::link::Link;
 use slewd::sim::server::Manner;
+use slewd::sim::{Scenario, World};
 use slewd::time::Span;
 use support::{Run, hours, runs};
 
@@ -177,6 +178,35 @@ fn a_single_server_that_goes_mad_after_a_day_does_not_step_the_clock() {
         for run in &result.runs {
             assert_eq!(run.trace.steps.len(), 1, "the one at the start: {:?}", run.trace.steps);
         }
+    }
+}
+
+#[test]
+fn a_single_server_that_keeps_changing_its_mind_steps_the_clock_in_the_first_hour_only() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 1);
+        scenario.servers[0].manner = Manner::LiesAtFirst { answers: 8, ahead: hours(5) };
+        scenario.servers[0].step = Some((5000.0, hours(-7)));
+        scenario.length_s = 20_000.0;
+        scenario
+    });
+    result.print("keeps changing its mind");
+    for run in &result.runs {
+        assert_eq!(run.trace.steps.len(), 2, "{:?}", run.trace.steps);
+    }
+}
+
+#[test]
+fn a_falseticker_that_reforms_is_used_again() {
+    for seed in 1..6 {
+        let mut scenario = wrong(seed, 4);
+        scenario.servers[1].manner = Manner::LiesAtFirst { answers: 8, ahead: Span::from_secs(10) };
+        let mut world = World::new(scenario);
+        world.run_for(60.0);
+        let status = |world: &World, index: usize| world.engine().map(|engine| engine.selection().status[index]);
+        assert_eq!(status(&world, 1), Some(Some(Status::Falseticker)), "seed {seed}");
+        world.run_for(4000.0);
+        assert!((0..4).all(|index| status(&world, index) == Some(Some(Status::Active))), "seed {seed}");
     }
 }
 

@@ -37,7 +37,7 @@ pub enum Known {
     Confirms,
     /// They contradict it.
     Refutes,
-    /// They contradict what several sources together have said not long ago.
+    /// They contradict what several sources together have said not long ago, by more than an oscillator can stray.
     RefutesSeveral,
 }
 

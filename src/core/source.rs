@@ -290,7 +290,7 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl Iterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
         self.recent.iter()
     }
 
@@ -301,20 +301,6 @@ impl Source {
         let best = self.recent.iter().min_by(|a, b| aged(a).total_cmp(&aged(b)))?;
         let drift = (now - best.sample.at).scaled(frequency);
         Some((best.sample.lead + drift, aged(best)))
-    }
-
-    /// It has answered for the first time since it was last taken to be away.
-    pub fn is_back(&self) -> bool {
-        self.reach == 1
-    }
-
-    /// Its last two replies cannot both be true, if the raw counter is off by `frequency`, give or take `rate`.
-    pub fn has_turned(&self, frequency: f64, rate: f64) -> bool {
-        let mut newest = self.recent.iter().rev();
-        let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return false };
-        let between = new.sample.at - old.sample.at;
-        let moved = new.sample.lead - old.sample.lead - between.scaled(frequency);
-        moved.abs() > new.bound() + old.bound() + between.abs().scaled(rate)
     }
 
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.

@@ -193,7 +193,7 @@ impl Engine {
         }
     }
 
-    /// Asks those that are taken to be away: one of them is back, and may not be the only one.
+    /// Asks those that are taken to be away.
     pub(super) fn hurry_away(&mut self, now: Raw) {
         for source in &mut self.sources {
             if source.reach == 0 {

@@ -25,7 +25,8 @@ impl Engine {
             // What it says now counts, not what it said before.
             self.sources[index].forget_all_but_last();
         }
-        if self.sources[index].is_back() {
+        if self.sources[index].reach == 1 {
+            // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
         self.reselect(now.raw, Some(measurement.sample.slot));

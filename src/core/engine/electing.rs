@@ -16,7 +16,7 @@ use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
 
 /// What several sources said together outweighs what one of them says alone for this long. In that time a clock left
-/// to itself strays by less than a second; a lone survivor may be wrong by anything. Its lie is then slewed, not stepped.
+/// to itself strays by a second at most; a lone survivor may be wrong by anything. Its lie is then slewed, not stepped.
 /// On the other hand a machine that nobody looks after must not depend for ever on servers that are no more.
 const TESTIMONY: Span = Span::from_secs(86_400);
 
@@ -31,8 +31,10 @@ const GAP_JUMP: Span = Span::from_secs(10);
 /// As long as the frequency is not known it may be wrong by this much.
 const UNKNOWN_FREQUENCY: f64 = 1e-3;
 
-/// After a jump the frequency is in doubt too: by the jump over the time since the last sample, but no more than this.
+/// No oscillator changes its frequency by more than this, be it by another temperature or another host. What stays within
+/// it is no lie but a clock that strayed, and after a jump the frequency is in doubt by as much.
 const JUMP_FREQUENCY: f64 = 1e-4;
+/// A jump is taken to have come about over at least this time (s).
 const JUMP_OVER_S: f64 = 64.0;
 
 /// What stands behind the estimate.
@@ -102,7 +104,7 @@ impl Engine {
     fn known(&self, now: Raw) -> Known {
         if self.selection.is_majority && !self.contradicts_estimate(now) {
             Known::Confirms
-        } else if self.is_vouched_for(now) {
+        } else if self.is_vouched_for(now) && self.contradicts(self.straying_bound(now), now) {
             Known::RefutesSeveral
         } else {
             Known::Refutes
@@ -111,10 +113,14 @@ impl Engine {
 
     /// What the agreeing sources have in common lies outside the honest bound of the estimate.
     pub(super) fn contradicts_estimate(&self, now: Raw) -> bool {
-        let Some(bound) = self.prediction_bound(now) else { return false };
+        self.contradicts(self.prediction_bound(now), now)
+    }
+
+    fn contradicts(&self, bound: Option<Span>, now: Raw) -> bool {
+        let Some(bound_s) = bound.map(Span::secs_f64) else { return false };
         let (low_s, high_s) = self.agreed_s(now);
-        // Candidates count from the estimate.
-        low_s > bound.secs_f64() || high_s < -bound.secs_f64()
+        // Both count from the estimate.
+        low_s > bound_s || high_s < -bound_s
     }
 
     /// How far true time may be from the estimate by now: the estimate's own bound, asymmetry, and a frequency that
@@ -124,6 +130,12 @@ impl Engine {
         let rate = if self.knows_frequency(&estimate) { LEAST_RATE } else { UNKNOWN_FREQUENCY };
         let strayed = (now - estimate.at).max(Span::ZERO).scaled(rate);
         Some(Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + self.backing.hidden + strayed)
+    }
+
+    /// The same if the oscillator has done the worst it can: no lone source is called a liar for that.
+    fn straying_bound(&self, now: Raw) -> Option<Span> {
+        let since = (now - self.estimator.estimate()?.at).max(Span::ZERO);
+        Some(self.prediction_bound(now)? + since.scaled(JUMP_FREQUENCY))
     }
 
     fn knows_frequency(&self, estimate: &Estimate) -> bool {
@@ -137,6 +149,14 @@ impl Engine {
 
     fn is_vouched_for(&self, now: Raw) -> bool {
         self.backing.several.is_some_and(|at| now - at < TESTIMONY)
+    }
+
+    /// The clock has somewhere to be, contested or not.
+    pub(super) fn has_target(&self) -> bool {
+        match self.phase {
+            Phase::Tracking => true,
+            Phase::Acquiring(acquisition) => acquisition.cause == Cause::Contradiction,
+        }
     }
 
     /// The agreeing sources have been obeyed.
@@ -163,7 +183,7 @@ impl Engine {
 
     /// The agreeing sources contradict what is known: the others are asked too.
     pub(super) fn call_vote(&mut self, index: usize, now: Raw) {
-        if self.selection.voters == 1 && !self.is_vouched_for(now) {
+        if self.selection.voters == 1 && self.known(now) == Known::Refutes {
             self.tell(Event::LoneSourceContradicted(self.sources[index].label.clone()));
         }
         for source in &mut self.sources {
@@ -250,15 +270,19 @@ impl Engine {
         }
     }
 
-    /// Whether the newest answer of a source cannot be true together with the one before. Whoever is being voted on may
-    /// be right, and our frequency wrong.
+    /// Whether the newest answer of a source cannot be true together with the one before. While there is a vote, it may be
+    /// our frequency that is wrong.
     pub(super) fn has_turned(&self, index: usize) -> bool {
-        let known = self
-            .estimator
-            .estimate()
-            .filter(|estimate| self.phase == Phase::Tracking && self.knows_frequency(estimate));
-        let (frequency, rate) = known.map_or((0.0, UNKNOWN_FREQUENCY), |known| (known.frequency, self.rate_bound()));
-        self.sources[index].has_turned(frequency, rate)
+        let mut newest = self.sources[index].recent().rev();
+        let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return false };
+        let known = self.estimator.estimate().filter(|estimate| self.knows_frequency(estimate));
+        let (frequency, rate) = match known {
+            Some(known) if self.phase == Phase::Tracking => (known.frequency, self.rate_bound()),
+            _ => (0.0, UNKNOWN_FREQUENCY),
+        };
+        let between = new.sample.at - old.sample.at;
+        let moved = new.sample.lead - old.sample.lead - between.scaled(frequency);
+        moved.abs() > new.bound() + old.bound() + between.scaled(rate)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occasion};
 use crate::core::drift::DriftRecord;
-use crate::core::engine::{Engine, Floor, Mode, Output, Phase};
+use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
 use crate::core::event::Event;
 use crate::core::settings::LeapMode;
@@ -101,7 +101,7 @@ impl Engine {
     pub(super) fn applied(&mut self, applied: Applied, now: ClockReading) {
         self.discipline.applied(applied, now);
         match applied {
-            Applied::Stepped { by } if self.mode == Mode::Discipline && self.phase == Phase::Tracking => {
+            Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
                 self.tell(Event::Stepped(by));
             }
             Applied::Observed { is_step: true } if !self.announced.step_failed => {
@@ -125,7 +125,7 @@ impl Engine {
         let Some(deviation) = self.discipline.deviation(now).filter(|deviation| deviation.is_foreign) else { return };
         self.tell(Event::ForeignChange(deviation.by));
         self.discipline.accept(*now);
-        if self.phase == Phase::Tracking {
+        if self.has_target() {
             // The estimate does not depend on the system clock: it is as good as before.
             self.correct(Occasion::ForeignChange, now);
             for source in &mut self.sources {
