@@ -234,3 +234,34 @@ fn unsynchronised_servers_are_no_voters() {
     });
     result.expect("two of four unsynchronised", 1.0, 7e-4, 1);
 }
+
+#[test]
+fn too_few_for_minsources_is_said() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 4);
+        scenario.settings.min_sources = 3;
+        for dead in [0, 1] {
+            scenario.servers[dead].manner = Manner::Dead;
+        }
+        scenario
+    });
+    result.print("two of three");
+    result.expect_told("two of three", 1, |event| *event == Event::CannotSynchronise(Obstacle::NotEnough));
+    assert!(result.runs.iter().all(|run| run.trace.steps.is_empty()));
+}
+
+#[test]
+fn a_source_that_is_only_watched_does_not_start_the_clock_of_the_vote() {
+    let result = runs(|seed| {
+        let mut scenario = wrong(seed, 3);
+        // Watched only; the second is slow to come, the third never does.
+        scenario.sources[0].options.no_select = true;
+        scenario.servers[1].alive.0 = 30.0;
+        scenario.servers[2].manner = Manner::Dead;
+        scenario
+    });
+    result.expect("one watched, one late, one dead", 50.0, 7e-4, 1);
+    for run in &result.runs {
+        assert!(first_step_s(run) > 42.0, "12 s after the first answer that counts: {}", first_step_s(run));
+    }
+}

@@ -71,6 +71,8 @@ pub enum Verdict {
     Undecided,
     /// Everybody has spoken, and there is no majority.
     NoMajority,
+    /// Everybody has spoken, and a majority agrees, but of fewer than `minsources`.
+    NotEnough,
 }
 
 impl Ballot {
@@ -80,21 +82,18 @@ impl Ballot {
             return Verdict::Undecided;
         }
         let is_lone = self.agreeing == 1;
-        let is_majority = 2 * self.agreeing > self.answered + self.pending;
-        let is_early = match self.known {
-            Known::Confirms => {
-                return if self.agreeing >= self.required { Verdict::Elected } else { Verdict::Undecided };
-            }
-            Known::RefutesSeveral if is_lone && self.pending == 0 => return Verdict::NoMajority,
-            Known::RefutesSeveral => is_lone,
-            Known::Refutes => is_lone && self.answers < LONE_ANSWERS,
-            Known::Nothing => false,
-        };
         let is_alone = is_lone && self.configured > 1 && self.waited < LONE_PATIENCE;
-        let is_enough = self.agreeing >= self.required;
-        match (is_majority, is_early || is_alone, is_enough) {
+        let is_majority = 2 * self.agreeing > self.answered + self.pending;
+        let (is_right, is_early) = match self.known {
+            Known::Nothing => (is_majority, is_alone),
+            Known::Confirms => (true, false),
+            Known::Refutes => (is_majority, is_alone || is_lone && self.answers < LONE_ANSWERS),
+            Known::RefutesSeveral => (is_majority && !is_lone, false),
+        };
+        match (is_right, is_early, self.agreeing >= self.required) {
             (true, false, true) => Verdict::Elected,
             (false, ..) if self.pending == 0 => Verdict::NoMajority,
+            (true, false, false) if self.pending == 0 => Verdict::NotEnough,
             _ => Verdict::Undecided,
         }
     }
@@ -157,7 +156,8 @@ mod tests {
 
     #[test]
     fn minsources_is_honoured() {
-        assert_eq!(Ballot { required: 3, pending: 0, ..ballot(4, 2, 2) }.verdict(), Verdict::Undecided);
+        assert_eq!(Ballot { required: 4, ..ballot(4, 3, 3) }.verdict(), Verdict::Undecided);
+        assert_eq!(Ballot { required: 3, pending: 0, ..ballot(4, 2, 2) }.verdict(), Verdict::NotEnough);
     }
 
     #[test]

@@ -32,7 +32,9 @@ impl Engine {
         self.reselect(now.raw, Some(measurement.sample.slot));
         match self.phase {
             Phase::Acquiring(mut acquisition) => {
-                acquisition.first_answer.get_or_insert(now.raw);
+                if !self.sources[index].options.no_select {
+                    acquisition.first_answer.get_or_insert(now.raw);
+                }
                 self.phase = Phase::Acquiring(acquisition);
                 let is_doubted = acquisition.cause == Cause::Contradiction;
                 self.plan_next(index, if is_doubted { Urgency::Contradicted } else { Urgency::Calm }, now.raw);

@@ -57,6 +57,7 @@ impl Engine {
             Verdict::Elected if self.has_required() => self.adopt(acquisition, now),
             Verdict::Elected => self.cannot_synchronise(Obstacle::NoRequired),
             Verdict::NoMajority => self.no_majority(),
+            Verdict::NotEnough => self.cannot_synchronise(Obstacle::NotEnough),
             Verdict::Undecided => {}
         }
     }
