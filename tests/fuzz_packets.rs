@@ -4,11 +4,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use fastrand::Rng;
-use slewd::core::discipline::{Applied, ClockCommand, MAX_PHASE};
+use slewd::core::discipline::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::event::Event;
 use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use slewd::core::slew::MAX_PHASE;
 use slewd::core::source::{ExchangeId, Refusal, Stamp, StampSource};
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;

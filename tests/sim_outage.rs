@@ -3,7 +3,7 @@
 mod support;
 
 use slewd::core::event::{Event, Obstacle};
-use slewd::sim::link::{Link, Shape};
+use slewd::sim::link::{Detour, Link, Shape};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario};
@@ -279,11 +279,12 @@ fn a_source_that_denies_does_not_delay_the_vote_after_an_outage() {
 
 #[test]
 fn noise_and_wander_never_call_a_vote() {
+    let longer_way = Detour { from_s: LOST_S, until_s: BACK_S, forward_s: 0.03, backward_s: 0.0 };
     let links = [
         Link::symmetric(50e-6, 10e-6),
         Link::symmetric(0.01, 0.003).shaped(Shape::Lomax(1.5)),
         Link { congestion: Some((LOST_S, BACK_S, 0.05)), ..Link::symmetric(0.01, 0.001) },
-        Link { route_change: Some((LOST_S, 0.03, 0.0)), ..Link::symmetric(0.01, 0.001) },
+        Link { detour: Some(longer_way), ..Link::symmetric(0.01, 0.001) },
         Link { loss: 0.3, ..Link::symmetric(0.01, 0.001) },
     ];
     for link in links {

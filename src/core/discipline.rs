@@ -4,15 +4,11 @@
 //! slewd dies. Larger errors are stepped where that is allowed, else fed to the same slew half a second at a time: no
 //! frequency other than the best estimate is ever left in the kernel.
 
+use crate::core::course::{Course, Deviation};
 use crate::core::settings::{MakeStep, MaxChange, Settings};
+use crate::core::slew;
 use crate::time::{ClockReading, Lead, Raw, Span};
 use crate::wire::ntp::Leap;
-
-/// The kernel's phase slew takes at most this much (MAXPHASE in the kernel's timex.h).
-pub const MAX_PHASE: Span = Span::from_millis(500);
-
-/// Largest time constant of the kernel's phase slew (MAXTC).
-const MAX_TIME_CONSTANT: u8 = 10;
 
 /// Without `makestep`, a larger error is stepped when the clock is first set...
 const DEFAULT_STEP_S: f64 = 0.1;
@@ -22,30 +18,11 @@ const DEFAULT_STEP_UPDATES: i32 = 3;
 /// After a gap or a foreign change, a larger error is stepped.
 const GAP_STEP_S: f64 = 0.5;
 
-/// Time a correction may take: half an interval, between these limits (design note section 12).
-const MIN_SLEW_S: f64 = 1.0;
-const MAX_SLEW_S: f64 = 512.0;
-
-/// Updates after the start in which corrections are made as fast as possible.
-const FAST_UPDATES: u32 = 8;
-
 /// chrony's default `corrtimeratio`: other values stretch the time of corrections in proportion.
 const DEFAULT_CORR_TIME_RATIO: f64 = 3.0;
 
 /// The kernel cannot change the rate of its clock by more than a tenth (tick 9000 to 11000).
 const MAX_FREQUENCY: f64 = 0.1;
-
-/// Shortest stretch from which the kernel's own rate error is learnt.
-const MIN_RATE_STRETCH_S: f64 = 8.0;
-/// Readings of the clock are no better than this (s).
-const LEAST_WIDTH_S: f64 = 1e-8;
-/// Kernels measure the rest of a slew in seconds of their own clock. While they slew these are shorter or longer, and
-/// the quickest slew of a phase `p` misses `p * p` times this.
-const SLEW_MISS_PER_S: f64 = 1.0 / 7.0;
-/// The rate error is never taken to be known better than this, so that it can still change.
-const RATE_FLOOR: f64 = 1e-10;
-/// A rate error beyond this is somebody else steering the clock, not rounding in the kernel.
-const MAX_RATE_ERROR: f64 = 20e-6;
 
 /// What the clock is to do.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -59,7 +36,7 @@ pub enum ClockCommand {
     Steer {
         /// Rate against the raw counter, minus one.
         frequency: f64,
-        /// What is to be taken out, at most [`MAX_PHASE`]. Positive: the clock is behind.
+        /// What is to be taken out, at most [`slew::MAX_PHASE`]. Positive: the clock is behind.
         phase: Span,
         /// Each second 1/2^(2 + this) of the rest is taken out; 0 to 10.
         time_constant: u8,
@@ -140,7 +117,7 @@ pub enum Decision {
     },
 }
 
-/// Turns errors into commands, and knows what the clock was last told.
+/// Turns errors into commands.
 #[derive(Clone, Debug)]
 pub struct Discipline {
     makestep: Option<MakeStep>,
@@ -151,8 +128,7 @@ pub struct Discipline {
     updates: u32,
     refusals: i32,
     target: Option<Target>,
-    relation: Option<Relation>,
-    rate_error: RateError,
+    course: Course,
     continue_at: Option<Raw>,
 }
 
@@ -162,26 +138,6 @@ struct Target {
     at: Raw,
     lead: Lead,
     frequency: f64,
-}
-
-/// What the clock was last told, and where it was then.
-#[derive(Clone, Copy, Debug)]
-struct Relation {
-    reading: ClockReading,
-    frequency: f64,
-    phase: Span,
-    time_constant: u8,
-    /// What the previous slew may still do: kernels finish the second they are in (s).
-    carried_s: f64,
-}
-
-/// How far the clock is from where our own commands should have brought it.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Deviation {
-    /// Positive: it was moved forward.
-    pub by: Span,
-    /// More than rate errors and the slew in progress can explain.
-    pub is_foreign: bool,
 }
 
 impl Discipline {
@@ -196,8 +152,7 @@ impl Discipline {
             updates: 0,
             refusals: 0,
             target: None,
-            relation: None,
-            rate_error: RateError::default(),
+            course: Course::default(),
             continue_at: None,
         }
     }
@@ -208,7 +163,7 @@ impl Discipline {
     }
 
     /// Decides what to do about `error` (positive: the clock is behind) at the frequency the estimate wants.
-    /// `interval` is the time until the correction is out of date.
+    /// `decay_s` is how fast a slew should take it out.
     ///
     /// `maxchange` judges the word of the sources: how far they have moved true time from where they were last obeyed
     /// (at first, from the clock). Refused, that stays the target. So neither the rest of a slew nor a change made by
@@ -218,7 +173,7 @@ impl Discipline {
         now: &ClockReading,
         error: Span,
         frequency: f64,
-        interval: Span,
+        decay_s: f64,
         occasion: Occasion,
     ) -> Decision {
         let told = Target { at: now.raw, lead: now.lead() + error, frequency };
@@ -241,7 +196,7 @@ impl Discipline {
         Decision::Command(if may_step {
             ClockCommand::Step { by: error }
         } else {
-            self.slew(now.raw, error, target.frequency, interval)
+            self.slew(now, error, target.frequency, decay_s)
         })
     }
 
@@ -252,57 +207,20 @@ impl Discipline {
 
     /// The clock did this; `now` was read just after.
     pub fn applied(&mut self, applied: Applied, now: ClockReading) {
-        match applied {
-            Applied::Stepped { .. } => {
-                let frequency = self.relation.map_or(0.0, |relation| relation.frequency);
-                let (phase, time_constant, carried_s) = (Span::ZERO, 0, 0.0);
-                self.relation = Some(Relation { reading: now, frequency, phase, time_constant, carried_s });
-                self.continue_at = None;
-            }
-            Applied::Steered { frequency, phase, time_constant } if frequency.abs() <= MAX_FREQUENCY => {
-                self.learn_rate(&now);
-                let carried_s = self.relation.map_or(0.0, |relation| relation.next_share_s(now.raw));
-                self.relation = Some(Relation { reading: now, frequency, phase, time_constant, carried_s });
-            }
-            Applied::Steered { .. } | Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
+        if matches!(applied, Applied::Stepped { .. }) {
+            self.continue_at = None;
         }
+        self.course.applied(applied, now);
     }
 
     /// Compares the clock with where our commands should have brought it. `None` until something was commanded.
     pub fn deviation(&self, now: &ClockReading) -> Option<Deviation> {
-        let relation = self.relation?;
-        let elapsed_s = relation.elapsed_s(now.raw);
-        let unexplained_s = relation.deviation_s(now) - self.rate_error.mean * elapsed_s;
-        let tolerance_s = 0.01 + MAX_RATE_ERROR * elapsed_s + relation.slack_s(now.raw);
-        let is_foreign = unexplained_s.abs() > tolerance_s;
-        Some(Deviation { by: Span::from_secs_f64(unexplained_s), is_foreign })
-    }
-
-    /// Learns the kernel's rate error from the stretch between two commands, once for each.
-    fn learn_rate(&mut self, now: &ClockReading) {
-        let Some(relation) = self.relation else { return };
-        let elapsed_s = relation.elapsed_s(now.raw);
-        if elapsed_s >= MIN_RATE_STRETCH_S && self.deviation(now).is_some_and(|deviation| !deviation.is_foreign) {
-            let width_s = (now.width + relation.reading.width).secs_f64() + relation.slack_s(now.raw) + LEAST_WIDTH_S;
-            self.rate_error.learn(relation.deviation_s(now) / elapsed_s, width_s / elapsed_s);
-        }
+        self.course.deviation(now)
     }
 
     /// Somebody else set the clock: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
-        if let Some(relation) = &mut self.relation {
-            *relation = Relation { reading: now, phase: Span::ZERO, carried_s: 0.0, ..*relation };
-        }
-    }
-
-    /// What the slew in progress has yet to take out.
-    pub fn phase_left(&self, now: Raw) -> Span {
-        self.relation.map_or(Span::ZERO, |relation| Span::from_secs_f64(relation.phase_left_s(now)))
-    }
-
-    /// The frequency the clock was last told to run at; rate against the raw counter, minus one.
-    pub fn frequency(&self) -> f64 {
-        self.relation.map_or(0.0, |relation| relation.frequency)
+        self.course.accept(now);
     }
 
     fn refuse(&mut self, change: Span) -> Option<Decision> {
@@ -330,30 +248,18 @@ impl Discipline {
         }
     }
 
-    fn slew(&mut self, now: Raw, error: Span, frequency: f64, interval: Span) -> ClockCommand {
-        let limit = self.largest_phase();
-        let phase = Span::from_nanos(error.nanos().clamp(-limit.nanos(), limit.nanos()));
-        let seconds = if self.updates <= FAST_UPDATES {
-            MIN_SLEW_S
-        } else {
-            (interval.half().secs_f64() * self.stretch).clamp(MIN_SLEW_S, MAX_SLEW_S)
-        };
-        let time_constant = time_constant(seconds, phase, self.max_slew_rate);
-        let is_partial = phase != error;
-        self.continue_at = is_partial.then(|| now + Span::from_secs(1 << time_constant));
+    fn slew(&mut self, now: &ClockReading, error: Span, frequency: f64, decay_s: f64) -> ClockCommand {
+        let (wanted, limit) = (error - self.course.in_flight(now), slew::largest_phase(self.max_slew_rate));
+        let phase = Span::from_nanos(wanted.nanos().clamp(-limit.nanos(), limit.nanos()));
+        let time_constant = slew::time_constant(decay_s * self.stretch, phase, self.max_slew_rate);
+        let is_partial = phase != wanted;
+        self.continue_at = is_partial.then(|| now.raw + Span::from_secs(1 << time_constant));
         ClockCommand::Steer { frequency: self.plain(frequency), phase, time_constant }
-    }
-
-    /// Renewed every second with time constant 0, this phase is taken out at `maxslewrate`. If the rate is so low that
-    /// the part would be small, the kernel's largest phase and a longer time constant need fewer wake-ups.
-    fn largest_phase(&self) -> Span {
-        let part = Span::from_secs_f64(4.0 * self.max_slew_rate);
-        if part < MAX_PHASE.half() { MAX_PHASE } else { part.min(MAX_PHASE) }
     }
 
     /// What the kernel must be told so that the clock runs at `frequency`.
     fn plain(&self, frequency: f64) -> f64 {
-        (frequency - self.rate_error.mean).clamp(-self.max_frequency, self.max_frequency)
+        self.course.compensated(frequency).clamp(-self.max_frequency, self.max_frequency)
     }
 }
 
@@ -361,65 +267,4 @@ impl Target {
     fn lead_at(&self, raw: Raw) -> Lead {
         self.lead + (raw - self.at).scaled(self.frequency)
     }
-}
-
-impl Relation {
-    fn elapsed_s(&self, now: Raw) -> f64 {
-        (now - self.reading.raw).secs_f64().max(0.0)
-    }
-
-    /// How far the clock is ahead of where frequency and slew should have brought it.
-    fn deviation_s(&self, now: &ClockReading) -> f64 {
-        let slewed_s = self.phase.secs_f64() - self.phase_left_s(now.raw);
-        (now.lead() - self.reading.lead()).secs_f64() - self.frequency * self.elapsed_s(now.raw) - slewed_s
-    }
-
-    fn phase_left_s(&self, now: Raw) -> f64 {
-        self.phase.secs_f64() * libm::pow(1.0 - self.share(), self.elapsed_s(now))
-    }
-
-    /// What is taken out of the rest each second.
-    fn share(&self) -> f64 {
-        libm::exp2(2.0 + f64::from(self.time_constant)).recip()
-    }
-
-    /// What the slew takes out in the second that has begun, or would have if it had begun a second earlier.
-    fn next_share_s(&self, now: Raw) -> f64 {
-        (self.phase_left_s(now) * self.share() / (1.0 - self.share())).abs()
-    }
-
-    /// How far the slew may be from its model.
-    fn slack_s(&self, now: Raw) -> f64 {
-        self.carried_s + self.next_share_s(now) + SLEW_MISS_PER_S * self.phase.secs_f64().powi(2)
-    }
-}
-
-/// The kernel rounds the length of its tick: CLOCK_REALTIME at frequency 0 runs up to some ppm off CLOCK_MONOTONIC_RAW,
-/// by an amount that is constant until the next boot. Without this term the clock would saw-tooth between updates.
-#[derive(Clone, Copy, Debug, Default)]
-struct RateError {
-    mean: f64,
-    weight: f64,
-}
-
-impl RateError {
-    fn learn(&mut self, observed: f64, sd: f64) {
-        let weight = sd.max(RATE_FLOOR).powi(2).recip();
-        let total = (self.weight + weight).min(RATE_FLOOR.powi(2).recip());
-        self.mean += (observed - self.mean) * (weight / total).min(1.0);
-        self.mean = self.mean.clamp(-MAX_RATE_ERROR, MAX_RATE_ERROR);
-        self.weight = total;
-    }
-}
-
-/// The smallest time constant that takes about `seconds` and keeps below the fastest slew allowed.
-fn time_constant(seconds: f64, phase: Span, max_slew_rate: f64) -> u8 {
-    let wanted = libm::log2(seconds / 8.0).round().max(0.0);
-    let fastest = libm::log2(phase.secs_f64().abs() / max_slew_rate).ceil() - 2.0;
-    wanted.max(fastest).clamp(0.0, f64::from(MAX_TIME_CONSTANT)) as u8
-}
-
-/// The lead the system clock should have now.
-pub fn error_of(reading: &ClockReading, truth: Lead) -> Span {
-    truth - reading.lead()
 }

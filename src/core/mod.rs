@@ -3,6 +3,7 @@
 //! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+pub mod course;
 pub mod discipline;
 pub mod drift;
 pub mod engine;
@@ -14,4 +15,5 @@ pub mod quorum;
 pub mod random;
 pub mod select;
 pub mod settings;
+pub mod slew;
 pub mod source;

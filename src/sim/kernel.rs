@@ -3,7 +3,8 @@
 //!
 //! Also the clock of `slewd demo`, there driven by the real counter.
 
-use crate::core::discipline::{Applied, ClockCommand, ClockReport, MAX_PHASE};
+use crate::core::discipline::{Applied, ClockCommand, ClockReport};
+use crate::core::slew::MAX_PHASE;
 use crate::time::{NANOS_PER_SEC, Raw, Span, Utc};
 use crate::wire::ntp::Leap;
 

@@ -11,12 +11,25 @@ pub struct Link {
     pub backward: Way,
     /// Share of packets lost, each way.
     pub loss: f64,
-    /// From this many seconds after the start, so much is added to each direction (s).
-    pub route_change: Option<(f64, f64, f64)>,
+    /// Packets take another way for some time, or for ever.
+    pub detour: Option<Detour>,
     /// Between these moments, this much is added forward (s), and its jitter is tripled.
     pub congestion: Option<(f64, f64, f64)>,
     /// Between these moments, every packet is lost.
     pub outage: Option<(f64, f64)>,
+}
+
+/// Another way for the packets: longer, or longer in one direction only.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Detour {
+    /// From this many seconds after the start.
+    pub from_s: f64,
+    /// Until then.
+    pub until_s: f64,
+    /// Added towards the server, in seconds.
+    pub forward_s: f64,
+    /// Added on the way back, in seconds.
+    pub backward_s: f64,
 }
 
 /// One direction.
@@ -47,7 +60,7 @@ impl Link {
     /// The same both ways.
     pub fn symmetric(base_s: f64, jitter_s: f64) -> Self {
         let way = Way { base_s, jitter_s, shape: Shape::Exponential };
-        Link { forward: way, backward: way, loss: 0.0, route_change: None, congestion: None, outage: None }
+        Link { forward: way, backward: way, loss: 0.0, detour: None, congestion: None, outage: None }
     }
 
     /// With this distribution of queueing delays.
@@ -61,11 +74,11 @@ impl Link {
     pub fn delays(&self, at_s: f64, dice: &mut Dice) -> Option<(f64, f64)> {
         let mut forward = self.forward.delay(dice);
         let mut backward = self.backward.delay(dice);
-        if let Some((since, more_forward, more_backward)) = self.route_change
-            && at_s >= since
+        if let Some(detour) = self.detour
+            && (detour.from_s..detour.until_s).contains(&at_s)
         {
-            forward += more_forward;
-            backward += more_backward;
+            forward += detour.forward_s;
+            backward += detour.backward_s;
         }
         if let Some((since, until, more)) = self.congestion
             && (since..until).contains(&at_s)

@@ -34,6 +34,8 @@ pub struct Scenario {
     pub drift: Option<(DriftRecord, Span)>,
     /// Packets cannot be sent before this many seconds after the start.
     pub network_up_s: f64,
+    /// There is no network between these moments, in seconds after the start.
+    pub outages: Vec<(f64, f64)>,
     /// The daemon is told at once when somebody else sets the clock.
     pub notices_clock_set: bool,
     /// What else happens, in seconds after the start.
@@ -80,6 +82,7 @@ impl Scenario {
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
             drift: None,
             network_up_s: 0.0,
+            outages: Vec::new(),
             notices_clock_set: false,
             happenings: Vec::new(),
             length_s: 4000.0,

@@ -21,6 +21,8 @@ pub struct Server {
     pub leap: Leap,
     /// From this many seconds after the start its clock is ahead by so much more.
     pub step: Option<(f64, Span)>,
+    /// From this many seconds after the start its clock runs away at this rate.
+    pub drift: Option<(f64, f64)>,
     /// It answers only between these moments, in seconds after the start.
     pub alive: (f64, f64),
 }
@@ -58,6 +60,7 @@ impl Server {
             ahead: Span::ZERO,
             leap: Leap::None,
             step: None,
+            drift: None,
             alive: (f64::NEG_INFINITY, f64::INFINITY),
         }
     }
@@ -92,7 +95,8 @@ impl Server {
             return None;
         }
         let stepped = self.step.filter(|(at, _)| since_s >= *at).map_or(Span::ZERO, |(_, by)| by);
-        let ahead = ahead + self.ahead + stepped;
+        let drifted = self.drift.map_or(Span::ZERO, |(at, rate)| Span::from_secs_f64((since_s - at).max(0.0) * rate));
+        let ahead = ahead + self.ahead + stepped + drifted;
         Some((self.reply(&request, now + ahead, leaves + ahead).to_vec(), leaves))
     }
 

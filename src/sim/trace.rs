@@ -33,6 +33,9 @@ pub struct Point {
     pub frequency_error: f64,
     /// The bound the kernel reports (maxerror).
     pub max_error_s: f64,
+    /// What the engine thinks the error may be: its standard deviation, and what is still to be slewed. NaN while it
+    /// knows nothing.
+    pub est_error_s: f64,
     /// The kernel says the clock is synchronised.
     pub is_synchronised: bool,
 }

@@ -106,6 +106,20 @@ impl World {
         self.advance(end);
     }
 
+    /// The state of the clock now.
+    pub fn point(&self) -> Point {
+        let report = self.kernel.report();
+        let tracking = self.engine.as_ref().and_then(|engine| engine.tracking(&self.reading()));
+        Point {
+            at_s: self.since_start_s(),
+            error_s: (self.kernel.utc() - self.oscillator.now()).secs_f64(),
+            frequency_error: (1.0 + self.oscillator.frequency()) * (1.0 + self.kernel.rate()) - 1.0,
+            max_error_s: report.max_error.secs_f64(),
+            est_error_s: tracking.map_or(f64::NAN, |tracking| tracking.sd_s + tracking.error.abs().secs_f64()),
+            is_synchronised: report.synchronized,
+        }
+    }
+
     /// The record so far.
     pub fn trace(&self) -> &Trace {
         &self.trace
@@ -239,8 +253,7 @@ impl World {
     fn perform(&mut self, engine: &mut Engine, output: Output) {
         match output {
             Output::Send { exchange, to, packet } => {
-                let is_up = self.since_start_s() >= self.scenario.network_up_s;
-                let what = if is_up {
+                let what = if self.is_network_up() {
                     self.transmit(exchange, to.ip(), &packet);
                     let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                     What::Sent { exchange, stamp }
@@ -308,14 +321,14 @@ impl World {
     }
 
     fn record(&mut self) {
-        let report = self.kernel.report();
-        self.trace.points.push(Point {
-            at_s: self.since_start_s(),
-            error_s: (self.kernel.utc() - self.oscillator.now()).secs_f64(),
-            frequency_error: (1.0 + self.oscillator.frequency()) * (1.0 + self.kernel.rate()) - 1.0,
-            max_error_s: report.max_error.secs_f64(),
-            is_synchronised: report.synchronized,
-        });
+        let point = self.point();
+        self.trace.points.push(point);
+    }
+
+    fn is_network_up(&self) -> bool {
+        let since_s = self.since_start_s();
+        let is_out = self.scenario.outages.iter().any(|(from_s, until_s)| (*from_s..*until_s).contains(&since_s));
+        since_s >= self.scenario.network_up_s && !is_out
     }
 
     fn since_start_s(&self) -> f64 {

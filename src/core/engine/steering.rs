@@ -6,6 +6,7 @@ use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
 use crate::core::event::Event;
 use crate::core::settings::LeapMode;
+use crate::core::slew;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::Leap;
@@ -49,9 +50,9 @@ impl Engine {
             return self.correct_once(error);
         }
         self.vote_on_leap(&estimate, now.raw);
-        let interval = self.news_interval();
         let frequency = self.believable_frequency(&estimate);
-        match self.discipline.decide(now, error, frequency, interval, occasion) {
+        let decay_s = self.decay_s(&estimate, error);
+        match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
                 self.announce_error(error);
                 self.emit(Output::Clock(command));
@@ -74,12 +75,13 @@ impl Engine {
         }
     }
 
-    /// How long until so much is learnt that this correction is out of date. Not the time to the next sample: of several
-    /// sources each one teaches little, and the clock would follow the noise of all of them.
-    fn news_interval(&self) -> Span {
-        let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-        let shortest = active.map(|source| source.schedule.interval()).min().unwrap_or(Span::ZERO);
-        shortest.scaled((self.selection.active.len().max(1) as f64).sqrt().recip())
+    /// How fast a slew should take out the error, in seconds. The next news comes from whichever source is asked next.
+    fn decay_s(&self, estimate: &Estimate, error: Span) -> f64 {
+        let active = self.selection.active;
+        let members = self.sources.iter().filter(|source| active.contains(source.slot));
+        let shortest = members.map(|source| source.schedule.interval()).min().unwrap_or(Span::ZERO);
+        let news = shortest.scaled((active.len().max(1) as f64).recip());
+        self.estimator.poll_terms(&active.list()).map_or(0.0, |terms| slew::decay_s(estimate, &terms, error, news))
     }
 
     /// The next part of a correction larger than one slew.
@@ -90,7 +92,7 @@ impl Engine {
             let error = estimate.true_time(now.raw) - now.utc;
             let frequency = self.believable_frequency(&estimate);
             if let Decision::Command(command) =
-                self.discipline.decide(now, error, frequency, Span::ZERO, Occasion::Continuation)
+                self.discipline.decide(now, error, frequency, 0.0, Occasion::Continuation)
             {
                 self.emit(Output::Clock(command));
             }

@@ -105,10 +105,14 @@ impl Estimate {
 
     /// Standard deviation of [`Estimate::true_time`] in seconds: grows with the distance from the last sample.
     pub fn offset_sd_s(&self, raw: Raw) -> f64 {
-        let dt = (raw - self.at).secs_f64();
+        self.offset_variance((raw - self.at).secs_f64()).sqrt()
+    }
+
+    /// Variance of [`Estimate::true_time`] in square seconds, so many seconds after the last sample.
+    pub fn offset_variance(&self, dt: f64) -> f64 {
         let [xx, xf, ff] = self.covariance;
         let wander = self.wander * self.wander * dt.abs().powi(3) / 3.0;
-        (xx + 2.0 * dt * xf + dt * dt * ff + wander).max(0.0).sqrt()
+        (xx + 2.0 * dt * xf + dt * dt * ff + wander).max(0.0)
     }
 
     /// Standard deviation of the frequency.

@@ -1,0 +1,68 @@
+//! How fast a phase error is taken out: an exact offset against a smooth frequency.
+//!
+//! The kernel takes out a constant share of what is left each second, so an error decays exponentially. That is also
+//! the best shape there is: if news moves the estimate by a variance of `v` per second, a decay time `T` adds `v T / 2`
+//! to the variance of the offset and `v / (2 T)` to that of the frequency, and by the theory of the linear quadratic
+//! regulator no other rule is better at both. What remains is to choose `T`, and to keep it: each change costs more than
+//! it gains. So it comes from the noise of the paths and the wander of the oscillator, which hardly move, and not from
+//! the covariance, which a single lucky packet can halve.
+
+use crate::core::estimate::{Estimate, PollTerms};
+use crate::time::Span;
+
+/// The kernel's phase slew takes at most this much (MAXPHASE in the kernel's timex.h).
+pub const MAX_PHASE: Span = Span::from_millis(500);
+
+/// Largest time constant of the kernel's phase slew (MAXTC).
+const MAX_TIME_CONSTANT: u8 = 10;
+
+/// With time constant 0 the rest decays to 1/e in about this many seconds; each step doubles it.
+const SHORTEST_DECAY_S: f64 = 4.0;
+
+/// The decay time as a part of the filter's memory: costs about 4 % of the offset (docs/benchmarks.md).
+const SMOOTHING: f64 = 0.4;
+
+/// Where the clock strays far between two samples smoothing gains little: by this much less.
+const STRAYING: f64 = 2.0;
+
+/// While the history is short, it is the memory: this many times as long as the covariance says.
+const HISTORY: f64 = 3.0;
+
+/// Nobody wants to wait longer.
+const LONGEST_DECAY_S: f64 = 512.0;
+
+/// An error of this many standard deviations is no noise, and is taken out faster in proportion.
+const LARGE_ERROR: f64 = 5.0;
+
+/// The decay time for `error` in seconds, if the next sample comes after `news`.
+pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) -> f64 {
+    let news_s = news.secs_f64().max(1.0);
+    // How long a filter of this noise and wander remembers once it is steady; its covariance tells how long it can.
+    let steady_s = libm::sqrt(libm::sqrt(terms.sample_variance * news_s / terms.wander_squared));
+    let [variance, covariance, of_frequency] = estimate.covariance;
+    let memory_s = steady_s.min(HISTORY * (covariance / of_frequency + news_s));
+    let straying = news_s / memory_s;
+    let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).min(LONGEST_DECAY_S);
+    calm_s * (LARGE_ERROR * variance.sqrt() / error.secs_f64().abs()).min(1.0)
+}
+
+/// The largest part of an error to hand to the kernel at once, below `max_rate`.
+///
+/// Renewed every second with time constant 0, this phase is taken out at `max_rate`. If the rate is so low that the
+/// part would be small, the kernel's largest phase and a longer time constant need fewer wake-ups.
+pub fn largest_phase(max_rate: f64) -> Span {
+    let part = Span::from_secs_f64(SHORTEST_DECAY_S * max_rate);
+    if part < MAX_PHASE.half() { MAX_PHASE } else { part.min(MAX_PHASE) }
+}
+
+/// The kernel's time constant nearest to a decay time, but long enough for `phase` to stay below `max_rate`.
+pub fn time_constant(decay_s: f64, phase: Span, max_rate: f64) -> u8 {
+    let wanted = libm::log2(decay_s / SHORTEST_DECAY_S).round();
+    let fastest = libm::log2(phase.secs_f64().abs() / (SHORTEST_DECAY_S * max_rate)).ceil();
+    wanted.max(fastest).clamp(0.0, f64::from(MAX_TIME_CONSTANT)) as u8
+}
+
+/// What the kernel takes out of the rest each second.
+pub fn share(time_constant: u8) -> f64 {
+    libm::exp2(2.0 + f64::from(time_constant)).recip()
+}
