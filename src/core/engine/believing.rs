@@ -190,9 +190,9 @@ impl Engine {
             };
             let slot = source.slot;
             self.announced.status[slot.index()] = status;
+            has_dissent |= self.selection.agreeing.contains(slot);
             if self.selection.active.contains(slot) && self.phase == Phase::Tracking {
                 self.estimator.exclude(slot);
-                has_dissent = true;
             }
             self.tell(event);
         }

@@ -34,8 +34,8 @@ const UNKNOWN_FREQUENCY: f64 = 1e-3;
 /// No oscillator changes its frequency by more than this, be it by another temperature or another host. What stays within
 /// it is no lie but a clock that strayed, and after a jump the frequency is in doubt by as much.
 const JUMP_FREQUENCY: f64 = 1e-4;
-/// A jump is taken to have come about over at least this time (s).
-const JUMP_OVER_S: f64 = 64.0;
+/// It may have changed as lately as this (s).
+const LATELY_S: f64 = 64.0;
 
 /// What stands behind the estimate.
 #[derive(Clone, Copy, Debug, Default)]
@@ -182,13 +182,16 @@ impl Engine {
         self.backing.stepped_alone.is_some_and(|at| now - at < PROBATION)
     }
 
-    /// The agreeing sources contradict what is known: the others are asked too.
+    /// The agreeing sources contradict what is known: those that have not spoken since it was last confirmed are asked too.
     pub(super) fn call_vote(&mut self, index: usize, now: Raw) {
         if self.selection.voters == 1 && self.known(now) == Known::Refutes {
             self.tell(Event::LoneSourceContradicted(self.sources[index].label.clone()));
         }
+        let confirmed = self.estimator.estimate().map_or(now, |estimate| estimate.at);
+        let caller = self.sources[index].slot;
         for source in &mut self.sources {
-            if self.selection.agreeing.contains(source.slot) {
+            let is_news = source.slot == caller || source.last.is_some_and(|last| last.sample.at > confirmed);
+            if is_news && self.selection.agreeing.contains(source.slot) {
                 source.forget_all_but_last();
             } else {
                 source.forget();
@@ -247,16 +250,17 @@ impl Engine {
         if is_real { jump } else { Span::ZERO }
     }
 
-    /// Whether it was the phase or the frequency that jumped is for the next samples to say.
+    /// Whether it was the phase or the frequency that jumped, and when, is for the next samples to say.
     fn follow_jump(&mut self, jump: Span, now: Raw) {
         let Some(estimate) = self.estimator.estimate() else { return };
         let (low_s, high_s) = self.agreed_s(now);
-        let since_s = (now - estimate.at).secs_f64().max(JUMP_OVER_S);
-        let explained_s = jump.secs_f64().abs().min(JUMP_FREQUENCY * since_s);
-        if jump.secs_f64().abs() > explained_s {
+        let size_s = jump.secs_f64().abs();
+        let frequency_sd = (size_s / LATELY_S).min(JUMP_FREQUENCY);
+        let explained_s = frequency_sd * (now - estimate.at).secs_f64().max(0.0);
+        if size_s > explained_s {
             self.estimator.shift(jump);
         }
-        self.estimator.distrust(0.5 * (high_s - low_s) + explained_s, explained_s / since_s);
+        self.estimator.distrust(0.5 * (high_s - low_s) + explained_s, frequency_sd);
     }
 
     /// Feeds what the active sources have said so far, in the order of time.
