@@ -149,7 +149,7 @@ impl Asker {
             inquiry.due = Some(now + RETRY);
             self.last_exchange += 1;
             let exchange = ExchangeId(self.last_exchange);
-            let (packet, lost) = inquiry.source.ask(exchange, now, &mut self.random);
+            let (packet, lost) = inquiry.source.ask(exchange, now, true, &mut self.random);
             lost.into_iter().for_each(|lost| self.exchanges.close(lost));
             match self.exchanges.send(exchange, inquiry.source.address, &packet, &mut self.clock) {
                 Ok(stamp) => inquiry.source.sent(exchange, stamp),

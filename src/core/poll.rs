@@ -78,6 +78,8 @@ pub struct Schedule {
     unanswered: u32,
     send_failures: u32,
     first_answer: Option<Raw>,
+    /// From the first answer to the last.
+    history: Span,
     sent: Option<Raw>,
     tokens: f64,
     staggered: bool,
@@ -99,6 +101,7 @@ impl Schedule {
             unanswered: 0,
             send_failures: 0,
             first_answer: None,
+            history: Span::ZERO,
             sent: None,
             tokens: MAX_TOKENS,
             staggered: false,
@@ -137,22 +140,25 @@ impl Schedule {
     }
 
     /// A request went out. Until it is answered the next one is planned as after a loss.
-    pub fn asked(&mut self, now: Raw, random: &mut Random) {
+    ///
+    /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
+    /// deserves, for the clock may be adrift; else ever more rarely.
+    pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
         self.send_failures = 0;
         self.barred = false;
         self.sent = Some(now);
-        self.due = Some(now + self.gap_if_lost().scaled(1.0 + STRETCH * random.fraction()));
+        self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
     }
 
     /// The request in flight was answered.
     pub fn answered(&mut self, now: Raw, demand: Option<Demand>, urgency: Urgency, place: Place, random: &mut Random) {
         self.unanswered = 0;
         self.answers = self.answers.saturating_add(1);
-        let first = *self.first_answer.get_or_insert(now);
+        self.history = now - *self.first_answer.get_or_insert(now);
         let sent = self.sent.unwrap_or(now);
-        let gap = self.gap_after_answer(now - first, demand, urgency, place);
+        let gap = self.gap_after_answer(demand, urgency, place);
         self.interval = gap;
         self.due = Some((sent + gap.scaled(1.0 + STRETCH * random.fraction())).max(now));
     }
@@ -176,6 +182,7 @@ impl Schedule {
             unanswered: 0,
             send_failures: 0,
             first_answer: None,
+            history: Span::ZERO,
             staggered: false,
             interval: self.spacing(),
             ..self.clone()
@@ -225,19 +232,25 @@ impl Schedule {
         self.answers < self.burst_answers && self.requests < MAX_START_REQUESTS
     }
 
-    fn gap_if_lost(&self) -> Span {
+    /// The longest interval for which the frequency is known well enough.
+    fn deserved(&self) -> Span {
+        self.history.scaled(GROWTH.recip()).clamp(self.shortest, self.longest)
+    }
+
+    fn gap_if_lost(&self, needed: bool) -> Span {
         if self.starting() {
             let gap = if self.unanswered <= 1 { MIN_SPACING } else { LOST_AT_START };
             return gap.min(self.shortest.max(self.spacing()));
         }
         if self.unanswered > UNREACHABLE_AFTER || self.first_answer.is_none() {
             let doublings = self.unanswered.saturating_sub(UNREACHABLE_AFTER).min(16);
-            return self.interval.max(self.shortest).times(1 << doublings).min(self.longest);
+            let longest = if needed { self.deserved() } else { self.longest };
+            return self.interval.max(self.shortest).times(1 << doublings).min(longest);
         }
         self.interval.scaled(LOST_FACTOR).max(self.spacing())
     }
 
-    fn gap_after_answer(&mut self, history: Span, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
+    fn gap_after_answer(&mut self, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
         if self.starting() {
             return self.spacing();
         }
@@ -246,12 +259,11 @@ impl Schedule {
             self.tokens -= 1.0;
             return if urgency == Urgency::Contradicted { self.spacing() } else { self.shortest };
         }
-        if history < self.shortest {
-            return history.max(self.spacing());
+        if self.history < self.shortest {
+            return self.history.max(self.spacing());
         }
-        let grown = history.secs_f64() / GROWTH;
-        let wanted_s = demand.map_or(grown, |demand| demand.interval_s().min(grown));
-        let gap = Span::from_secs_f64(wanted_s).clamp(self.shortest, self.longest);
+        let wanted = demand.map_or(self.longest, |demand| Span::from_secs_f64(demand.interval_s()));
+        let gap = wanted.min(self.deserved()).max(self.shortest);
         if !self.staggered && place.of > 1 {
             self.staggered = true;
             return gap.scaled(0.5 + 0.5 * (place.index + 1) as f64 / place.of as f64).max(self.spacing());

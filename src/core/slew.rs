@@ -39,11 +39,11 @@ pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) 
     let news_s = news.secs_f64().max(1.0);
     // How long a filter of this noise and wander remembers once it is steady; its covariance tells how long it can.
     let steady_s = libm::sqrt(libm::sqrt(terms.sample_variance * news_s / terms.wander_squared));
-    let [variance, covariance, of_frequency] = estimate.covariance;
+    let [_, covariance, of_frequency] = estimate.covariance;
     let memory_s = steady_s.min(HISTORY * (covariance / of_frequency + news_s));
     let straying = news_s / memory_s;
     let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).min(LONGEST_DECAY_S);
-    calm_s * (LARGE_ERROR * variance.sqrt() / error.secs_f64().abs()).min(1.0)
+    calm_s * (LARGE_ERROR * estimate.offset_variance(news_s).sqrt() / error.secs_f64().abs()).min(1.0)
 }
 
 /// The largest part of an error to hand to the kernel at once, below `max_rate`.

@@ -206,14 +206,21 @@ impl Source {
         }
     }
 
-    /// Opens a new exchange. The previous one, if still open, counts as lost; its id is returned for closing.
-    pub fn ask(&mut self, id: ExchangeId, now: Raw, random: &mut Random) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
+    /// Opens a new exchange. The previous one, if still open, counts as lost; its id is returned for closing. `needed`
+    /// as in [`Schedule::asked`].
+    pub fn ask(
+        &mut self,
+        id: ExchangeId,
+        now: Raw,
+        needed: bool,
+        random: &mut Random,
+    ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
         let cookie = random.cookie();
         let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None });
         if self.schedule.unanswered() > 0 {
             self.reach <<= 1;
         }
-        self.schedule.asked(now, random);
+        self.schedule.asked(now, needed, random);
         self.tally.sent += 1;
         let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
         (request.encode(), lost.map(|exchange| exchange.id))

@@ -115,7 +115,7 @@ impl World {
             error_s: (self.kernel.utc() - self.oscillator.now()).secs_f64(),
             frequency_error: (1.0 + self.oscillator.frequency()) * (1.0 + self.kernel.rate()) - 1.0,
             max_error_s: report.max_error.secs_f64(),
-            est_error_s: tracking.map_or(f64::NAN, |tracking| tracking.sd_s + tracking.error.abs().secs_f64()),
+            est_error_s: tracking.map_or(f64::NAN, |tracking| tracking.est_error.secs_f64()),
             is_synchronised: report.synchronized,
         }
     }

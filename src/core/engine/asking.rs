@@ -84,8 +84,9 @@ impl Engine {
         }
         self.last_exchange.0 += 1;
         let exchange = self.last_exchange;
+        let needed = self.sources.iter().all(|source| source.reach == 0);
         let source = &mut self.sources[index];
-        let (packet, lost) = source.ask(exchange, now, &mut self.random);
+        let (packet, lost) = source.ask(exchange, now, needed, &mut self.random);
         let to = source.address;
         if let Some(lost) = lost {
             self.emit(Output::Close(lost));

@@ -228,8 +228,8 @@ pub struct Tracking {
     pub is_synchronised: bool,
     /// How far the clock is behind the estimate.
     pub error: Span,
-    /// Standard deviation of the estimate.
-    pub sd_s: f64,
+    /// Expected error of the clock: standard deviation of the estimate, and what is still to be slewed.
+    pub est_error: Span,
     /// Bound on the error of the estimate.
     pub bound: Span,
     /// The estimate itself.
@@ -314,10 +314,11 @@ impl Engine {
     /// The state of the clock as of `now`; `None` before the first correction.
     pub fn tracking(&self, now: &ClockReading) -> Option<Tracking> {
         let estimate = self.estimator.estimate()?;
+        let error = estimate.true_time(now.raw) - now.utc;
         Some(Tracking {
             is_synchronised: self.is_synchronised(),
-            error: estimate.true_time(now.raw) - now.utc,
-            sd_s: estimate.offset_sd_s(now.raw),
+            error,
+            est_error: steering::expected_error(&estimate, now.raw, error),
             bound: self.bound(&estimate, now.raw),
             estimate,
         })
@@ -337,7 +338,7 @@ impl Engine {
         Some(ClockCommand::Report(ClockReport {
             synchronized: self.settings.rtc_sync && tracking.is_synchronised,
             max_error: tracking.bound + left,
-            est_error: Span::from_secs_f64(tracking.sd_s) + left,
+            est_error: tracking.est_error,
             leap: Leap::None,
         }))
     }

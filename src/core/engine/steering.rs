@@ -183,7 +183,7 @@ impl Engine {
             ClockCommand::Steer { .. } => error.abs(),
             ClockCommand::Step { .. } | ClockCommand::Report(_) => Span::ZERO,
         };
-        let est_error = Span::from_secs_f64(estimate.offset_sd_s(now.raw)) + left;
+        let est_error = expected_error(estimate, now.raw, left);
         let max_error = self.bound(estimate, now.raw) + left;
         let synchronized = self.settings.rtc_sync && self.is_synchronised();
         let report = ClockReport { synchronized, max_error, est_error, leap: self.leap };
@@ -220,6 +220,11 @@ impl Engine {
         let record = DriftRecord::new(estimate.frequency, estimate.frequency_sd());
         self.emit(Output::Save(record));
     }
+}
+
+/// Root mean square of the error to be expected of a clock that is off the estimate by `left`.
+pub(super) fn expected_error(estimate: &Estimate, now: Raw, left: Span) -> Span {
+    Span::from_secs_f64(estimate.offset_sd_s(now).hypot(left.secs_f64()))
 }
 
 fn is_last_day_of_half_year(utc: Utc) -> bool {

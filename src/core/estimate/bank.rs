@@ -262,6 +262,35 @@ impl Bank {
         Some(sums)
     }
 
+    /// The part of the lead's variance that is a bias common to all sources. Samples only tell how biases differ.
+    pub(super) fn hidden_variance(&self) -> f64 {
+        // Each source counts as much as the prior of its bias is narrow, as in the lead itself.
+        let mut part = [0.0; MAX_SOURCES];
+        let known = || (0..MAX_SOURCES).filter(|&slot| self.knows(slot));
+        known().for_each(|slot| part[slot] = self.bias_drift[slot].recip());
+        let total: f64 = part.iter().sum();
+        part.iter_mut().for_each(|part| *part /= total);
+        let (lead, mut with_lead, mut own) = (self.mean_of(LEAD), 0.0, 0.0);
+        let mut common = [0.0; MODELS];
+        for k in 0..MODELS {
+            common[k] = known().map(|slot| part[slot] * self.mean[usize::from(self.bias_at[slot])][k]).sum();
+        }
+        let mean: f64 = common.iter().zip(self.weights).map(|(common, weight)| weight * common).sum();
+        for k in 0..MODELS {
+            let off = common[k] - mean;
+            let (mut with_lead_k, mut own_k) = (off * (self.mean[LEAD][k] - lead), off * off);
+            for one in known() {
+                let dim = usize::from(self.bias_at[one]);
+                with_lead_k += part[one] * self.cov[packed(dim, LEAD)][k];
+                let row = known().map(|other| part[other] * self.cov[packed(dim, usize::from(self.bias_at[other]))][k]);
+                own_k += part[one] * row.sum::<f64>();
+            }
+            with_lead += self.weights[k] * with_lead_k;
+            own += self.weights[k] * own_k;
+        }
+        if own > 0.0 { with_lead * with_lead / own } else { 0.0 }
+    }
+
     /// The square of the log-mean wander.
     pub(super) fn wander_squared(&self, beliefs: &Beliefs) -> f64 {
         let log_mean: f64 = (0..MODELS).map(|k| self.weights[k] * libm::log(beliefs.wander_squared[k])).sum();

@@ -5,7 +5,7 @@ use super::filter::{Filter, Knowledge, Step};
 use super::history::{Held, History, Waiting};
 use super::path::{Arrival, Change};
 use super::prior::FrequencyPrior;
-use super::{MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
+use super::{Estimate, MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
 use crate::time::{Raw, Span};
 
 /// Squared innovation over its variance that calls for an early poll: four deviations.
@@ -97,7 +97,20 @@ impl Joint {
         arrival
     }
 
-    pub(super) fn wander_squared(&self) -> f64 {
+    pub(super) fn estimate(&self) -> Option<Estimate> {
+        let bank = &self.filter.bank;
+        let [lead_s, frequency] = bank.track();
+        Some(Estimate {
+            at: bank.at?,
+            lead: bank.reference + Span::from_secs_f64(lead_s),
+            frequency,
+            covariance: [bank.covariance(0, 0), bank.covariance(0, 1), bank.covariance(1, 1)],
+            hidden_variance: bank.hidden_variance(),
+            wander: self.wander_squared().sqrt(),
+        })
+    }
+
+    fn wander_squared(&self) -> f64 {
         self.filter.bank.wander_squared(&self.beliefs)
     }
 

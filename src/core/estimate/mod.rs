@@ -77,6 +77,8 @@ pub struct Estimate {
     pub frequency: f64,
     /// Variance of the lead (s^2), its covariance with the frequency (s), and the variance of the frequency.
     pub covariance: [f64; 3],
+    /// The part of the lead's variance that no sample can tell of: an asymmetry common to all paths (s^2).
+    pub hidden_variance: f64,
     /// Log-mean wander of the oscillator per square root of a second.
     pub wander: f64,
 }
@@ -103,16 +105,17 @@ impl Estimate {
         self.lead + Span::from_secs_f64((raw - self.at).secs_f64() * self.frequency)
     }
 
-    /// Standard deviation of [`Estimate::true_time`] in seconds: grows with the distance from the last sample.
+    /// Standard deviation of [`Estimate::true_time`] in seconds, if the paths are as symmetric on the whole as they can
+    /// be: grows with the distance from the last sample.
     pub fn offset_sd_s(&self, raw: Raw) -> f64 {
         self.offset_variance((raw - self.at).secs_f64()).sqrt()
     }
 
-    /// Variance of [`Estimate::true_time`] in square seconds, so many seconds after the last sample.
+    /// The square of [`Estimate::offset_sd_s`], so many seconds after the last sample.
     pub fn offset_variance(&self, dt: f64) -> f64 {
         let [xx, xf, ff] = self.covariance;
         let wander = self.wander * self.wander * dt.abs().powi(3) / 3.0;
-        (xx + 2.0 * dt * xf + dt * dt * ff + wander).max(0.0)
+        (xx - self.hidden_variance).max(0.0) + (2.0 * dt * xf + dt * dt * ff + wander).max(0.0)
     }
 
     /// Standard deviation of the frequency.
@@ -142,35 +145,29 @@ pub struct Bias {
 /// The joint filter over all sources. One allocation of about 60 KiB, made by [`Estimator::new`].
 pub struct Estimator {
     joint: Box<Joint>,
+    /// Asked for far more often than it changes.
+    estimate: Option<Estimate>,
 }
 
 impl Estimator {
     /// Nothing but a prior for the frequency.
     pub fn new(prior: FrequencyPrior) -> Self {
-        Estimator { joint: Joint::new(prior) }
+        Estimator { joint: Joint::new(prior), estimate: None }
     }
 
     /// Takes one sample of an *active* source (one that selection believes); `active` names all of them.
     pub fn feed(&mut self, sample: &Sample, active: &[Slot]) -> Outcome {
-        self.joint.feed(sample, active)
+        self.changed(|joint| joint.feed(sample, active))
     }
 
     /// Takes one sample of a source that is not believed: for its delay statistics only.
     pub fn observe(&mut self, sample: &Sample) {
-        self.joint.observe(sample);
+        self.changed(|joint| joint.observe(sample));
     }
 
     /// The best estimate as of the last sample; `None` before the first.
     pub fn estimate(&self) -> Option<Estimate> {
-        let bank = &self.joint.filter.bank;
-        let [lead_s, frequency] = bank.track();
-        Some(Estimate {
-            at: bank.at?,
-            lead: bank.reference + Span::from_secs_f64(lead_s),
-            frequency,
-            covariance: [bank.covariance(0, 0), bank.covariance(0, 1), bank.covariance(1, 1)],
-            wander: self.joint.wander_squared().sqrt(),
-        })
+        self.estimate
     }
 
     /// The jitter of one path; `None` before its first sample.
@@ -196,24 +193,30 @@ impl Estimator {
 
     /// The place has a new occupant (another address): forget its bias, delays and samples, keep the estimate.
     pub fn vacate(&mut self, slot: Slot) {
-        self.joint.vacate(slot);
+        self.changed(|joint| joint.vacate(slot));
     }
 
     /// The source turned out to be a falseticker: undo what its samples did, if they can all still be replayed.
     /// Returns whether they could; if not, it is enough not to feed it any more.
     pub fn exclude(&mut self, slot: Slot) -> bool {
-        self.joint.exclude(slot)
+        self.changed(|joint| joint.exclude(slot))
     }
 
     /// True time has moved by this much against the raw counter (which stood still, or was set): everything else that
     /// is known stays as it is.
     pub fn shift(&mut self, by: Span) {
-        self.joint.shift(by);
+        self.changed(|joint| joint.shift(by));
     }
 
     /// The raw counter stopped or lost its grip (suspend, migration): keep the frequency, biases and delay
     /// statistics, widen the phase by `phase_sd_s` and the frequency by `frequency_sd`.
     pub fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {
-        self.joint.distrust(phase_sd_s, frequency_sd);
+        self.changed(|joint| joint.distrust(phase_sd_s, frequency_sd));
+    }
+
+    fn changed<T>(&mut self, change: impl FnOnce(&mut Joint) -> T) -> T {
+        let result = change(&mut self.joint);
+        self.estimate = self.joint.estimate();
+        result
     }
 }
