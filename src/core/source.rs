@@ -206,8 +206,7 @@ impl Source {
         }
     }
 
-    /// Opens a new exchange. The previous one, if still open, counts as lost; its id is returned for closing. `needed`
-    /// as in [`Schedule::asked`].
+    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`].
     pub fn ask(
         &mut self,
         id: ExchangeId,
@@ -317,10 +316,8 @@ impl Source {
 
     /// Forgets all but the newest reply.
     pub fn forget_all_but_last(&mut self) {
-        self.recent = Recent::default();
-        if let Some(last) = self.last {
-            self.recent.push(last);
-        }
+        self.forget();
+        self.last.iter().for_each(|last| self.recent.push(*last));
     }
 
     fn conclude(&mut self) {
