@@ -2,33 +2,111 @@
 
 #![allow(missing_docs)]
 
+mod support;
+
 use slewd::core::discipline::ClockCommand;
 use slewd::core::event::Event;
-use slewd::core::settings::MaxChange;
+use slewd::core::settings::{MakeStep, MaxChange};
 use slewd::sim::oscillator::Sine;
-use slewd::sim::{Scenario, World};
+use slewd::sim::server::Manner;
+use slewd::sim::{Happening, Scenario, Trace, World};
 use slewd::time::{Span, Utc};
 use slewd::wire::ntp::Leap;
+use support::hours;
 
 #[test]
 fn maxchange_refuses_as_often_as_it_is_told_and_then_gives_up() {
-    for seed in 0..5 {
-        let mut scenario = Scenario::pool(seed, 4);
-        scenario.settings.max_change = Some(MaxChange { offset_s: 1.0, start: 1, ignore: 2 });
-        scenario.servers.iter_mut().for_each(|server| server.step = Some((1000.0, Span::from_secs(5))));
-        let trace = World::new(scenario).run();
-        let refusals: Vec<bool> = trace
-            .events
-            .iter()
-            .filter_map(|(_, event)| match event {
-                Event::MaxChange { exiting, .. } => Some(*exiting),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(refusals, [false, false, true], "seed {seed}");
-        assert_eq!(trace.finished, Some(false));
-        assert!(trace.max_s(60.0, 4000.0) < 0.01, "the clock was not moved: {}", trace.max_s(60.0, 4000.0));
+    for (servers, by) in [(4, 5), (4, 50), (4, 36_000), (4, -36_000), (1, 5), (1, 36_000)] {
+        for seed in 0..5 {
+            let mut scenario = cautious(seed, servers);
+            scenario.servers.iter_mut().for_each(|server| server.step = Some((1000.0, Span::from_secs(by))));
+            let trace = World::new(scenario).run();
+            assert_eq!(refusals(&trace), [false, false, true], "seed {seed}");
+            assert_eq!(trace.finished, Some(false));
+            assert!(trace.max_s(60.0, 4000.0) < 0.01, "the clock was not moved: {}", trace.max_s(60.0, 4000.0));
+        }
     }
+}
+
+#[test]
+fn maxchange_judges_what_servers_say_after_a_sleep() {
+    for seed in 0..5 {
+        let mut scenario = cautious(seed, 4);
+        scenario.length_s = 10_000.0;
+        scenario.happenings = vec![(1000.0, Happening::Suspend(Span::from_secs(3600), Span::from_secs(20)))];
+        let trace = World::new(scenario).run();
+        assert_eq!(refusals(&trace), [false, false, true], "seed {seed}: {:?}", trace.events);
+        assert!(trace.steps.is_empty());
+    }
+}
+
+#[test]
+fn maxchange_does_not_mind_a_foreign_change_that_is_put_right() {
+    for seed in 0..5 {
+        let mut scenario = cautious(seed, 4);
+        scenario.happenings = vec![(1000.0, Happening::ForeignStep(Span::from_secs(50)))];
+        scenario.notices_clock_set = true;
+        let trace = World::new(scenario).run();
+        assert_eq!(refusals(&trace), []);
+        assert_eq!(trace.steps.len(), 1, "seed {seed}: put right at once: {:?}", trace.steps);
+        assert!(trace.max_s(1001.0, 4000.0) < 0.01);
+    }
+}
+
+#[test]
+fn maxchange_does_not_mind_a_large_slew_that_was_allowed() {
+    for seed in 0..5 {
+        let mut scenario = cautious(seed, 4);
+        scenario.clock_ahead = Span::from_secs(-60);
+        scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
+        let trace = World::new(scenario).run();
+        assert_eq!(refusals(&trace), [], "seed {seed}: what is left of a slew is no new offset");
+        assert!(trace.max_s(2000.0, 4000.0) < 0.01);
+    }
+}
+
+#[test]
+fn maxchange_is_not_evaded_by_a_slew_in_progress_or_a_foreign_change() {
+    for seed in 0..5 {
+        let mut scenario = cautious(seed, 4);
+        scenario.settings.max_change = Some(MaxChange { offset_s: 1.0, start: 1, ignore: -1 });
+        scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
+        scenario.clock_ahead = Span::from_secs(-60);
+        // In the middle of the slew, and after it.
+        scenario.happenings = vec![(2000.0, Happening::ForeignStep(Span::from_secs(3)))];
+        scenario.servers.iter_mut().for_each(|server| server.step = Some((300.0, hours(10))));
+        let trace = World::new(scenario).run();
+        assert!(refusals(&trace).len() > 3, "seed {seed}");
+        assert!(trace.max_s(0.0, 4000.0) < 64.0, "seed {seed}: {} s", trace.max_s(0.0, 4000.0));
+    }
+}
+
+#[test]
+fn maxchange_applies_when_the_lie_of_a_single_server_is_undone() {
+    for seed in 0..5 {
+        let mut scenario = cautious(seed, 1);
+        scenario.clock_ahead = hours(-4);
+        scenario.servers[0].manner = Manner::LiesAtFirst { answers: 3, ahead: hours(10) };
+        let trace = World::new(scenario).run();
+        assert_eq!(refusals(&trace), [false, false, true], "seed {seed}");
+        assert_eq!(trace.steps.len(), 1, "only the first is free: {:?}", trace.steps);
+    }
+}
+
+/// A clock that is right, and `maxchange 1 1 2`.
+fn cautious(seed: u64, servers: usize) -> Scenario {
+    let mut scenario = Scenario::pool(seed, servers);
+    scenario.settings.max_change = Some(MaxChange { offset_s: 1.0, start: 1, ignore: 2 });
+    scenario
+}
+
+/// Whether slewd gave up, for each refusal.
+fn refusals(trace: &Trace) -> Vec<bool> {
+    let exiting = |event: &Event| match event {
+        Event::MaxChange { exiting, .. } => Some(*exiting),
+        _ => None,
+    };
+    trace.events.iter().filter_map(|(_, event)| exiting(event)).collect()
 }
 
 #[test]

@@ -7,7 +7,7 @@
 use crate::core::course::{Course, Deviation};
 use crate::core::settings::{MakeStep, MaxChange, Settings};
 use crate::core::slew;
-use crate::time::{ClockReading, Raw, Span};
+use crate::time::{ClockReading, Lead, Raw, Span};
 use crate::wire::ntp::Leap;
 
 /// Without `makestep`, a larger error is stepped when the clock is first set...
@@ -15,7 +15,7 @@ const DEFAULT_STEP_S: f64 = 0.1;
 /// ...that is, in the first this many updates.
 const DEFAULT_STEP_UPDATES: i32 = 3;
 
-/// After somebody else set the clock or the machine slept, a larger error is stepped back.
+/// After a gap or a foreign change, a larger error is stepped.
 const GAP_STEP_S: f64 = 0.5;
 
 /// chrony's default `corrtimeratio`: other values stretch the time of corrections in proportion.
@@ -94,8 +94,11 @@ pub enum Occasion {
         /// It does.
         counts: bool,
     },
-    /// Somebody else set the clock, the machine slept, or every source says that time jumped.
+    /// What sources say differs from what was known, and is proven: by several of them, by a sleep of the machine, or
+    /// because what was known came from a lone source not long ago.
     ProvenGap,
+    /// Somebody else set the clock: it is put back.
+    ForeignChange,
     /// The next part of a correction that is larger than one slew.
     Continuation,
 }
@@ -124,8 +127,17 @@ pub struct Discipline {
     stretch: f64,
     updates: u32,
     refusals: i32,
+    target: Option<Target>,
     course: Course,
     continue_at: Option<Raw>,
+}
+
+/// True time as sources told it when they were last obeyed.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    at: Raw,
+    lead: Lead,
+    frequency: f64,
 }
 
 impl Discipline {
@@ -139,6 +151,7 @@ impl Discipline {
             stretch: (settings.corr_time_ratio / DEFAULT_CORR_TIME_RATIO).clamp(1e-3, 1e3),
             updates: 0,
             refusals: 0,
+            target: None,
             course: Course::default(),
             continue_at: None,
         }
@@ -151,6 +164,10 @@ impl Discipline {
 
     /// Decides what to do about `error` (positive: the clock is behind) at the frequency the estimate wants.
     /// `decay_s` is how fast a slew should take it out.
+    ///
+    /// `maxchange` judges the word of the sources: how far they have moved true time from where they were last obeyed
+    /// (at first, from the clock). Refused, that stays the target. So neither the rest of a slew nor a change made by
+    /// somebody else counts against it, and neither lets in what was refused.
     pub fn decide(
         &mut self,
         now: &ClockReading,
@@ -159,10 +176,19 @@ impl Discipline {
         decay_s: f64,
         occasion: Occasion,
     ) -> Decision {
-        let is_update = matches!(occasion, Occasion::Update { .. });
-        if let Some(refusal) = is_update.then(|| self.refuse(error)).flatten() {
-            return refusal;
-        }
+        let told = Target { at: now.raw, lead: now.lead() + error, frequency };
+        let target = match occasion {
+            Occasion::Update { .. } | Occasion::ProvenGap => {
+                let expected = self.target.map_or(now.lead(), |target| target.lead_at(now.raw));
+                if let Some(refusal) = self.refuse(told.lead - expected) {
+                    return refusal;
+                }
+                self.target = Some(told);
+                told
+            }
+            Occasion::ForeignChange | Occasion::Continuation => self.target.unwrap_or(told),
+        };
+        let error = target.lead_at(now.raw) - now.lead();
         let may_step = self.may_step(error, occasion);
         if occasion == (Occasion::Update { counts: true }) {
             self.updates = self.updates.saturating_add(1);
@@ -170,7 +196,7 @@ impl Discipline {
         Decision::Command(if may_step {
             ClockCommand::Step { by: error }
         } else {
-            self.slew(now, error, frequency, decay_s)
+            self.slew(now, error, target.frequency, decay_s)
         })
     }
 
@@ -197,9 +223,9 @@ impl Discipline {
         self.course.accept(now);
     }
 
-    fn refuse(&mut self, error: Span) -> Option<Decision> {
+    fn refuse(&mut self, change: Span) -> Option<Decision> {
         let limit = self.max_change?;
-        if i64::from(self.updates) < i64::from(limit.start) || error.secs_f64().abs() <= limit.offset_s {
+        if i64::from(self.updates) < i64::from(limit.start) || change.secs_f64().abs() <= limit.offset_s {
             return None;
         }
         let give_up = limit.ignore >= 0 && self.refusals >= limit.ignore;
@@ -217,7 +243,7 @@ impl Discipline {
                 let is_early = policy.limit < 0 || i64::from(self.updates) < i64::from(policy.limit);
                 is_early && size_s > policy.threshold_s
             }
-            Occasion::ProvenGap => size_s > policy.threshold_s.min(GAP_STEP_S),
+            Occasion::ProvenGap | Occasion::ForeignChange => size_s > policy.threshold_s.min(GAP_STEP_S),
             Occasion::Continuation => false,
         }
     }
@@ -234,5 +260,11 @@ impl Discipline {
     /// What the kernel must be told so that the clock runs at `frequency`.
     fn plain(&self, frequency: f64) -> f64 {
         self.course.compensated(frequency).clamp(-self.max_frequency, self.max_frequency)
+    }
+}
+
+impl Target {
+    fn lead_at(&self, raw: Raw) -> Lead {
+        self.lead + (raw - self.at).scaled(self.frequency)
     }
 }

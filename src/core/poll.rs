@@ -114,6 +114,11 @@ impl Schedule {
         self.due
     }
 
+    /// When the last request went out.
+    pub fn sent(&self) -> Option<Raw> {
+        self.sent
+    }
+
     /// The interval in force, log2 of seconds rounded down: the poll field of our requests.
     pub fn poll(&self) -> i8 {
         libm::log2(self.interval.secs_f64().max(1e-3)).floor().clamp(-7.0, 24.0) as i8

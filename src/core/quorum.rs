@@ -1,4 +1,5 @@
-//! When the clock may first be set: the vote of the boot fast path (design note section 9).
+//! Whom to follow when that is not clear: at the start, after a sleep, and when what sources say contradicts what is known
+//! (design note section 9).
 //!
 //! Every configured source has a vote. The clock is set at the first moment when the sources that agree outnumber all
 //! others that have answered *or still might*, so that no later answer can overturn the decision:
@@ -11,6 +12,10 @@
 //!
 //! A source that does not answer within [`PATIENCE`] stops counting. Two sources that disagree never have a majority.
 //! One that answers alone among several silent ones is believed only after [`LONE_PATIENCE`].
+//!
+//! What is known already is evidence, too. Answers that agree with it need not wait for others. One that contradicts it
+//! and is not confirmed by another source has to repeat itself [`LONE_ANSWERS`] times; if several sources stand behind
+//! what is known, it is not believed at all: a clock left to itself is wrong by milliseconds, a liar by anything.
 
 use crate::time::Span;
 
@@ -19,6 +24,22 @@ pub const PATIENCE: Span = Span::from_secs(3);
 
 /// How long a single answer waits for a second opinion, if others were configured.
 pub const LONE_PATIENCE: Span = Span::from_secs(12);
+
+/// Answers that must agree before a lone source is believed against what is known.
+pub const LONE_ANSWERS: usize = 3;
+
+/// What the agreeing answers make of what is known already.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    /// Nothing is.
+    Nothing,
+    /// They agree with it.
+    Confirms,
+    /// They contradict it.
+    Refutes,
+    /// They contradict what several sources together have said not long ago, by more than an oscillator can stray.
+    RefutesSeveral,
+}
 
 /// The state of the vote.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +52,10 @@ pub struct Ballot {
     pub pending: usize,
     /// The largest group of answers that agree within their error bounds.
     pub agreeing: usize,
+    /// How many answers they have given since the vote began.
+    pub answers: usize,
+    /// What is known already.
+    pub known: Known,
     /// `minsources`.
     pub required: usize,
     /// Time since the first answer.
@@ -46,6 +71,8 @@ pub enum Verdict {
     Undecided,
     /// Everybody has spoken, and there is no majority.
     NoMajority,
+    /// Everybody has spoken, and a majority agrees, but of fewer than `minsources`.
+    NotEnough,
 }
 
 impl Ballot {
@@ -54,12 +81,19 @@ impl Ballot {
         if self.answered == 0 {
             return Verdict::Undecided;
         }
+        let is_lone = self.agreeing == 1;
+        let is_alone = is_lone && self.configured > 1 && self.waited < LONE_PATIENCE;
         let is_majority = 2 * self.agreeing > self.answered + self.pending;
-        let is_alone = self.agreeing == 1 && self.configured > 1 && self.waited < LONE_PATIENCE;
-        let is_enough = self.agreeing >= self.required;
-        match (is_majority, is_alone, is_enough) {
+        let (is_right, is_early) = match self.known {
+            Known::Nothing => (is_majority, is_alone),
+            Known::Confirms => (true, false),
+            Known::Refutes => (is_majority, is_alone || is_lone && self.answers < LONE_ANSWERS),
+            Known::RefutesSeveral => (is_majority && !is_lone, false),
+        };
+        match (is_right, is_early, self.agreeing >= self.required) {
             (true, false, true) => Verdict::Elected,
             (false, ..) if self.pending == 0 => Verdict::NoMajority,
+            (true, false, false) if self.pending == 0 => Verdict::NotEnough,
             _ => Verdict::Undecided,
         }
     }
@@ -71,7 +105,16 @@ mod tests {
 
     fn ballot(configured: usize, answered: usize, agreeing: usize) -> Ballot {
         let pending = configured - answered;
-        Ballot { configured, answered, pending, agreeing, required: 1, waited: Span::ZERO }
+        Ballot {
+            configured,
+            answered,
+            pending,
+            agreeing,
+            answers: agreeing,
+            known: Known::Nothing,
+            required: 1,
+            waited: Span::ZERO,
+        }
     }
 
     #[test]
@@ -113,6 +156,29 @@ mod tests {
 
     #[test]
     fn minsources_is_honoured() {
-        assert_eq!(Ballot { required: 3, pending: 0, ..ballot(4, 2, 2) }.verdict(), Verdict::Undecided);
+        assert_eq!(Ballot { required: 4, ..ballot(4, 3, 3) }.verdict(), Verdict::Undecided);
+        assert_eq!(Ballot { required: 3, pending: 0, ..ballot(4, 2, 2) }.verdict(), Verdict::NotEnough);
+    }
+
+    #[test]
+    fn answers_that_confirm_what_is_known_wait_for_nobody() {
+        assert_eq!(Ballot { known: Known::Confirms, ..ballot(4, 1, 1) }.verdict(), Verdict::Elected);
+        assert_eq!(Ballot { known: Known::Confirms, required: 2, ..ballot(4, 1, 1) }.verdict(), Verdict::Undecided);
+    }
+
+    #[test]
+    fn a_lone_source_against_what_it_said_itself_needs_three_answers() {
+        let alone = Ballot { known: Known::Refutes, answers: LONE_ANSWERS - 1, ..ballot(1, 1, 1) };
+        assert_eq!(alone.verdict(), Verdict::Undecided);
+        assert_eq!(Ballot { answers: LONE_ANSWERS, ..alone }.verdict(), Verdict::Elected);
+    }
+
+    #[test]
+    fn a_lone_source_is_not_believed_against_what_several_said() {
+        let alone = Ballot { known: Known::RefutesSeveral, ..ballot(4, 1, 1) };
+        assert_eq!(alone.verdict(), Verdict::Undecided);
+        let late = Ballot { pending: 0, waited: Span::from_secs(3600), answers: 8, ..alone };
+        assert_eq!(late.verdict(), Verdict::NoMajority);
+        assert_eq!(Ballot { agreeing: 2, answered: 2, ..late }.verdict(), Verdict::Elected, "two overrule it");
     }
 }

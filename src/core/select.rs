@@ -89,8 +89,12 @@ pub struct Favourite {
 const TAKEOVER_SCORE: f64 = 10.0;
 
 /// Finds the group, and in it the sources to use. `fresh` is the source that has just answered, if any.
+///
+/// `witness_s` is the half-width of an interval around the common point that is known to hold the truth, if that is
+/// known well enough to decide between two halves: it has no vote, except in a tie.
 pub fn select(
     candidates: &[Candidate],
+    witness_s: Option<f64>,
     settings: &Settings,
     favourite: &mut Favourite,
     fresh: Option<Slot>,
@@ -106,8 +110,8 @@ pub fn select(
     let trusted = voters.iter().any(|voter| voter.trust);
     let electorate = voters.filter(|voter| voter.trust || !trusted);
     selection.voters = electorate.len;
-    let Some((low, high, depth)) = deepest(&electorate) else { return selection };
-    selection.is_majority = 2 * depth > electorate.len;
+    let Some((low, high, is_majority)) = majority(&electorate, witness_s) else { return selection };
+    selection.is_majority = is_majority;
     let touches = |c: &Candidate| c.centre_s - c.distance_s <= high && c.centre_s + c.distance_s >= low;
     for voter in voters.iter() {
         let slot = voter.slot;
@@ -160,14 +164,29 @@ fn refusal(candidate: &Candidate, settings: &Settings) -> Option<Status> {
     }
 }
 
-/// The ends of the interval that most candidates share, and how many they are.
-fn deepest(voters: &Voters) -> Option<(f64, f64, usize)> {
-    let mut ends = [(0.0, false); 2 * MAX_SOURCES];
-    for (pair, voter) in ends.chunks_exact_mut(2).zip(voters.iter()) {
-        pair[0] = (voter.centre_s - voter.distance_s, false);
-        pair[1] = (voter.centre_s + voter.distance_s, true);
+/// The ends of the interval that most voters share, and whether these are a majority.
+fn majority(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, bool)> {
+    let (low, high, depth) = deepest(voters, None)?;
+    if 2 * depth == voters.len
+        && let Some((low, high, with_witness)) = deepest(voters, witness_s)
+        && with_witness > depth
+    {
+        return Some((low, high, true));
     }
-    let ends = &mut ends[..2 * voters.len];
+    Some((low, high, 2 * depth > voters.len))
+}
+
+/// The ends of the interval that most voters, and the witness, share; and how many they are.
+fn deepest(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, usize)> {
+    let mut ends = [(0.0, false); 2 * (MAX_SOURCES + 1)];
+    let said = voters.iter().map(|voter| (voter.centre_s - voter.distance_s, voter.centre_s + voter.distance_s));
+    let mut count = 0;
+    for (pair, (low, high)) in ends.chunks_exact_mut(2).zip(said.chain(witness_s.map(|half| (-half, half)))) {
+        pair[0] = (low, false);
+        pair[1] = (high, true);
+        count += 2;
+    }
+    let ends = &mut ends[..count];
     // Where one interval ends as another starts they share a point: starts come first.
     ends.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut depth = 0;
@@ -339,7 +358,7 @@ mod tests {
     #[test]
     fn three_outvote_one_liar() {
         let candidates = [says(0, 5.0, 0.01), says(1, 0.0, 0.01), says(2, 0.005, 0.01), says(3, -0.004, 0.01)];
-        let selection = select(&candidates, &Settings::default(), &mut Favourite::default(), None);
+        let selection = select(&candidates, None, &Settings::default(), &mut Favourite::default(), None);
         assert!(selection.is_majority);
         assert_eq!(indexes(selection.active), [1, 2, 3]);
         assert_eq!(selection.status[0], Some(Status::Falseticker));
@@ -348,13 +367,30 @@ mod tests {
     #[test]
     fn two_against_two_is_no_majority() {
         let candidates = [says(0, 1.0, 0.01), says(1, 1.0, 0.01), says(2, 0.0, 0.01), says(3, 0.0, 0.01)];
-        assert!(!select(&candidates, &Settings::default(), &mut Favourite::default(), None).is_majority);
+        assert!(!select(&candidates, None, &Settings::default(), &mut Favourite::default(), None).is_majority);
+    }
+
+    #[test]
+    fn what_is_known_decides_between_halves_and_nothing_else() {
+        let choose = |candidates: &[Candidate]| {
+            let selection = select(candidates, Some(0.02), &Settings::default(), &mut Favourite::default(), None);
+            (selection.is_majority, indexes(selection.agreeing))
+        };
+        let halves = [says(0, -1.0, 0.01), says(1, -1.0, 0.01), says(2, 0.0, 0.01), says(3, 0.0, 0.01)];
+        assert_eq!(choose(&halves), (true, vec![2, 3]));
+        assert_eq!(choose(&halves[..3]), (true, vec![0, 1]), "it does not outvote sources");
+        assert!(!choose(&[says(0, -1.0, 0.01), says(1, 1.0, 0.01)]).0, "it is in neither half");
     }
 
     #[test]
     fn intervals_that_only_touch_agree() {
-        let selection =
-            select(&[says(0, 0.0, 1.0), says(1, 2.0, 1.0)], &Settings::default(), &mut Favourite::default(), None);
+        let selection = select(
+            &[says(0, 0.0, 1.0), says(1, 2.0, 1.0)],
+            None,
+            &Settings::default(),
+            &mut Favourite::default(),
+            None,
+        );
         assert_eq!(selection.agreeing.len(), 2);
     }
 
@@ -363,6 +399,7 @@ mod tests {
         let trusted = Candidate { trust: true, ..says(0, 5.0, 0.01) };
         let selection = select(
             &[trusted, says(1, 0.0, 0.01), says(2, 0.0, 0.01)],
+            None,
             &Settings::default(),
             &mut Favourite::default(),
             None,
@@ -375,6 +412,7 @@ mod tests {
         let preferred = Candidate { prefer: true, ..says(1, 0.0, 0.02) };
         let selection = select(
             &[says(0, 0.0, 0.01), preferred, says(2, 0.0, 0.01)],
+            None,
             &Settings::default(),
             &mut Favourite::default(),
             None,
@@ -392,8 +430,13 @@ mod tests {
             Candidate { stratum: 9, ..says(2, 0.0, 0.1) },
             says(3, 0.0, 0.1),
         ];
-        let selection =
-            select(&candidates, &Settings { max_stratum: 8, ..Settings::default() }, &mut Favourite::default(), None);
+        let selection = select(
+            &candidates,
+            None,
+            &Settings { max_stratum: 8, ..Settings::default() },
+            &mut Favourite::default(),
+            None,
+        );
         let expected = [Status::TooDistant, Status::TooJittery, Status::BadStratum, Status::Active].map(Some);
         assert_eq!(selection.status[..4], expected);
     }
@@ -401,7 +444,8 @@ mod tests {
     #[test]
     fn a_combine_limit_of_zero_uses_only_the_best() {
         let settings = Settings { combine_limit: 0.0, ..Settings::default() };
-        let selection = select(&[says(0, 0.0, 0.02), says(1, 0.0, 0.01)], &settings, &mut Favourite::default(), None);
+        let selection =
+            select(&[says(0, 0.0, 0.02), says(1, 0.0, 0.01)], None, &settings, &mut Favourite::default(), None);
         assert_eq!(indexes(selection.active), [1]);
         assert_eq!(selection.status[0], Some(Status::Distant));
     }
@@ -411,9 +455,9 @@ mod tests {
         let candidates = [says(0, 0.0, 0.010), says(1, 0.0, 0.005)];
         let (settings, slots) = (Settings::default(), [Slot::new(0), Slot::new(1)]);
         let mut favourite = Favourite::default();
-        assert_eq!(select(&candidates[..1], &settings, &mut favourite, slots[0]).best, slots[0]);
+        assert_eq!(select(&candidates[..1], None, &settings, &mut favourite, slots[0]).best, slots[0]);
         let reigns: Vec<_> =
-            (0..6).map(|_| select(&candidates, &settings, &mut favourite, slots[1]).best == slots[0]).collect();
+            (0..6).map(|_| select(&candidates, None, &settings, &mut favourite, slots[1]).best == slots[0]).collect();
         assert_eq!(reigns, [true, true, true, false, false, false], "halved distances multiply: 2, 4, 8, 16");
     }
 }

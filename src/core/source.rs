@@ -206,8 +206,7 @@ impl Source {
         }
     }
 
-    /// Opens a new exchange. The previous one, if still open, counts as lost; its id is returned for closing. `needed`
-    /// as in [`Schedule::asked`].
+    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`].
     pub fn ask(
         &mut self,
         id: ExchangeId,
@@ -297,7 +296,7 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl Iterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
         self.recent.iter()
     }
 
@@ -317,10 +316,8 @@ impl Source {
 
     /// Forgets all but the newest reply.
     pub fn forget_all_but_last(&mut self) {
-        self.recent = Recent::default();
-        if let Some(last) = self.last {
-            self.recent.push(last);
-        }
+        self.forget();
+        self.last.iter().for_each(|last| self.recent.push(*last));
     }
 
     fn conclude(&mut self) {
@@ -495,7 +492,7 @@ impl Recent {
         self.len = (self.len + 1).min(RECENT);
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Measurement> {
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
         let (newer, older) = self.ring.split_at(self.next);
         older.iter().chain(newer).flatten()
     }

@@ -15,6 +15,8 @@ pub struct Link {
     pub detour: Option<Detour>,
     /// Between these moments, this much is added forward (s), and its jitter is tripled.
     pub congestion: Option<(f64, f64, f64)>,
+    /// Between these moments, every packet is lost.
+    pub outage: Option<(f64, f64)>,
 }
 
 /// Another way for the packets: longer, or longer in one direction only.
@@ -58,7 +60,7 @@ impl Link {
     /// The same both ways.
     pub fn symmetric(base_s: f64, jitter_s: f64) -> Self {
         let way = Way { base_s, jitter_s, shape: Shape::Exponential };
-        Link { forward: way, backward: way, loss: 0.0, detour: None, congestion: None }
+        Link { forward: way, backward: way, loss: 0.0, detour: None, congestion: None, outage: None }
     }
 
     /// With this distribution of queueing delays.
@@ -83,7 +85,8 @@ impl Link {
         {
             forward += more + 2.0 * self.forward.queueing(dice);
         }
-        let lost = self.loss > 0.0 && (dice.uniform() < self.loss || dice.uniform() < self.loss);
+        let is_out = self.outage.is_some_and(|(since, until)| (since..until).contains(&at_s));
+        let lost = is_out || self.loss > 0.0 && (dice.uniform() < self.loss || dice.uniform() < self.loss);
         (!lost).then_some((forward, backward))
     }
 }

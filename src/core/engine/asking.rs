@@ -194,6 +194,15 @@ impl Engine {
         }
     }
 
+    /// Asks those that are taken to be away.
+    pub(super) fn hurry_away(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.reach == 0 {
+                source.schedule.hurry(now);
+            }
+        }
+    }
+
     /// Asks everybody for a second opinion.
     pub(super) fn consult_all(&mut self, now: Raw) {
         for source in &mut self.sources {

@@ -1,126 +1,46 @@
-//! Whom to believe: selection, the first vote, and what reaches the estimator.
+//! Whom to believe: selection, and what reaches the estimator.
 
 use crate::core::discipline::Occasion;
-use crate::core::engine::{Acquisition, Engine, Mode, Phase};
-use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample, Slot};
+use crate::core::engine::{Cause, Engine, Mode, Phase};
+use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Slot};
 use crate::core::event::{Event, Obstacle};
 use crate::core::poll::{Demand, Place, Urgency};
-use crate::core::quorum::{Ballot, LONE_PATIENCE, PATIENCE, Verdict};
 use crate::core::select::{Candidate, Status, select};
 use crate::core::source::{Measurement, Source};
 use crate::time::{ClockReading, Lead, Raw, Span};
 
 /// Frequency error assumed until enough samples are in, and the least assumed afterwards (design note section 10).
 const UNKNOWN_RATE: f64 = 1e-4;
-const LEAST_RATE: f64 = 2e-6;
+pub(super) const LEAST_RATE: f64 = 2e-6;
 
 /// Added to every interval: rounding and time stamping (s).
 const INTERVAL_MARGIN_S: f64 = 1e-6;
 
-/// Answers that must agree after a lone source contradicted itself.
-const LONE_AGREEING: usize = 3;
-
-/// Samples of a lone source that are checked against each other.
-const LONE_SAMPLES: u64 = 8;
-
 /// Bounds on the frequency narrower than this prove the initial frequency right or wrong.
-const PROVEN_WITHIN: f64 = 10e-6;
-
-/// A jump that every source confirms is a gap (the counter stood still) if it is larger than this; smaller ones are
-/// slewed.
-const GAP_JUMP: Span = Span::from_secs(10);
+pub(super) const PROVEN_WITHIN: f64 = 10e-6;
 
 impl Engine {
     pub(super) fn measured(&mut self, index: usize, measurement: Measurement, now: &ClockReading) {
+        if self.has_turned(index) {
+            // What it says now counts, not what it said before.
+            self.sources[index].forget_all_but_last();
+        }
+        if self.sources[index].reach == 1 {
+            // It is back, and may not be the only one.
+            self.hurry_away(now.raw);
+        }
         self.reselect(now.raw, Some(measurement.sample.slot));
         match self.phase {
             Phase::Acquiring(mut acquisition) => {
-                acquisition.first_answer.get_or_insert(now.raw);
+                if !self.sources[index].options.no_select {
+                    acquisition.first_answer.get_or_insert(now.raw);
+                }
                 self.phase = Phase::Acquiring(acquisition);
-                self.plan_next(index, Urgency::Calm, now.raw);
+                let is_doubted = acquisition.cause == Cause::Contradiction;
+                self.plan_next(index, if is_doubted { Urgency::Contradicted } else { Urgency::Calm }, now.raw);
                 self.hurry_silent(now.raw);
             }
             Phase::Tracking => self.follow(index, &measurement, now),
-        }
-    }
-
-    /// Runs the vote. Called at every wake-up until the clock is set, because patience may have run out.
-    pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {
-        let Some(first_answer) = acquisition.first_answer else { return };
-        self.reselect(now.raw, None);
-        match self.ballot(acquisition, now.raw - first_answer, now.raw).verdict() {
-            Verdict::Elected if self.has_required() => self.adopt(acquisition, now),
-            Verdict::Elected => self.cannot_synchronise(Obstacle::NoRequired),
-            Verdict::NoMajority => self.no_majority(),
-            Verdict::Undecided => {}
-        }
-    }
-
-    /// When the vote may change without a further answer.
-    pub(super) fn next_vote(&self) -> Option<Raw> {
-        let Phase::Acquiring(Acquisition { first_answer: Some(first_answer), .. }) = self.phase else { return None };
-        let requests = self.sources.iter().filter(|source| is_silent(source)).filter_map(Source::asked_at);
-        let silences = requests.map(|asked| asked + PATIENCE);
-        silences.chain([first_answer + PATIENCE, first_answer + LONE_PATIENCE]).filter(|at| *at > self.seen).min()
-    }
-
-    fn ballot(&self, acquisition: Acquisition, waited: Span, now: Raw) -> Ballot {
-        let lines = self.associations.iter().filter(|line| !line.config.options.no_select);
-        let unresolved = lines.clone().filter(|line| line.is_pending() && waited < PATIENCE).map(|line| line.wanted());
-        // One that has had its time does not delay the vote by being asked again.
-        let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
-        let is_pending = |source: &&Source| {
-            is_silent(source)
-                && !source.options.no_select
-                && is_hopeful(source)
-                && source.asked_at().is_some_and(|asked| now - asked < PATIENCE)
-        };
-        let lone_agrees = !acquisition.distrusts_lone || self.lone_agreement();
-        Ballot {
-            configured: lines.map(|line| line.wanted()).sum(),
-            answered: self.selection.voters,
-            pending: self.sources.iter().filter(is_pending).count() + unresolved.sum::<usize>(),
-            agreeing: if lone_agrees { self.selection.agreeing.len() } else { 0 },
-            required: self.settings.min_sources,
-            waited,
-        }
-    }
-
-    /// The last answers of the one source that speaks agree with each other.
-    fn lone_agreement(&self) -> bool {
-        let Some(source) = self.sources.iter().find(|source| self.selection.agreeing.contains(source.slot)) else {
-            return false;
-        };
-        let agreeing = self.selection.agreeing.len();
-        agreeing > 1 || source.recent().count() >= LONE_AGREEING && contradiction(source).is_none()
-    }
-
-    /// The vote is over: these sources are right.
-    fn adopt(&mut self, acquisition: Acquisition, now: &ClockReading) {
-        self.phase = Phase::Tracking;
-        self.announced.obstacle = None;
-        if let Some(estimate) = self.estimator.estimate() {
-            let truth = self.agreed_lead(now.raw);
-            let jump = truth - estimate.lead_at(now.raw);
-            if jump.abs() > self.bound(&estimate, now.raw) {
-                self.estimator.shift(jump);
-            }
-        }
-        self.feed_recent();
-        let occasion = if acquisition.after_gap { Occasion::ProvenGap } else { Occasion::Update { counts: true } };
-        self.announce_selection();
-        self.correct(occasion, now);
-    }
-
-    /// Feeds what the active sources have said so far, in the order of time.
-    fn feed_recent(&mut self) {
-        let active = self.selection.active;
-        let is_active = |source: &&Source| active.contains(source.slot);
-        let mut samples: Vec<Sample> =
-            self.sources.iter().filter(is_active).flat_map(Source::recent).map(|m| m.sample).collect();
-        samples.sort_by_key(|sample| sample.at);
-        for sample in &samples {
-            self.estimator.feed(sample, &active.list());
         }
     }
 
@@ -139,8 +59,8 @@ impl Engine {
             self.plan_next(index, Urgency::Calm, now.raw);
             return self.cannot_synchronise(Obstacle::NoRequired);
         }
-        if self.contradicts_itself(index) {
-            return self.distrust_lone(index, now.raw);
+        if self.selection.agreeing.contains(slot) && self.contradicts_estimate(now.raw) {
+            return self.call_vote(index, now.raw);
         }
         self.announce_selection();
         if !self.selection.active.contains(slot) {
@@ -160,7 +80,10 @@ impl Engine {
         };
         self.plan_next(index, urgency, now.raw);
         match outcome {
-            Outcome::Used { .. } => self.correct(Occasion::Update { counts: self.selection.best == Some(slot) }, now),
+            Outcome::Used { .. } => {
+                self.note_backing(now.raw);
+                self.correct(Occasion::Update { counts: self.selection.best == Some(slot) }, now);
+            }
             Outcome::Reacquired => self.reacquired(before, now),
             // A jump is believed when most sources tell of it.
             Outcome::Held => self.consult_all(now.raw),
@@ -173,24 +96,7 @@ impl Engine {
         self.tell(Event::Reacquired(jump));
         // The frequency is in doubt too: a long interval would let the clock stray.
         self.restart_all(now.raw);
-        let is_gap = jump.abs() > GAP_JUMP;
-        self.correct(if is_gap { Occasion::ProvenGap } else { Occasion::Update { counts: false } }, now);
-    }
-
-    /// A single source cannot be outvoted, but its first answers can disagree with each other.
-    fn contradicts_itself(&self, index: usize) -> bool {
-        let source = &self.sources[index];
-        self.selection.voters == 1 && source.tally.accepted <= LONE_SAMPLES && contradiction(source).is_some()
-    }
-
-    fn distrust_lone(&mut self, index: usize, now: Raw) {
-        self.tell(Event::LoneSourceContradicted(self.sources[index].label.clone()));
-        self.sources[index].forget_all_but_last();
-        self.estimator = Estimator::new(self.prior);
-        let first_answer = Some(now);
-        self.phase = Phase::Acquiring(Acquisition { first_answer, distrusts_lone: true, after_gap: false });
-        self.announced.selected = None;
-        self.plan_next(index, Urgency::Contradicted, now);
+        self.correct(Occasion::Update { counts: false }, now);
     }
 
     /// A drift file can be wrong: two samples of one server bound the frequency, whatever the file says.
@@ -230,12 +136,12 @@ impl Engine {
         })
     }
 
-    fn has_required(&self) -> bool {
+    pub(super) fn has_required(&self) -> bool {
         let mut required = self.sources.iter().filter(|source| source.options.require).peekable();
         required.peek().is_none() || required.any(|source| self.selection.agreeing.contains(source.slot))
     }
 
-    fn no_majority(&mut self) {
+    pub(super) fn no_majority(&mut self) {
         let agreeing = self.selection.agreeing.len();
         self.cannot_synchronise(Obstacle::NoMajority { agreeing, voters: self.selection.voters });
     }
@@ -250,7 +156,7 @@ impl Engine {
         self.announced.selected = None;
     }
 
-    fn announce_selection(&mut self) {
+    pub(super) fn announce_selection(&mut self) {
         self.announced.obstacle = None;
         let best = self.selection.best.and_then(|slot| self.sources.iter().find(|source| source.slot == slot));
         let Some(label) = best.map(|source| source.label.clone()) else { return };
@@ -261,9 +167,10 @@ impl Engine {
     }
 
     /// Selects, and tells of sources that have newly fallen out. `fresh` has just answered.
-    fn reselect(&mut self, now: Raw, fresh: Option<Slot>) {
+    pub(super) fn reselect(&mut self, now: Raw, fresh: Option<Slot>) {
         let (candidates, count) = self.candidates(now);
-        let selection = select(&candidates[..count], &self.settings, &mut self.favourite, fresh);
+        let witness_s = self.witness_s(now);
+        let selection = select(&candidates[..count], witness_s, &self.settings, &mut self.favourite, fresh);
         let mut has_dissent = false;
         for index in 0..self.sources.len() {
             let source = &self.sources[index];
@@ -283,9 +190,9 @@ impl Engine {
             };
             let slot = source.slot;
             self.announced.status[slot.index()] = status;
+            has_dissent |= self.selection.agreeing.contains(slot);
             if self.selection.active.contains(slot) && self.phase == Phase::Tracking {
                 self.estimator.exclude(slot);
-                has_dissent = true;
             }
             self.tell(event);
         }
@@ -327,40 +234,25 @@ impl Engine {
     }
 
     /// How fast an old answer loses its worth.
-    fn rate_bound(&self) -> f64 {
+    pub(super) fn rate_bound(&self) -> f64 {
         let sd = self.estimator.estimate().map_or(self.prior.sd, |estimate| estimate.frequency_sd());
         (3.0 * sd).clamp(LEAST_RATE, UNKNOWN_RATE)
     }
 
     /// The middle of what the agreeing sources have in common.
-    fn agreed_lead(&self, now: Raw) -> Lead {
+    pub(super) fn agreed_lead(&self, now: Raw) -> Lead {
+        let (low_s, high_s) = self.agreed_s(now);
+        self.reference_lead(now) + Span::from_secs_f64(0.5 * (low_s + high_s))
+    }
+
+    /// The ends of what they have in common, from the reference lead.
+    pub(super) fn agreed_s(&self, now: Raw) -> (f64, f64) {
         let (candidates, count) = self.candidates(now);
         let agreeing = candidates[..count].iter().filter(|c| self.selection.agreeing.contains(c.slot));
-        let ends = agreeing.fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), c| {
+        agreeing.fold((f64::NEG_INFINITY, f64::INFINITY), |(low, high), c| {
             (low.max(c.centre_s - c.distance_s), high.min(c.centre_s + c.distance_s))
-        });
-        self.reference_lead(now) + Span::from_secs_f64(0.5 * (ends.0 + ends.1))
+        })
     }
-}
-
-fn is_silent(source: &Source) -> bool {
-    source.recent().next().is_none()
-}
-
-/// The first pair of recent answers that cannot both be true, if there is one.
-fn contradiction(source: &Source) -> Option<(Raw, Raw)> {
-    let mut previous: Option<&Measurement> = None;
-    for measurement in source.recent() {
-        if let Some(earlier) = previous {
-            let apart = (measurement.sample.lead - earlier.sample.lead).abs();
-            let drift = (measurement.sample.at - earlier.sample.at).scaled(UNKNOWN_RATE * 5.0);
-            if apart > measurement.bound() + earlier.bound() + drift {
-                return Some((earlier.sample.at, measurement.sample.at));
-            }
-        }
-        previous = Some(measurement);
-    }
-    None
 }
 
 /// What the oldest and the newest recent answer of a source say about the frequency, with hard bounds.

@@ -4,10 +4,12 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `asking` sends requests and takes replies, `believing` decides whom to believe, `steering` moves the clock.
+//! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
+//! not clear, `steering` moves the clock.
 
 mod asking;
 mod believing;
+mod electing;
 mod steering;
 
 use std::collections::VecDeque;
@@ -160,14 +162,23 @@ enum Phase {
     Tracking,
 }
 
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 struct Acquisition {
     /// When the first source answered.
     first_answer: Option<Raw>,
-    /// A gap in time has been proven: stepping is allowed.
-    after_gap: bool,
-    /// A lone source contradicted itself: several answers must agree.
-    distrusts_lone: bool,
+    /// Why there is a vote.
+    cause: Cause,
+}
+
+/// Why there is a vote.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Cause {
+    /// Nothing is known.
+    Start,
+    /// The machine slept.
+    Gap,
+    /// The sources that speak contradict the estimate.
+    Contradiction,
 }
 
 /// A first frequency less certain than this is not worth disproving.
@@ -187,6 +198,7 @@ pub struct Engine {
     selection: Selection,
     favourite: Favourite,
     phase: Phase,
+    backing: electing::Backing,
     discipline: Discipline,
     seen: Raw,
     slept: Span,
@@ -242,7 +254,8 @@ impl Engine {
             prior_is_proven: start.prior.sd > WEAK_PRIOR_SD,
             selection: Selection::empty(),
             favourite: Favourite::default(),
-            phase: Phase::Acquiring(Acquisition::default()),
+            phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
+            backing: electing::Backing::default(),
             seen: now.raw,
             slept: now.slept,
             leap: Leap::None,

@@ -2,11 +2,12 @@
 
 use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occasion};
 use crate::core::drift::DriftRecord;
-use crate::core::engine::{Acquisition, Engine, Floor, Mode, Output, Phase};
+use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
 use crate::core::event::Event;
 use crate::core::settings::LeapMode;
 use crate::core::slew;
+use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::Leap;
 
@@ -14,7 +15,7 @@ use crate::wire::ntp::Leap;
 pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-5;
 
 /// Bound of a normal error, in standard deviations.
-const BOUND_SIGMAS: f64 = 3.0;
+pub(super) const BOUND_SIGMAS: f64 = 3.0;
 
 /// Sleep shorter than this is rounding between two clocks.
 const LEAST_SLEEP: Span = Span::from_millis(100);
@@ -56,6 +57,9 @@ impl Engine {
                 self.announce_error(error);
                 self.emit(Output::Clock(command));
                 if matches!(command, ClockCommand::Step { .. }) {
+                    if occasion != Occasion::ForeignChange {
+                        self.note_step(now.raw);
+                    }
                     let steady = self.discipline.coast(frequency);
                     self.emit(Output::Clock(steady));
                 }
@@ -99,7 +103,7 @@ impl Engine {
     pub(super) fn applied(&mut self, applied: Applied, now: ClockReading) {
         self.discipline.applied(applied, now);
         match applied {
-            Applied::Stepped { by } if self.mode == Mode::Discipline && self.phase == Phase::Tracking => {
+            Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
                 self.tell(Event::Stepped(by));
             }
             Applied::Observed { is_step: true } if !self.announced.step_failed => {
@@ -118,40 +122,32 @@ impl Engine {
             self.tell(Event::Slept(slept));
             self.discipline.accept(*now);
             self.estimator.distrust(PHASE_SD_AFTER_SLEEP_S, FREQUENCY_SD_AFTER_SLEEP);
-            return self.reacquire(now.raw);
+            return self.call_vote_after_gap(now.raw);
         }
         let Some(deviation) = self.discipline.deviation(now).filter(|deviation| deviation.is_foreign) else { return };
         self.tell(Event::ForeignChange(deviation.by));
         self.discipline.accept(*now);
-        if self.phase == Phase::Tracking {
+        if self.has_target() {
             // The estimate does not depend on the system clock: it is as good as before.
-            self.correct(Occasion::ProvenGap, now);
+            self.correct(Occasion::ForeignChange, now);
             for source in &mut self.sources {
                 source.schedule.hurry(now.raw);
             }
         }
     }
 
-    /// Back to the vote: old answers say nothing about the time after a gap.
-    fn reacquire(&mut self, now: Raw) {
-        for source in &mut self.sources {
-            source.forget();
-        }
-        self.phase = Phase::Acquiring(Acquisition { after_gap: true, ..Acquisition::default() });
-        self.announced.selected = None;
-        self.restart_all(now);
-    }
-
     /// Bound on the error of the estimate (design note section 10): the asymmetry of the best path counts in full,
     /// because no protocol can see it.
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-        let nearest = active.filter_map(|source| {
-            let path = self.estimator.path_noise(source.slot)?;
-            Some(0.5 * path.min_delay_s + source.last?.root_bound().secs_f64())
-        });
-        let asymmetry_s = nearest.min_by(f64::total_cmp).unwrap_or(0.0);
-        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now) + asymmetry_s)
+        let asymmetry = active.filter_map(|source| self.hidden_by_path(source)).min().unwrap_or(Span::ZERO);
+        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry
+    }
+
+    /// What the asymmetry of its path and the server's own bound may hide.
+    pub(super) fn hidden_by_path(&self, source: &Source) -> Option<Span> {
+        let path = self.estimator.path_noise(source.slot)?;
+        Some(Span::from_secs_f64(0.5 * path.min_delay_s) + source.last?.root_bound())
     }
 
     fn correct_once(&mut self, error: Span) {
