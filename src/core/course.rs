@@ -150,7 +150,7 @@ impl Leg {
     /// forward: each share `r` works for `1 - r` seconds, nearly.
     fn whole_seconds_s(&self, count: f64) -> f64 {
         let (share, rest) = (self.share, 1.0 - self.share);
-        let squares = (share * self.phase_s).powi(2) / (1.0 - rest * rest);
+        let squares = share * self.phase_s.powi(2) / (2.0 - share);
         let done = |power: f64| 1.0 - libm::pow(rest, power * count);
         self.phase_s * (1.0 - self.frequency) * done(1.0) - squares * done(2.0)
     }
@@ -165,7 +165,7 @@ impl Leg {
     /// [`Leg::whole_seconds_s`] stops at the second order.
     fn slack_s(&self, now: &ClockReading) -> f64 {
         let late = self.carried.abs() + self.share * self.left_s((self.seconds_begun(now) - 1.0).max(0.0)).abs();
-        late + (self.share * self.phase_s.abs()).powi(3) / (1.0 - (1.0 - self.share).powi(3))
+        late + self.share.powi(2) * self.phase_s.abs().powi(3) / 2.0
     }
 }
 

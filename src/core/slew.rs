@@ -64,5 +64,5 @@ pub fn time_constant(decay_s: f64, phase: Span, max_rate: f64) -> u8 {
 
 /// What the kernel takes out of the rest each second.
 pub fn share(time_constant: u8) -> f64 {
-    libm::exp2(2.0 + f64::from(time_constant)).recip()
+    libm::exp2(2.0 + f64::from(time_constant.min(MAX_TIME_CONSTANT))).recip()
 }
