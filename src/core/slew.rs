@@ -52,17 +52,41 @@ pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) 
 /// part would be small, the kernel's largest phase and a longer time constant need fewer wake-ups.
 pub fn largest_phase(max_rate: f64) -> Span {
     let part = Span::from_secs_f64(SHORTEST_DECAY_S * max_rate);
-    if part < MAX_PHASE.half() { MAX_PHASE } else { part.min(MAX_PHASE) }
+    let stretched = if part < MAX_PHASE.half() { part.times(1 << MAX_TIME_CONSTANT) } else { part };
+    stretched.min(MAX_PHASE)
 }
 
 /// The kernel's time constant nearest to a decay time, but long enough for `phase` to stay below `max_rate`.
 pub fn time_constant(decay_s: f64, phase: Span, max_rate: f64) -> u8 {
     let wanted = libm::log2(decay_s / SHORTEST_DECAY_S).round();
-    let fastest = libm::log2(phase.secs_f64().abs() / (SHORTEST_DECAY_S * max_rate)).ceil();
+    // Rounding must not make a phase that just fits take twice as long.
+    let fastest = (libm::log2(phase.secs_f64().abs() / (SHORTEST_DECAY_S * max_rate)) - 1e-6).ceil();
     wanted.max(fastest).clamp(0.0, f64::from(MAX_TIME_CONSTANT)) as u8
 }
 
 /// What the kernel takes out of the rest each second.
 pub fn share(time_constant: u8) -> f64 {
     libm::exp2(2.0 + f64::from(time_constant.min(MAX_TIME_CONSTANT))).recip()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_part_goes_at_the_largest_rate() {
+        for max_rate in [1e-6, 1e-3, 0.03, 0.08, 0.083_333, 0.1] {
+            let part = largest_phase(max_rate);
+            let rate = part.secs_f64() * share(time_constant(0.0, part, max_rate));
+            assert!(rate < max_rate * 1.001, "{rate} at {max_rate}");
+            assert!(rate > 0.5 * max_rate, "{rate} at {max_rate}");
+        }
+    }
+
+    #[test]
+    fn decay_times_double_with_the_time_constant() {
+        let of = |decay_s| time_constant(decay_s, Span::from_nanos(1000), 0.08);
+        assert_eq!([0.1, 4.0, 8.0, 512.0, 1e9].map(of), [0, 0, 1, 7, 10]);
+        assert_eq!(of(f64::NAN), 0);
+    }
 }
