@@ -31,7 +31,7 @@ const HISTORY: f64 = 3.0;
 /// Nobody wants to wait longer.
 const LONGEST_DECAY_S: f64 = 512.0;
 
-/// An error of this many standard deviations is no noise, and is taken out faster in proportion.
+/// An error of more standard deviations is no noise, and is taken out faster by the square of the excess.
 const LARGE_ERROR: f64 = 5.0;
 
 /// The decay time for `error` in seconds, if the next sample comes after `news`.
@@ -43,7 +43,8 @@ pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) 
     let memory_s = steady_s.min(HISTORY * (covariance / of_frequency + news_s));
     let straying = news_s / memory_s;
     let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).min(LONGEST_DECAY_S);
-    calm_s * (LARGE_ERROR * estimate.offset_variance(news_s).sqrt() / error.secs_f64().abs()).min(1.0)
+    let excess = error.secs_f64().abs() / (LARGE_ERROR * estimate.offset_variance(news_s).sqrt());
+    calm_s / excess.max(1.0).powi(2)
 }
 
 /// The largest part of an error to hand to the kernel at once, below `max_rate`.

@@ -51,7 +51,9 @@ impl Engine {
         }
         self.vote_on_leap(&estimate, now.raw);
         let frequency = self.believable_frequency(&estimate);
-        let decay_s = self.decay_s(&estimate, error);
+        // What somebody else did, or a sleep, is no noise.
+        let is_update = matches!(occasion, Occasion::Update { .. });
+        let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
                 self.announce_error(error);
