@@ -5,7 +5,7 @@
 //! timeprobe now     --epoch-ns N [--ppm X]                       error= and truth= at this moment
 //! timeprobe raw                                                  the raw counter in seconds
 //! timeprobe watch   --epoch-ns N [--ppm X] --for SPAN [--every SPAN]   lines "raw-seconds error"
-//! timeprobe summary [--within SPAN] [--from S] [--to S] < lines  good_after, first, last, min, max, mean, rms, rate_ppm, rms_rate_ppb
+//! timeprobe summary [--within SPAN] [--from S] [--to S] < lines  good_after, first, last, min, max, mean, sd, rms, rate_ppm, rms_rate_ppb
 //! timeprobe kernel                                               what adjtimex(2) tells, read-only
 //! ```
 //! Errors are clock minus truth in seconds: positive means the clock is fast. `--from` and `--to` are readings of the raw
@@ -147,7 +147,8 @@ fn summary(options: &Options) -> Result<(), String> {
     println!("samples={}\nfirst={:.9}\nlast={:.9}", points.len(), first.1, last.1);
     println!("min={:.9}", points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min));
     println!("max={:.9}", points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max));
-    println!("mean={:.9}", points.iter().map(|p| p.1).sum::<f64>() / count);
+    let mean = points.iter().map(|p| p.1).sum::<f64>() / count;
+    println!("mean={mean:.9}\nsd={:.9}", (rms * rms - mean * mean).max(0.0).sqrt());
     println!("rms={rms:.9}\nrate_ppm={:.4}\nrms_rate_ppb={:.1}", slope(&points) * 1e6, rms_rate(&points) * 1e9);
     Ok(())
 }

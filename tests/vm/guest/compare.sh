@@ -7,8 +7,8 @@ maxpoll=$(word maxpoll)
 polls="minpoll 4${maxpoll:+ maxpoll $maxpoll}"
 others=chronyd
 [ "$client" != chronyd ] || others=
-row() { printf '%-8s %10s %12s %10s %16s %17s %13s\n' "$@"; }
-row client 'rms (us)' 'largest (us)' 'mean (us)' 'rms freq. (ppb)' 'requests/h: half' 'from start' >/tmp/table
+row() { printf '%-8s %10s %12s %10s %10s %16s %17s %13s\n' "$@"; }
+row client 'rms (us)' 'largest (us)' 'mean (us)' 'sd (us)' 'rms freq. (ppb)' 'requests/h: half' 'from start' >/tmp/table
 for name in "$client" $others; do
     (
         write_conf
@@ -22,7 +22,7 @@ for name in "$client" $others; do
         high=$(value max /tmp/summary)
         micros() { printf '%.1f' "$(calc "($1) * 1e6")"; }
         row "$name" "$(micros "$(value rms /tmp/summary)")" "$(micros "-($low) > $high ? -($low) : $high")" \
-            "$(micros "$(value mean /tmp/summary)")" "$(value rms_rate_ppb /tmp/summary)" \
+            "$(micros "$(value mean /tmp/summary)")" "$(micros "$(value sd /tmp/summary)")" "$(value rms_rate_ppb /tmp/summary)" \
             "$(calc "($(requests) - $(cat /tmp/half)) * 120 / $minutes")" "$(calc "$(requests) * 60 / $minutes")" >>/tmp/table
         client_log "$name"
         stop_everything
