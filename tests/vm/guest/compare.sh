@@ -12,8 +12,12 @@ row client 'rms (us)' 'largest (us)' 'mean (us)' 'sd (us)' 'rms freq. (ppb)' 're
 for name in "$client" $others; do
     (
         write_conf
-        start_servers 127.0.0.1:123 delay=10ms jitter=0.5ms 127.0.0.2:123 delay=10ms jitter=0.5ms \
-            127.0.0.3:123 delay=10ms jitter=0.5ms 127.0.0.4:123 delay=10ms jitter=0.5ms
+        words=
+        for address in 127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4; do
+            words="$words $address:123 $way jitter=0.5ms"
+        done
+        # shellcheck disable=SC2086
+        start_servers $words
         (sleep $((minutes * 30)) && requests >/tmp/half) &
         settle "$name" -4h $((minutes * 60))
         timeprobe summary --from "$(calc "$started + $minutes * 30")" </tmp/probe >/tmp/summary
