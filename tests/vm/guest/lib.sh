@@ -16,9 +16,8 @@ calc() { awk "BEGIN { printf \"%.9g\", ($1) }"; }
 holds() { [ "$(calc "($1) ? 1 : 0")" = 1 ]; }
 size() { echo "${1#-}"; }
 
-# 10 ms each way for comparisons. Emulated servers are woken some 0.29 ms after a request has arrived (twice the mean error
-# that the scenario path shows without this), and that counts as their way.
-way='delay=10ms forward=9.71ms'
+# The comparison's servers: 10 ms each way.
+way='delay=10ms'
 
 # start_servers WORD... : the four servers' usual description, or the given one.
 start_servers() {
