@@ -1,15 +1,16 @@
 //! NTP servers with a time of their own, for tests and trials.
 //!
 //! ```text
-//! testserver --epoch-ns N [--ppm X] [--count] SERVER...
+//! testserver --epoch-ns N [--ppm X] [--count] [--realtime] SERVER...
 //! SERVER = ADDRESS:PORT [WORD...]
 //! ```
 //! Each address begins a server; the words after it describe that server:
 //! `honest`, `dead`, `lie=3600s`, `kiss=RATE:4` (four answers, then kisses), `delay=10ms` (each way), `jitter=0.5ms` (mean,
 //! each way), `forward=`, `back=` (one way), `turnaround=1s`, `stratum=2`, `leap=1`, `refid=GPS`, `root-delay=`,
 //! `root-dispersion=`. It prints one line when all sockets are open and serves until it is killed; with `--count` it
-//! prints a server's counts whenever they have changed.
+//! prints a server's counts whenever they have changed; with `--realtime` it is scheduled before ordinary programs.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+#![allow(unsafe_code)]
 
 mod args;
 
@@ -29,10 +30,14 @@ struct Options {
     truth: Truth,
     specs: Vec<ServerSpec>,
     count: bool,
+    realtime: bool,
 }
 
 fn run() -> Result<(), String> {
     let options = command_line().map_err(|e| e.to_string())?;
+    if options.realtime {
+        become_realtime()?;
+    }
     let servers = Servers::start(options.truth, options.specs).map_err(|e| e.to_string())?;
     let addresses: Vec<String> = servers.addresses().iter().map(SocketAddr::to_string).collect();
     println!("serving on {}", addresses.join(" "));
@@ -50,7 +55,7 @@ fn run() -> Result<(), String> {
 }
 
 fn command_line() -> Result<Options, lexopt::Error> {
-    let (mut epoch_ns, mut ppm, mut count) = (None, 0.0, false);
+    let (mut epoch_ns, mut ppm, mut count, mut realtime) = (None, 0.0, false, false);
     let mut specs: Vec<ServerSpec> = Vec::new();
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
@@ -58,6 +63,7 @@ fn command_line() -> Result<Options, lexopt::Error> {
             Long("epoch-ns") => epoch_ns = Some(parser.value()?.parse()?),
             Long("ppm") => ppm = parser.value()?.parse()?,
             Long("count") => count = true,
+            Long("realtime") => realtime = true,
             Value(word) => {
                 let word = word.string()?;
                 match (word.parse::<SocketAddr>(), specs.last_mut()) {
@@ -72,7 +78,17 @@ fn command_line() -> Result<Options, lexopt::Error> {
     if specs.is_empty() {
         return Err("no server given: ADDRESS:PORT [WORD...]".into());
     }
-    Ok(Options { truth: args::truth(epoch_ns, ppm)?, specs, count })
+    Ok(Options { truth: args::truth(epoch_ns, ppm)?, specs, count, realtime })
+}
+
+/// The threads started from now on run before ordinary ones.
+fn become_realtime() -> Result<(), String> {
+    let priority = libc::sched_param { sched_priority: 50 };
+    // SAFETY: the pointer is to a live `sched_param`, and 0 is the calling thread.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) } {
+        0 => Ok(()),
+        _ => Err(format!("sched_setscheduler: {}", std::io::Error::last_os_error())),
+    }
 }
 
 /// Changes a server by one word of its description.

@@ -5,7 +5,7 @@
 //! timeprobe now     --epoch-ns N [--ppm X]                       error= and truth= at this moment
 //! timeprobe raw                                                  the raw counter in seconds
 //! timeprobe watch   --epoch-ns N [--ppm X] --for SPAN [--every SPAN]   lines "raw-seconds error"
-//! timeprobe summary [--within SPAN] [--from S] [--to S] < lines  good_after, first, last, min, max, rms, rate_ppm
+//! timeprobe summary [--within SPAN] [--from S] [--to S] < lines  good_after, first, last, min, max, mean, sd, rms, rate_ppm, rms_rate_ppb
 //! timeprobe kernel                                               what adjtimex(2) tells, read-only
 //! ```
 //! Errors are clock minus truth in seconds: positive means the clock is fast. `--from` and `--to` are readings of the raw
@@ -147,8 +147,26 @@ fn summary(options: &Options) -> Result<(), String> {
     println!("samples={}\nfirst={:.9}\nlast={:.9}", points.len(), first.1, last.1);
     println!("min={:.9}", points.iter().map(|p| p.1).fold(f64::INFINITY, f64::min));
     println!("max={:.9}", points.iter().map(|p| p.1).fold(f64::NEG_INFINITY, f64::max));
-    println!("rms={rms:.9}\nrate_ppm={:.4}", slope(&points) * 1e6);
+    let mean = points.iter().map(|p| p.1).sum::<f64>() / count;
+    println!("mean={mean:.9}\nsd={:.9}", (rms * rms - mean * mean).max(0.0).sqrt());
+    println!("rms={rms:.9}\nrate_ppm={:.4}\nrms_rate_ppb={:.1}", slope(&points) * 1e6, rms_rate(&points) * 1e9);
     Ok(())
+}
+
+/// Root mean square of the rates over stretches of a second: how evenly the clock runs.
+fn rms_rate(points: &[(f64, f64)]) -> f64 {
+    const STRETCH_S: f64 = 1.0;
+    let Some(&first) = points.first() else { return f64::NAN };
+    let (mut begun, mut sum, mut count) = (first, 0.0, 0.0);
+    for &point in points {
+        let lasted_s = point.0 - begun.0;
+        if lasted_s >= STRETCH_S {
+            sum += ((point.1 - begun.1) / lasted_s).powi(2);
+            count += 1.0;
+            begun = point;
+        }
+    }
+    f64::sqrt(sum / count)
 }
 
 /// Slope of the least-squares line: how fast the clock gains on the truth.

@@ -16,6 +16,9 @@ calc() { awk "BEGIN { printf \"%.9g\", ($1) }"; }
 holds() { [ "$(calc "($1) ? 1 : 0")" = 1 ]; }
 size() { echo "${1#-}"; }
 
+# The comparison's servers: 10 ms each way.
+way='delay=10ms'
+
 # start_servers WORD... : the four servers' usual description, or the given one.
 start_servers() {
     if [ $# -eq 0 ]; then
@@ -23,16 +26,19 @@ start_servers() {
             127.0.0.3:123 delay=9ms jitter=0.5ms 127.0.0.4:123 delay=15ms jitter=0.5ms '[::1]:123' delay=10ms
     fi
     # shellcheck disable=SC2086
-    testserver $truth "$@" >/tmp/servers &
+    testserver $truth --count --realtime "$@" >/tmp/servers &
     servers=$!
     until grep -q serving /tmp/servers; do sleep 0.05; done
 }
+
+# requests: how many all servers together were asked so far.
+requests() { awk '{ split($2, word, "="); n[$1] = word[2] } END { for (server in n) sum += n[server]; print sum + 0 }' /tmp/servers; }
 
 # write_conf [LINE...]: the configuration all clients get, plus more lines.
 write_conf() {
     rm -rf /tmp/client && mkdir -p /tmp/client
     for address in 127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4; do
-        echo "server $address iburst minpoll 4 maxpoll 4"
+        echo "server $address iburst ${polls:-minpoll 4 maxpoll 4}"
     done >/tmp/client/conf
     printf '%s\n' 'makestep 1 3' rtcsync "driftfile ${drift:-/tmp/client/drift}" "$@" >>/tmp/client/conf
     mkdir -p /etc/systemd
