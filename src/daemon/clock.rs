@@ -38,6 +38,8 @@ pub struct ObservedClock {
 struct Reader {
     slept: Span,
     last: ClockReading,
+    /// When the clock was last stepped by us, and by how much: packets may wait that were stamped before.
+    stepped: Option<(Raw, Span)>,
 }
 
 impl KernelClock {
@@ -77,6 +79,9 @@ impl Clock for KernelClock {
         match self.try_apply(command) {
             Ok(applied) => {
                 self.last_error = None;
+                if let Applied::Stepped { by } = applied {
+                    self.reader.stepped = Some((self.reader.read().raw, by));
+                }
                 applied
             }
             Err(failure) => {
@@ -110,7 +115,7 @@ impl Clock for ObservedClock {
 impl Reader {
     fn new() -> Self {
         let last = clock::read();
-        let mut reader = Reader { slept: last.slept, last };
+        let mut reader = Reader { slept: last.slept, last, stepped: None };
         reader.read();
         reader
     }
@@ -125,7 +130,11 @@ impl Reader {
     }
 
     fn raw_of(&self, stamp: Utc) -> Raw {
-        self.last.raw + (stamp - self.last.utc)
+        let at = self.last.raw + (stamp - self.last.utc);
+        match self.stepped {
+            Some((when, by)) if !(when..=self.last.raw).contains(&at) => at + by,
+            _ => at,
+        }
     }
 }
 
@@ -158,5 +167,26 @@ fn status(report: &ClockReport) -> Status {
             Leap::Insert => clock::Leap::Insert,
             Leap::Delete => clock::Leap::Delete,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_stamped_before_a_step_are_placed_right() {
+        let hour = Span::from_secs(3600);
+        for by in [hour, Span::ZERO - hour] {
+            let (stepped_at, now) = (Raw::from_nanos(1000), Raw::from_nanos(5000));
+            let before_step = Utc::from_secs(2_000_000_000);
+            let utc = before_step + (now - stepped_at) + by;
+            let last = ClockReading { raw: now, utc, width: Span::ZERO, slept: Span::ZERO };
+            let reader = Reader { slept: Span::ZERO, last, stepped: Some((stepped_at, by)) };
+            let stamp_after = last.utc - Span::from_nanos(1500);
+            let stamp_before = before_step - Span::from_nanos(400);
+            assert_eq!(reader.raw_of(stamp_after), Raw::from_nanos(3500));
+            assert_eq!(reader.raw_of(stamp_before), Raw::from_nanos(600));
+        }
     }
 }

@@ -89,19 +89,18 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         gives_up,
         buffer: [0; MAX_LEN + 4],
         ready: Vec::with_capacity(8),
+        deadline: None,
+        ending: None,
     };
     turner.feed(What::Wake);
-    loop {
-        let (deadline, ending) = turner.drain();
-        if let Some(ending) = ending {
-            turner.leave();
-            return Ok(ending);
+    let ending = loop {
+        if let Some(ending) = turner.ending {
+            break ending;
         }
-        if let Some(ending) = turner.wait(deadline)? {
-            turner.leave();
-            return Ok(ending);
-        }
-    }
+        turner.wait()?;
+    };
+    turner.leave();
+    Ok(ending)
 }
 
 struct Loop<'a> {
@@ -112,17 +111,26 @@ struct Loop<'a> {
     gives_up: Option<Raw>,
     buffer: Buffer,
     ready: Vec<ExchangeId>,
+    deadline: Option<Raw>,
+    ending: Option<Ending>,
 }
 
 impl Loop<'_> {
+    /// Tells the engine what happened, and carries out what it says: before it hears of anything else, for a step would
+    /// be made twice.
     fn feed(&mut self, what: What<'_>) {
+        self.tell(what);
+        self.drain();
+    }
+
+    fn tell(&mut self, what: What<'_>) {
         let now = self.world.clock.read();
         self.engine.handle_input(Input { now, what });
     }
 
-    /// Carries out everything the engine wants; returns when it wants to be woken.
-    fn drain(&mut self) -> (Option<Raw>, Option<Ending>) {
-        loop {
+    /// Carries out everything the engine wants, until it wants to be woken.
+    fn drain(&mut self) {
+        while self.ending.is_none() {
             match self.engine.poll_output() {
                 Output::Send { exchange, to, packet } => {
                     let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
@@ -132,20 +140,21 @@ impl Loop<'_> {
                             What::Unreachable { exchange, never_left: true }
                         }
                     };
-                    self.feed(what);
+                    self.tell(what);
                 }
                 Output::Close(exchange) => self.world.exchanges.close(exchange),
                 Output::Resolve { association } => self.resolve(association),
                 Output::Clock(command) => {
                     let applied = self.world.clock.apply(command);
-                    self.feed(What::Applied(applied));
+                    self.tell(What::Applied(applied));
                 }
                 Output::Save(record) => self.save(&record),
                 Output::Event(event) => self.world.observer.event(&event),
-                Output::Finish { success } => return (None, Some(Ending::Finished { success })),
+                Output::Finish { success } => self.ending = Some(Ending::Finished { success }),
                 Output::Timeout { at, why } => {
                     debug!("Waiting for {why}");
-                    return (at, None);
+                    self.deadline = at;
+                    return;
                 }
             }
         }
@@ -163,16 +172,18 @@ impl Loop<'_> {
     }
 
     /// Sleeps until something happens, and feeds it.
-    fn wait(&mut self, deadline: Option<Raw>) -> io::Result<Option<Ending>> {
+    fn wait(&mut self) -> io::Result<()> {
         let now = self.world.clock.read().raw;
         if self.gives_up.is_some_and(|at| at <= now) {
             info!("Timeout reached");
-            return Ok(Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() }));
+            self.ending = Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() });
+            return Ok(());
         }
-        let earliest = [deadline, self.gives_up].into_iter().flatten().min();
+        let earliest = [self.deadline, self.gives_up].into_iter().flatten().min();
         let awake = self.sleep(earliest.map(|at| at - now))?;
         if awake.signal && self.signalled() {
-            return Ok(Some(Ending::Signal));
+            self.ending = Some(Ending::Signal);
+            return Ok(());
         }
         if awake.clock_set && self.world.watch.as_ref().is_some_and(ClockWatch::was_set) {
             debug!("The clock was set");
@@ -186,7 +197,7 @@ impl Loop<'_> {
         if self.ready.is_empty() {
             self.feed(What::Wake);
         }
-        Ok(None)
+        Ok(())
     }
 
     fn signalled(&mut self) -> bool {
@@ -207,6 +218,7 @@ impl Loop<'_> {
                     Arrival::Unreachable => What::Unreachable { exchange, never_left: false },
                 };
                 self.engine.handle_input(Input { now, what });
+                self.drain();
             }
         }
     }

@@ -6,12 +6,12 @@
 #![allow(clippy::unnecessary_cast)]
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use libc::{c_int, c_uint};
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::stamp::find_stamp;
 use crate::time::Utc;
@@ -168,6 +168,20 @@ fn set_option(socket: &Socket, option: c_int, value: c_uint) -> bool {
     unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), len) == 0 }
 }
 
+/// Asks the kernel to stamp what a server's socket receives; `false` if it cannot.
+pub fn stamp_received(socket: &UdpSocket) -> bool {
+    set_option(&SockRef::from(socket), libc::SO_TIMESTAMPNS, 1)
+}
+
+/// One datagram of a non-blocking server's socket, and who sent it.
+///
+/// # Errors
+/// `WouldBlock` if there is none; those of recvmsg(2).
+pub fn receive_from(socket: &UdpSocket, buffer: &mut [u8]) -> io::Result<(Received, SocketAddr)> {
+    let (_, from) = socket.peek_from(&mut [])?;
+    Ok((receive_message(&SockRef::from(socket), buffer, 0)?, from))
+}
+
 /// recvmsg(2) without an address: fills the buffer and finds the stamp among the control messages.
 fn receive_message(socket: &Socket, buffer: &mut [u8], flags: c_int) -> io::Result<Received> {
     let mut control = [0u8; CONTROL_LEN];
@@ -200,7 +214,6 @@ fn retry_raw(mut call: impl FnMut() -> isize) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 

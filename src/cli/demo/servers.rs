@@ -19,6 +19,7 @@ use nix::time::{ClockId, clock_gettime};
 
 pub use super::spec::{Behaviour, Path, ServerSpec, Truth};
 use super::spec::{PACKET, client_request};
+use crate::sys::{clock, udp};
 use crate::time::{NANOS_PER_SEC, Raw, Span};
 
 /// How often something happened at one server.
@@ -76,6 +77,7 @@ impl Servers {
             let socket = UdpSocket::bind(spec.listen)
                 .map_err(|e| io::Error::new(e.kind(), format!("cannot listen on {}: {e}", spec.listen)))?;
             socket.set_nonblocking(true)?;
+            udp::stamp_received(&socket);
             posts.push(Post { spec, socket, counters: Arc::new(Counters::default()) });
         }
         let addresses = posts.iter().map(|p| p.socket.local_addr()).collect::<io::Result<_>>()?;
@@ -135,6 +137,9 @@ struct Desk {
 /// How late poll(2) may wake without delaying a reply: three times what we have seen on an idle machine.
 const WAKE_UP: Span = Span::from_nanos(500_000);
 
+/// A request that seems to have waited longer for this thread was stamped before somebody set the clock.
+const LONGEST_WAIT: Span = Span::from_millis(100);
+
 impl Desk {
     fn serve(mut self) {
         while self.wait() {
@@ -169,9 +174,12 @@ impl Desk {
         let post = &self.posts[index];
         let mut buffer = [0; PACKET + 1];
         // Any error but "nothing there" is a late ICMP message of an earlier reply: the next poll tells.
-        while let Ok((length, from)) = post.socket.recv_from(&mut buffer) {
-            let arrived = raw_now();
-            let Some(request) = client_request(&buffer[..length]) else {
+        while let Ok((received, from)) = udp::receive_from(&post.socket, &mut buffer) {
+            // Not when this thread woke up: the forward path would be longer by that, and the backward path would not.
+            let now = clock::read();
+            let lain = received.stamp.map_or(Span::ZERO, |stamp| now.utc - stamp);
+            let arrived = if (Span::ZERO..LONGEST_WAIT).contains(&lain) { now.raw - lain } else { now.raw };
+            let Some(request) = client_request(&buffer[..received.len]) else {
                 post.counters.refused.fetch_add(1, Ordering::Relaxed);
                 continue;
             };
