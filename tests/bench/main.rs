@@ -10,7 +10,9 @@ mod report;
 mod scenarios;
 mod schedule;
 mod score;
+mod table;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -22,14 +24,24 @@ cargo bench --bench accuracy -- [OPTION]...
   --seeds FIRST-END   run these seeds, without END (0-20)
   --only NAME,NAME    run these scenarios
   --jobs N            on so many cores (all)
+  --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
   --scenario-list     name the scenarios and what they are";
+
+/// What to do.
+struct Task {
+    plan: Plan,
+    writes: bool,
+}
 
 fn main() -> ExitCode {
     match options() {
-        Ok(Some(plan)) => {
-            table(&plan);
-            ExitCode::SUCCESS
-        }
+        Ok(Some(task)) => match perform(&task) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
         Ok(None) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}\n{USAGE}");
@@ -39,9 +51,10 @@ fn main() -> ExitCode {
 }
 
 /// `None` if everything wanted has been said.
-fn options() -> Result<Option<Plan>, lexopt::Error> {
+fn options() -> Result<Option<Task>, lexopt::Error> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: 0..20, jobs };
+    let mut plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: table::SEEDS, jobs };
+    let mut writes = false;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -49,6 +62,7 @@ fn options() -> Result<Option<Plan>, lexopt::Error> {
             Long("seeds") => plan.seeds = arguments.value()?.parse_with(seeds)?,
             Long("jobs") => plan.jobs = arguments.value()?.parse::<usize>()?.max(1),
             Long("only") => plan.cases = arguments.value()?.parse_with(chosen)?,
+            Long("write") => writes = true,
             Long("scenario-list") => {
                 scenarios::SCENARIOS.iter().for_each(|case| println!("{:15} {}", case.name, case.about));
                 return Ok(None);
@@ -60,7 +74,10 @@ fn options() -> Result<Option<Plan>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    Ok(Some(plan))
+    if writes && (plan.seeds != table::SEEDS || plan.cases.len() != scenarios::SCENARIOS.len()) {
+        return Err("--write needs all scenarios and the committed seeds".into());
+    }
+    Ok(Some(Task { plan, writes }))
 }
 
 fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
@@ -78,22 +95,38 @@ fn chosen(names: &str) -> Result<Vec<&'static case::Case>, String> {
     names.split(',').map(find).collect()
 }
 
-fn table(plan: &Plan) {
+fn perform(task: &Task) -> std::io::Result<()> {
+    let plan = &task.plan;
     let begun = Instant::now();
-    let summaries = plan.run();
+    let results: Vec<_> = plan.cases.iter().copied().zip(plan.run()).collect();
     let took_s = begun.elapsed().as_secs_f64();
     println!("{}", report::HEADING);
-    for (case, summary) in plan.cases.iter().zip(&summaries) {
+    for (case, summary) in &results {
         println!("{}", report::line(case, summary));
     }
-    let seeds = plan.seeds.end - plan.seeds.start;
-    let simulated_s = plan.cases.iter().map(|case| case.length_s).sum::<f64>() * seeds as f64;
-    println!(
-        "seeds {}-{}; {:.1} million simulated seconds in {took_s:.1} s on {} cores: {:.1} thousand per ms",
-        plan.seeds.start,
-        plan.seeds.end,
-        simulated_s * 1e-6,
-        plan.jobs,
-        simulated_s * 1e-6 / took_s,
-    );
+    println!("{}", report::speed(plan, took_s));
+    if plan.seeds == table::SEEDS {
+        for (case, summary) in &results {
+            table::changes(case, summary, table::COMMITTED).iter().for_each(|change| println!("{change}"));
+        }
+    }
+    if task.writes {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(home.join("tests/bench/table.txt"), table::text(&results))?;
+        renew(&home.join("docs/benchmarks.md"), &table::markdown(&results))?;
+    }
+    Ok(())
+}
+
+const BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --write -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// Replaces what stands between two marks of a document.
+fn renew(document: &Path, with: &str) -> std::io::Result<()> {
+    let text = std::fs::read_to_string(document)?;
+    let marks = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let Some((before, after)) = marks else {
+        return Err(std::io::Error::other(format!("{}: no marks", document.display())));
+    };
+    std::fs::write(document, format!("{before}{BEGIN}{with}{END}{after}"))
 }

@@ -208,7 +208,7 @@ pub(crate) const SCENARIOS: &[Case] = &[
     Case {
         name: "pool-bias",
         about: "four paths with asymmetries worth +-1 and +-0.5 ms",
-        path_bias_s: &[1.0 * MS, -1.0 * MS, 0.5 * MS, -0.5 * MS],
+        path_bias_s: &[MS, -MS, 0.5 * MS, -0.5 * MS],
         limit_us: 155.0,
         chronyd: chronyd(710.0, 1090.0, 85.0, 23.5),
         ..POOL
@@ -282,7 +282,7 @@ pub(crate) const SCENARIOS: &[Case] = &[
     Case {
         name: "fstep-back",
         about: "the frequency steps by 1 ppm at 22,000 s and back at 30,000 s",
-        frequency_steps: &[(22_000.0, 1.0 * PPM), (30_000.0, -1.0 * PPM)],
+        frequency_steps: &[(22_000.0, PPM), (30_000.0, -PPM)],
         ..WAN
     },
     Case {
