@@ -6,13 +6,15 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark may look at the clock")]
 
 mod case;
+mod plots;
 mod report;
 mod scenarios;
 mod schedule;
 mod score;
 mod table;
 
-use std::path::Path;
+use std::error::Error;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -25,12 +27,14 @@ cargo bench --bench accuracy -- [OPTION]...
   --only NAME,NAME    run these scenarios
   --jobs N            on so many cores (all)
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
+  --svg DIRECTORY     draw pictures (docs/img has those of the committed table)
   --scenario-list     name the scenarios and what they are";
 
 /// What to do.
 struct Task {
     plan: Plan,
     writes: bool,
+    pictures: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -55,6 +59,7 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: table::SEEDS, jobs };
     let mut writes = false;
+    let mut pictures = None;
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -63,6 +68,7 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             Long("jobs") => plan.jobs = arguments.value()?.parse::<usize>()?.max(1),
             Long("only") => plan.cases = arguments.value()?.parse_with(chosen)?,
             Long("write") => writes = true,
+            Long("svg") => pictures = Some(PathBuf::from(arguments.value()?)),
             Long("scenario-list") => {
                 scenarios::SCENARIOS.iter().for_each(|case| println!("{:15} {}", case.name, case.about));
                 return Ok(None);
@@ -77,7 +83,7 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
     if writes && (plan.seeds != table::SEEDS || plan.cases.len() != scenarios::SCENARIOS.len()) {
         return Err("--write needs all scenarios and the committed seeds".into());
     }
-    Ok(Some(Task { plan, writes }))
+    Ok(Some(Task { plan, writes, pictures }))
 }
 
 fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
@@ -95,7 +101,7 @@ fn chosen(names: &str) -> Result<Vec<&'static case::Case>, String> {
     names.split(',').map(find).collect()
 }
 
-fn perform(task: &Task) -> std::io::Result<()> {
+fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
     let plan = &task.plan;
     let begun = Instant::now();
     let results: Vec<_> = plan.cases.iter().copied().zip(plan.run()).collect();
@@ -114,6 +120,10 @@ fn perform(task: &Task) -> std::io::Result<()> {
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
         std::fs::write(home.join("tests/bench/table.txt"), table::text(&results))?;
         renew(&home.join("docs/benchmarks.md"), &table::markdown(&results))?;
+    }
+    if let Some(directory) = &task.pictures {
+        // Cargo runs a benchmark in the package's directory.
+        plots::write(directory, &results)?;
     }
     Ok(())
 }
