@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark may look at the clock")]
 
 mod case;
+#[path = "../ideal/mod.rs"]
+mod ideal;
 mod plots;
 mod report;
 mod scenarios;
@@ -27,14 +29,18 @@ cargo bench --bench accuracy -- [OPTION]...
   --only NAME,NAME    run these scenarios
   --jobs N            on so many cores (all)
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
+  --ideal             the estimator alone, in a world without clocks and packets (docs/estimator.md)
   --svg DIRECTORY     draw pictures (docs/img has those of the committed table)
   --scenario-list     name the scenarios and what they are";
 
 /// What to do.
 struct Task {
     plan: Plan,
+    /// Names of scenarios, with commas; all if empty.
+    only: String,
     writes: bool,
     pictures: Option<PathBuf>,
+    ideal: bool,
 }
 
 fn main() -> ExitCode {
@@ -57,18 +63,18 @@ fn main() -> ExitCode {
 /// `None` if everything wanted has been said.
 fn options() -> Result<Option<Task>, lexopt::Error> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: table::SEEDS, jobs };
-    let mut writes = false;
-    let mut pictures = None;
+    let plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: table::SEEDS, jobs };
+    let mut task = Task { plan, only: String::new(), writes: false, pictures: None, ideal: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("bench") => {} // Cargo's own.
-            Long("seeds") => plan.seeds = arguments.value()?.parse_with(seeds)?,
-            Long("jobs") => plan.jobs = arguments.value()?.parse::<usize>()?.max(1),
-            Long("only") => plan.cases = arguments.value()?.parse_with(chosen)?,
-            Long("write") => writes = true,
-            Long("svg") => pictures = Some(PathBuf::from(arguments.value()?)),
+            Long("seeds") => task.plan.seeds = arguments.value()?.parse_with(seeds)?,
+            Long("jobs") => task.plan.jobs = arguments.value()?.parse::<usize>()?.max(1),
+            Long("only") => task.only = arguments.value()?.string()?,
+            Long("ideal") => task.ideal = true,
+            Long("write") => task.writes = true,
+            Long("svg") => task.pictures = Some(PathBuf::from(arguments.value()?)),
             Long("scenario-list") => {
                 scenarios::SCENARIOS.iter().for_each(|case| println!("{:15} {}", case.name, case.about));
                 return Ok(None);
@@ -80,10 +86,14 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             other => return Err(other.unexpected()),
         }
     }
-    if writes && (plan.seeds != table::SEEDS || plan.cases.len() != scenarios::SCENARIOS.len()) {
+    if !task.ideal && !task.only.is_empty() {
+        task.plan.cases = chosen(&task.only)?;
+    }
+    let plan = &task.plan;
+    if task.writes && (plan.seeds != table::SEEDS || plan.cases.len() != scenarios::SCENARIOS.len()) {
         return Err("--write needs all scenarios and the committed seeds".into());
     }
-    Ok(Some(Task { plan, writes, pictures }))
+    Ok(Some(task))
 }
 
 fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
@@ -103,6 +113,11 @@ fn chosen(names: &str) -> Result<Vec<&'static case::Case>, String> {
 
 fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
     let plan = &task.plan;
+    if task.ideal {
+        let only: Vec<&str> = task.only.split(',').filter(|name| !name.is_empty()).collect();
+        ideal::table::print(plan.seeds.clone(), &only);
+        return Ok(());
+    }
     let begun = Instant::now();
     let results: Vec<_> = plan.cases.iter().copied().zip(plan.run()).collect();
     let took_s = begun.elapsed().as_secs_f64();

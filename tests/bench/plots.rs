@@ -203,7 +203,7 @@ const ROW: u32 = 44;
 const BARS_TOP: u32 = 120;
 const BARS_BOTTOM: u32 = 70;
 const BARS_LEFT: i32 = 300;
-const BARS_RIGHT: i32 = 1780;
+const BARS_RIGHT: i32 = 1730;
 
 /// Decades of microseconds.
 const DECADES: Range<f64> = 0.6..4.45;
