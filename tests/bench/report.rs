@@ -12,7 +12,7 @@ scenario        median    90 %   worst (seed)      us    ppb  per hour <= 1 sd  
 
 /// One line.
 pub(crate) fn line(case: &Case, new: &Summary) -> String {
-    let verdict = match (new.rms_us > case.limit_us, new.rms_us > case.chronyd.rms_us) {
+    let verdict = match (new.rms_us > case.limit_us(), new.rms_us > case.chronyd.rms_us) {
         (_, true) => " WORSE THAN CHRONYD",
         (true, _) => " OVER OUR LIMIT",
         _ => "",
@@ -35,7 +35,7 @@ pub(crate) fn line(case: &Case, new: &Summary) -> String {
         short(case.chronyd.worst_us),
         short(case.chronyd.largest_us),
         short(case.chronyd.start_us),
-        short(case.limit_us),
+        short(case.limit_us()),
     )
 }
 

@@ -86,36 +86,35 @@ pub(crate) fn changes(case: &Case, summary: &Summary, committed: &str) -> Vec<Ch
     COLUMNS.iter().zip(old).filter_map(compare).collect()
 }
 
-/// The table of docs/benchmarks.md, in Markdown.
+/// The table of docs/benchmarks.md, in Markdown: chronyd's figures in brackets.
 pub(crate) fn markdown(results: &[(&Case, Summary)]) -> String {
     let mut text = String::from(
-        "| scenario | RMS us | 90 % | worst | largest us | ppb | /h | <= 1 sd | beyond bound | start us | chronyd RMS | largest | ppb | /h | start | ratio |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| scenario | RMS us | 90 % | worst | largest us | ppb | requests/h | <= 1 sd | beyond bound | start us | |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (case, new) in results {
         let old = case.chronyd;
-        let ratio = if old.rms_us.is_nan() { String::new() } else { format!("**{:.1}**", old.rms_us / new.rms_us) };
         let cells = [
             case.name.into(),
-            short(new.rms_us),
-            short(new.high_us),
-            short(new.worst_us),
-            short(new.largest_us),
-            short(new.frequency_ppb),
-            short(new.requests_per_hour),
+            both(&format!("**{}**", short(new.rms_us)), old.rms_us),
+            both(&short(new.high_us), old.high_us),
+            both(&short(new.worst_us), old.worst_us),
+            both(&short(new.largest_us), old.largest_us),
+            both(&short(new.frequency_ppb), old.frequency_ppb),
+            both(&format!("{:.1}", new.requests_per_hour), old.requests_per_hour),
             format!("{:.0} %", 100.0 * new.within_sigma),
             percent(new.beyond_ever),
-            short(new.start_us),
-            short(old.rms_us),
-            short(old.largest_us),
-            short(old.frequency_ppb),
-            short(old.requests_per_hour),
-            short(old.start_us),
-            ratio,
+            both(&short(new.start_us), old.start_us),
+            case.about.into(),
         ];
         text += &format!("| {} |\n", cells.join(" | "));
     }
     text
+}
+
+/// Ours and, if it is known, chronyd's.
+fn both(ours: &str, theirs: f64) -> String {
+    if theirs.is_nan() { ours.into() } else { format!("{ours} ({})", short(theirs)) }
 }
 
 /// Four digits that count.
