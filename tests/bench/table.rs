@@ -114,7 +114,11 @@ pub(crate) fn markdown(results: &[(&Case, Summary)]) -> String {
 
 /// Ours and, if it is known, chronyd's.
 fn both(ours: &str, theirs: f64) -> String {
-    if theirs.is_nan() { ours.into() } else { format!("{ours} ({})", short(theirs)) }
+    match theirs {
+        unknown if unknown.is_nan() => ours.into(),
+        small if small < 99.5 && small.fract() != 0.0 => format!("{ours} ({small:.1})"),
+        large => format!("{ours} ({})", short(large)),
+    }
 }
 
 /// Four digits that count.
