@@ -25,7 +25,7 @@ use schedule::Plan;
 
 const USAGE: &str = "\
 cargo bench --bench accuracy -- [OPTION]...
-  --seeds FIRST-END   run these seeds, without END (0-20)
+  --seeds FIRST-END   run these seeds, without END (0-50)
   --only NAME,NAME    run these scenarios
   --jobs N            on so many cores (all)
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md

@@ -214,7 +214,7 @@ fn bars(area: &Area<'_>, results: &[&(&Case, Summary)]) -> Drawn {
         BARS_LEFT + (share * f64::from(BARS_RIGHT - BARS_LEFT)) as i32
     };
     let bottom = (BARS_TOP + ROW * results.len() as u32) as i32;
-    area.draw_text("RMS error, median of 20 seeds (shorter is better)", &text(32, INK), (BARS_LEFT, 30))?;
+    area.draw_text("RMS error, medians (shorter is better)", &text(32, INK), (BARS_LEFT, 30))?;
     for (colour, name, at) in [(SLEWD, "slewd", 1420), (CHRONYD, "chronyd", 1590)] {
         area.draw(&Rectangle::new([(at, 36), (at + 28, 60)], colour.filled()))?;
         area.draw_text(name, &text(26, INK), (at + 40, 34))?;
