@@ -98,7 +98,7 @@ pub(crate) const fn chronyd(rms_us: f64, largest_us: f64, frequency_ppb: f64, re
 const FREQUENCY: std::ops::Range<f64> = 50e-6..100e-6;
 
 impl Case {
-    /// Our own limit for the median RMS error, NaN if there is none: medians of 20 seeds scatter by 10 %.
+    /// Our own limit for the median RMS error, NaN if there is none: the prototype's medians scatter by 10 %.
     pub(crate) fn limit_us(&self) -> f64 {
         1.2 * self.designed_us
     }
