@@ -72,7 +72,7 @@ impl Oscillator {
     /// Frequency error now; positive: fast.
     pub fn frequency(&self) -> f64 {
         let since_s = (self.now - self.started).secs_f64();
-        let sine = self.crystal.sine.map_or(0.0, |sine| sine.amplitude * (TAU * since_s / sine.period_s).sin());
+        let sine = self.crystal.sine.map_or(0.0, |sine| sine.amplitude * libm::sin(TAU * since_s / sine.period_s));
         let steps: f64 = self.crystal.steps.iter().filter(|(at, _)| *at <= since_s).map(|(_, by)| by).sum();
         self.walk + sine + steps
     }
@@ -116,7 +116,7 @@ impl Oscillator {
 
     fn swing(&self, begin_s: f64, end_s: f64) -> f64 {
         self.crystal.sine.map_or(0.0, |Sine { amplitude, period_s }| {
-            amplitude * period_s / TAU * ((TAU * begin_s / period_s).cos() - (TAU * end_s / period_s).cos())
+            amplitude * period_s / TAU * (libm::cos(TAU * begin_s / period_s) - libm::cos(TAU * end_s / period_s))
         })
     }
 

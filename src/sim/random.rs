@@ -26,7 +26,7 @@ impl Dice {
             return spare;
         }
         let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
-        let (sine, cosine) = (TAU * self.uniform()).sin_cos();
+        let (sine, cosine) = libm::sincos(TAU * self.uniform());
         self.spare = Some(radius * sine);
         radius * cosine
     }

@@ -3,6 +3,8 @@
 #![allow(dead_code)] // Each test file uses its own part.
 #![allow(clippy::disallowed_methods)] // Only what ships must do without the platform's mathematics.
 
+pub(crate) mod table;
+
 use slewd::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sample, Slot};
 use slewd::time::{Lead, Raw, Span};
 

@@ -1,0 +1,157 @@
+//! How well slewd keeps time: the real engine in the simulator, many seeds of many scenarios.
+//!
+//!     cargo bench --bench accuracy
+//!     cargo bench --bench accuracy -- --only pool-4,wan-1ms --seeds 0-100
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark may look at the clock")]
+
+mod case;
+#[path = "../ideal/mod.rs"]
+mod ideal;
+mod plots;
+mod report;
+mod scenarios;
+mod schedule;
+mod score;
+mod table;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use lexopt::prelude::*;
+use schedule::Plan;
+
+const USAGE: &str = "\
+cargo bench --bench accuracy -- [OPTION]...
+  --seeds FIRST-END   run these seeds, without END (0-50)
+  --only NAME,NAME    run these scenarios
+  --jobs N            on so many cores (all)
+  --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
+  --ideal             the estimator alone, in a world without clocks and packets (docs/estimator.md)
+  --svg DIRECTORY     draw pictures (docs/img has those of the committed table)
+  --scenario-list     name the scenarios and what they are";
+
+/// What to do.
+struct Task {
+    plan: Plan,
+    /// Names of scenarios, with commas; all if empty.
+    only: String,
+    writes: bool,
+    pictures: Option<PathBuf>,
+    ideal: bool,
+}
+
+fn main() -> ExitCode {
+    match options() {
+        Ok(Some(task)) => match perform(&task) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        Ok(None) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}\n{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// `None` if everything wanted has been said.
+fn options() -> Result<Option<Task>, lexopt::Error> {
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: table::SEEDS, jobs };
+    let mut task = Task { plan, only: String::new(), writes: false, pictures: None, ideal: false };
+    let mut arguments = lexopt::Parser::from_env();
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("bench") => {} // Cargo's own.
+            Long("seeds") => task.plan.seeds = arguments.value()?.parse_with(seeds)?,
+            Long("jobs") => task.plan.jobs = arguments.value()?.parse::<usize>()?.max(1),
+            Long("only") => task.only = arguments.value()?.string()?,
+            Long("ideal") => task.ideal = true,
+            Long("write") => task.writes = true,
+            Long("svg") => task.pictures = Some(PathBuf::from(arguments.value()?)),
+            Long("scenario-list") => {
+                scenarios::SCENARIOS.iter().for_each(|case| println!("{:15} {}", case.name, case.about));
+                return Ok(None);
+            }
+            Long("help") => {
+                println!("{USAGE}");
+                return Ok(None);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    if !task.ideal && !task.only.is_empty() {
+        task.plan.cases = chosen(&task.only)?;
+    }
+    let plan = &task.plan;
+    if task.writes && (plan.seeds != table::SEEDS || plan.cases.len() != scenarios::SCENARIOS.len()) {
+        return Err("--write needs all scenarios and the committed seeds".into());
+    }
+    Ok(Some(task))
+}
+
+fn seeds(text: &str) -> Result<std::ops::Range<u64>, String> {
+    let (first, end) = text.split_once('-').ok_or("seeds are FIRST-END")?;
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("{text}: not a number"));
+    let seeds = number(first)?..number(end)?;
+    if seeds.is_empty() { Err("no seeds".into()) } else { Ok(seeds) }
+}
+
+fn chosen(names: &str) -> Result<Vec<&'static case::Case>, String> {
+    let find = |name: &str| {
+        let found = scenarios::SCENARIOS.iter().find(|case| case.name == name);
+        found.ok_or_else(|| format!("{name}: no such scenario (see --scenario-list)"))
+    };
+    names.split(',').map(find).collect()
+}
+
+fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
+    let plan = &task.plan;
+    if task.ideal {
+        let only: Vec<&str> = task.only.split(',').filter(|name| !name.is_empty()).collect();
+        ideal::table::print(plan.seeds.clone(), &only);
+        return Ok(());
+    }
+    let begun = Instant::now();
+    let results: Vec<_> = plan.cases.iter().copied().zip(plan.run()).collect();
+    let took_s = begun.elapsed().as_secs_f64();
+    println!("{}", report::HEADING);
+    for (case, summary) in &results {
+        println!("{}", report::line(case, summary));
+    }
+    println!("{}", report::speed(plan, took_s));
+    if plan.seeds == table::SEEDS {
+        for (case, summary) in &results {
+            table::changes(case, summary, table::COMMITTED).iter().for_each(|change| println!("{change}"));
+        }
+    }
+    if task.writes {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::write(home.join("tests/bench/table.txt"), table::text(&results))?;
+        renew(&home.join("docs/benchmarks.md"), &table::markdown(&results))?;
+    }
+    if let Some(directory) = &task.pictures {
+        // Cargo runs a benchmark in the package's directory.
+        plots::write(directory, &results)?;
+    }
+    Ok(())
+}
+
+const BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --write -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// Replaces what stands between two marks of a document.
+fn renew(document: &Path, with: &str) -> std::io::Result<()> {
+    let text = std::fs::read_to_string(document)?;
+    let marks = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let Some((before, after)) = marks else {
+        return Err(std::io::Error::other(format!("{}: no marks", document.display())));
+    };
+    std::fs::write(document, format!("{before}{BEGIN}{with}{END}{after}"))
+}
