@@ -20,7 +20,7 @@ mod score;
 #[allow(dead_code, reason = "a test writes no table")]
 mod table;
 
-use schedule::Plan;
+use schedule::{DEFAULT_RATIO, Plan};
 use table::{COMMITTED, Change, SEEDS, changes};
 
 /// Longer scenarios are left to the benchmark.
@@ -30,7 +30,7 @@ const LONGEST_S: f64 = 100_000.0;
 fn no_scenario_is_worse_than_committed() {
     let cases = scenarios::SCENARIOS.iter().filter(|case| case.length_s <= LONGEST_S).collect();
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let plan = Plan { cases, seeds: SEEDS, jobs };
+    let plan = Plan { cases, seeds: SEEDS, jobs, corr_time_ratio: DEFAULT_RATIO };
     let mut worse = Vec::new();
     let mut better = Vec::new();
     for (case, summary) in plan.cases.iter().zip(plan.run()) {

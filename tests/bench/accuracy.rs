@@ -21,13 +21,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use lexopt::prelude::*;
-use schedule::Plan;
+use schedule::{DEFAULT_RATIO, Plan};
 
 const USAGE: &str = "\
 cargo bench --bench accuracy -- [OPTION]...
   --seeds FIRST-END   run these seeds, without END (0-50)
   --only NAME,NAME    run these scenarios
   --jobs N            on so many cores (all)
+  --corrtimeratio X   with this directive: larger is smoother and less exact (3)
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
   --ideal             the estimator alone, in a world without clocks and packets (docs/estimator.md)
   --svg DIRECTORY     draw pictures (docs/img has those of the committed table)
@@ -63,7 +64,12 @@ fn main() -> ExitCode {
 /// `None` if everything wanted has been said.
 fn options() -> Result<Option<Task>, lexopt::Error> {
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let plan = Plan { cases: scenarios::SCENARIOS.iter().collect(), seeds: table::SEEDS, jobs };
+    let plan = Plan {
+        cases: scenarios::SCENARIOS.iter().collect(),
+        seeds: table::SEEDS,
+        jobs,
+        corr_time_ratio: DEFAULT_RATIO,
+    };
     let mut task = Task { plan, only: String::new(), writes: false, pictures: None, ideal: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -72,6 +78,7 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             Long("seeds") => task.plan.seeds = arguments.value()?.parse_with(seeds)?,
             Long("jobs") => task.plan.jobs = arguments.value()?.parse::<usize>()?.max(1),
             Long("only") => task.only = arguments.value()?.string()?,
+            Long("corrtimeratio") => task.plan.corr_time_ratio = arguments.value()?.parse()?,
             Long("ideal") => task.ideal = true,
             Long("write") => task.writes = true,
             Long("svg") => task.pictures = Some(PathBuf::from(arguments.value()?)),
@@ -90,8 +97,9 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
         task.plan.cases = chosen(&task.only)?;
     }
     let plan = &task.plan;
-    if task.writes && (plan.seeds != table::SEEDS || plan.cases.len() != scenarios::SCENARIOS.len()) {
-        return Err("--write needs all scenarios and the committed seeds".into());
+    let is_whole = plan.cases.len() == scenarios::SCENARIOS.len();
+    if task.writes && (plan.seeds != table::SEEDS || !is_whole || plan.corr_time_ratio != DEFAULT_RATIO) {
+        return Err("--write needs all scenarios, the committed seeds and the default settings".into());
     }
     Ok(Some(task))
 }
@@ -126,7 +134,7 @@ fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
         println!("{}", report::line(case, summary));
     }
     println!("{}", report::speed(plan, took_s));
-    if plan.seeds == table::SEEDS {
+    if plan.seeds == table::SEEDS && plan.corr_time_ratio == DEFAULT_RATIO {
         for (case, summary) in &results {
             table::changes(case, summary, table::COMMITTED).iter().for_each(|change| println!("{change}"));
         }

@@ -8,13 +8,13 @@ use super::table::{percent, short};
 /// The first lines.
 pub(crate) const HEADING: &str = "\
                   RMS error, us               largest  freq.  requests  share of the time    start |  chronyd, us                        our
-scenario        median    90 %   worst (seed)      us    ppb  per hour <= 1 sd  beyond bound    us |  median   90 %  worst largest start limit";
+scenario        median    90 %   worst (seed)      us    ppb  per hour <= 1 sd  beyond bound    us |  median   90 %  worst largest start  goal";
 
 /// One line.
 pub(crate) fn line(case: &Case, new: &Summary) -> String {
-    let verdict = match (new.rms_us > case.limit_us(), new.rms_us > case.chronyd.rms_us) {
+    let verdict = match (new.rms_us > case.goal_us, new.rms_us > case.chronyd.rms_us) {
         (_, true) => " WORSE THAN CHRONYD",
-        (true, _) => " OVER OUR LIMIT",
+        (true, _) => " ABOVE THE GOAL",
         _ => "",
     };
     format!(
@@ -35,7 +35,7 @@ pub(crate) fn line(case: &Case, new: &Summary) -> String {
         short(case.chronyd.worst_us),
         short(case.chronyd.largest_us),
         short(case.chronyd.start_us),
-        short(case.limit_us()),
+        short(case.goal_us),
     )
 }
 

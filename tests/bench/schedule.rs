@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::case::Case;
 use super::score::{Score, Summary, run, summary};
 
+/// `corrtimeratio` where nothing is said.
+pub(crate) const DEFAULT_RATIO: f64 = 3.0;
+
 /// What to run.
 pub(crate) struct Plan {
     pub(crate) cases: Vec<&'static Case>,
     pub(crate) seeds: std::ops::Range<u64>,
     pub(crate) jobs: usize,
+    /// The directive: larger is smoother.
+    pub(crate) corr_time_ratio: f64,
 }
 
 impl Plan {
@@ -26,7 +31,8 @@ impl Plan {
             for _ in 0..self.jobs {
                 scope.spawn(|| {
                     while let Some(&job) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let score = run(self.cases[job / seeds], self.seeds.start + (job % seeds) as u64);
+                        let score =
+                            run(self.cases[job / seeds], self.seeds.start + (job % seeds) as u64, self.corr_time_ratio);
                         done.lock().expect("no run has failed").push((job, score));
                     }
                 });

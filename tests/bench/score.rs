@@ -41,9 +41,11 @@ struct Sums {
     start_s: f64,
 }
 
-/// Runs one seed of a scenario.
-pub(crate) fn run(case: &Case, seed: u64) -> Score {
-    let mut world = World::new(case.scenario(seed));
+/// Runs one seed of a scenario, with this `corrtimeratio`.
+pub(crate) fn run(case: &Case, seed: u64, corr_time_ratio: f64) -> Score {
+    let mut scenario = case.scenario(seed);
+    scenario.settings.corr_time_ratio = corr_time_ratio;
+    let mut world = World::new(scenario);
     let mut sums = Sums::default();
     let step_s = (case.length_s / MOMENTS).round().max(1.0);
     let mut at_s = 0.0;

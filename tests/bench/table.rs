@@ -89,14 +89,15 @@ pub(crate) fn changes(case: &Case, summary: &Summary, committed: &str) -> Vec<Ch
 /// The table of docs/benchmarks.md, in Markdown: chronyd's figures in brackets.
 pub(crate) fn markdown(results: &[(&Case, Summary)]) -> String {
     let mut text = String::from(
-        "| scenario | RMS us | 90 % | worst | largest us | ppb | requests/h | <= 1 sd | beyond bound | start us | |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| scenario | RMS us | goal | 90 % | worst | largest us | ppb | requests/h | <= 1 sd | beyond bound | start us | |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (case, new) in results {
         let old = case.chronyd;
         let cells = [
             case.name.into(),
             both(&format!("**{}**", short(new.rms_us)), old.rms_us),
+            short(case.goal_us),
             both(&short(new.high_us), old.high_us),
             both(&short(new.worst_us), old.worst_us),
             both(&short(new.largest_us), old.largest_us),

@@ -13,7 +13,7 @@ const WITNESSES: usize = 3;
 /// Samples over which the side is averaged.
 const MEMORY: f64 = 8.0;
 /// One sample counts for no more than this many deviations.
-const LOUDEST: f64 = 2.0;
+const LOUDEST: f64 = 3.0;
 /// So many deviations on average apart from the others are no chance: the average's own deviation is a quarter...
 const APART: f64 = 1.0;
 /// ...and it must be this many times what the others have in common.
