@@ -52,7 +52,7 @@ fn debian_12_with_a_cloud_fragment_and_dhcp() {
     assert_eq!(described(&config.sources), ["169.254.169.123 si4", "2.debian.pool.ntp.org pi4"]);
     let cloud = &config.sources[0].options;
     assert_eq!((cloud.prefer, cloud.min_poll, cloud.max_poll), (true, 4, 4));
-    let dhcp = read_source_dirs(&files, &config.source_dirs);
+    let dhcp = read_source_dirs(&files, &config.source_dirs).sources;
     assert_eq!(described(&dhcp), ["192.0.2.123 si4", "2001:db8::123 si4"]);
 }
 
@@ -88,7 +88,7 @@ fn ubuntu_25_10_uses_nts_by_default() {
     let config = load(&files, "/etc/chrony/chrony.conf");
     assert_debian_family(&config);
     assert_eq!(config.nts.trusted_certs, [(1, "/etc/chrony/nts-bootstrap-ubuntu.crt".to_string())]);
-    let sources = read_source_dirs(&files, &config.source_dirs);
+    let sources = read_source_dirs(&files, &config.source_dirs).sources;
     assert_eq!(sources.len(), 5);
     assert!(sources.iter().all(|s| s.pool && s.options.iburst && s.options.nts && s.options.max_sources == 1));
     let preferred: Vec<bool> = sources.iter().map(|s| s.options.prefer).collect();

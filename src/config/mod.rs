@@ -35,5 +35,5 @@ pub use model::{
     AccessRule, Commands, Config, DriftFile, Failure, FilePaths, InitStepSlew, Logs, Network, Nts, Process, Rtc, Subnet,
 };
 pub use parse::BUILT_IN;
-pub use source::{parse_sources, read_source_dirs};
+pub use source::{SourceFiles, parse_sources, read_source_dirs};
 pub use source_table::{SourceOption, source_options};

@@ -104,8 +104,8 @@ static OPTIONS: &[SourceOption] = &[
         "slower replies are not used"),
     option("maxdelayratio", "RATIO", "0", Used, Real(0.0, 1e6, |o, v| o.max_delay_ratio = v),
         "replies that took this many times the shortest delay are not used; 0 for off"),
-    option("maxdelaydevratio", "RATIO", "10", Used, Real(0.0, 1e6, |o, v| o.max_delay_dev_ratio = v),
-        "replies whose delay stands out from the noise by this factor are not used"),
+    option("maxdelaydevratio", "RATIO", "0", Used, Real(0.0, 1e6, |o, v| o.max_delay_dev_ratio = v),
+        "replies whose delay stands out from the noise by this factor are not used; 0 for off"),
     option("maxdelayquant", "QUANTILE", "off", Used,
         Real(0.0, 1.0, |o, v| o.max_delay_quant = if v > 0.0 { v.clamp(0.05, 0.95) } else { 0.0 }),
         "replies whose delay is above this quantile, 0.05 to 0.95, are not used; 0 for off"),
@@ -122,8 +122,8 @@ static OPTIONS: &[SourceOption] = &[
     option("maxsamples", "SAMPLES", "the directive", Used,
         Int(0, INT_MAX, |o, v| o.max_samples = Some(v.min(SAMPLES) as u32)),
         "largest number of samples, instead of the directive maxsamples; 0 for no limit"),
-    option("maxunreach", "POLLS", "100000", Used, Int(0, INT_MAX, |o, v| o.max_unreach = v as u32),
-        "how many polls without an answer old samples remain in use"),
+    option("maxunreach", "POLLS", "0", Used, Int(0, INT_MAX, |o, v| o.max_unreach = v as u32),
+        "how many polls old replies still count after the last eight went unanswered"),
     option("filter", "POLLS", "0", Used, Int(0, INT_MAX, |o, v| o.filter = v.min(FILTER) as u32),
         "combine so many polls into one sample, at most 256; 0 for off"),
 
@@ -140,7 +140,7 @@ static OPTIONS: &[SourceOption] = &[
         "take the server's stratum for at least this"),
 
     // The protocol.
-    option("xleave", "", "off", Used, Flag(|o| o.xleave = true),
+    option("xleave", "", "off", Planned, Flag(|o| o.xleave = true),
         "use interleaved mode if the server can"),
     option("version", "VERSION", "4", Used, Int(1, 4, |o, v| o.version = v as u8),
         "NTP version of requests"),

@@ -63,6 +63,27 @@ pub enum Event {
     Leap(crate::wire::ntp::Leap),
     /// The frequency correction wanted (ppm) is beyond `maxdrift`.
     FrequencyLimited(f64),
+    /// A line of a `.sources` file is new.
+    SourceAdded {
+        /// Name or address, as typed.
+        name: String,
+        /// `pool` rather than `server`.
+        is_pool: bool,
+    },
+    /// A line of a `.sources` file is gone.
+    SourceRemoved {
+        /// Name or address, as typed.
+        name: String,
+        /// `pool` rather than `server`.
+        is_pool: bool,
+    },
+    /// A line of a `.sources` file could not be used.
+    CannotAddSource {
+        /// Name or address, as typed.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A lone source contradicted itself; three agreeing answers are now wanted.
     LoneSourceContradicted(Label),
 }

@@ -3,7 +3,9 @@
 //! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+mod authentication;
 pub mod course;
+mod delay;
 pub mod discipline;
 pub mod drift;
 pub mod engine;
@@ -13,7 +15,9 @@ pub mod names;
 pub mod poll;
 pub mod quorum;
 pub mod random;
+mod recent;
 pub mod select;
 pub mod settings;
 pub mod slew;
 pub mod source;
+mod tally;

@@ -16,6 +16,7 @@ pub struct Association {
     pub config: SourceConfig,
     lookup: Lookup,
     failures: u32,
+    retired: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +36,32 @@ impl Association {
             Host::Address(_) => Lookup::Done,
             Host::Name(_) => Lookup::Due(now),
         };
-        Association { config, lookup, failures: 0 }
+        Association { config, lookup, failures: 0, retired: false }
+    }
+
+    /// The line is gone: it yields nothing, whatever the resolver still says.
+    pub fn retire(&mut self) {
+        self.retired = true;
+        if self.due().is_some() {
+            self.lookup = Lookup::Done;
+        }
+    }
+
+    /// The line is gone.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// Another line may take its place: it is gone, and the resolver owes it nothing.
+    pub fn is_free(&self) -> bool {
+        self.retired && self.lookup == Lookup::Done
     }
 
     /// Sources this line should yield.
     pub fn wanted(&self) -> usize {
+        if self.retired {
+            return 0;
+        }
         if self.config.pool { self.config.options.max_sources } else { 1 }
     }
 

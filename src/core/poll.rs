@@ -5,7 +5,7 @@
 //! gaps grow in proportion to the history.
 
 use crate::core::random::Random;
-use crate::core::settings::SourceOptions;
+use crate::core::settings::{SourceOptions, poll_interval};
 use crate::time::{Raw, Span};
 
 /// Never faster than this to one server, unless `minpoll` says so (RFC 8633 section 3, manners).
@@ -37,6 +37,17 @@ const STRETCH: f64 = 0.03;
 /// A lost packet shortens the next gap a little, until so many in a row are lost that the server is away.
 const LOST_FACTOR: f64 = 0.75;
 const UNREACHABLE_AFTER: u32 = 8;
+
+/// `burst`: most requests of one poll.
+const BURST_REQUESTS: u32 = 4;
+
+/// `presend` wakes the path this long before the request that counts (chrony.conf(5)).
+const PRESEND_LEAD: Span = Span::from_secs(2);
+/// Larger values of `presend`, such as its default, are off.
+const MAX_PRESEND: i8 = 32;
+
+/// chrony's default `polltarget`.
+const DEFAULT_TARGET: f64 = 8.0;
 
 /// First retry after the kernel could not even send (no route yet), and the longest one.
 const SEND_RETRY: Span = Span::from_secs(1);
@@ -71,6 +82,16 @@ pub struct Schedule {
     shortest: Span,
     longest: Span,
     burst_answers: u32,
+    /// `burst`: a poll that goes unanswered is repeated at once.
+    repeats: bool,
+    /// Requests of the present poll.
+    tries: u32,
+    /// `presend`: from this interval on, the path is woken first.
+    presend: Option<Span>,
+    /// The last request only woke the path.
+    waking: bool,
+    /// Factor on the interval that gives the samples wanted.
+    pace: f64,
     due: Option<Raw>,
     interval: Span,
     requests: u32,
@@ -94,6 +115,11 @@ impl Schedule {
             shortest,
             longest: options.max_interval(),
             burst_answers: if options.iburst { BURST_ANSWERS } else { NO_BURST_ANSWERS },
+            repeats: options.burst,
+            tries: 0,
+            presend: (options.presend <= MAX_PRESEND).then(|| poll_interval(options.presend)),
+            waking: false,
+            pace: pace(options.poll_target),
             due: Some(now),
             interval: shortest.min(MIN_SPACING),
             requests: 0,
@@ -144,17 +170,41 @@ impl Schedule {
     /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
     /// deserves, for the clock may be adrift; else ever more rarely.
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
+        self.waking = !self.waking && self.wakes_path();
+        if self.waking {
+            self.barred = false;
+            self.sent = Some(now);
+            self.due = Some(now + PRESEND_LEAD);
+            return;
+        }
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
+        self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };
         self.send_failures = 0;
         self.barred = false;
         self.sent = Some(now);
         self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
     }
 
+    /// The last request only woke the path: its answer is not to be used.
+    pub fn is_waking(&self) -> bool {
+        self.waking
+    }
+
+    /// The answer was not good enough: `burst` asks again at once, unless this poll has had its share.
+    pub fn repeat(&mut self, now: Raw) -> bool {
+        let may = !self.starting() && self.tries < self.burst_requests();
+        if may {
+            self.unanswered = 0;
+            self.due = Some(self.earliest(now));
+        }
+        may
+    }
+
     /// The request in flight was answered.
     pub fn answered(&mut self, now: Raw, demand: Option<Demand>, urgency: Urgency, place: Place, random: &mut Random) {
         self.unanswered = 0;
+        self.tries = 0;
         self.answers = self.answers.saturating_add(1);
         self.history = now - *self.first_answer.get_or_insert(now);
         let sent = self.sent.unwrap_or(now);
@@ -233,6 +283,20 @@ impl Schedule {
         self.answers < self.burst_answers && self.requests < MAX_START_REQUESTS
     }
 
+    /// Requests that one poll may cost: on average no more than one for each of the shortest intervals.
+    fn burst_requests(&self) -> u32 {
+        let shares = self.interval.secs_f64() / self.shortest.secs_f64();
+        if self.repeats { (shares as u32).clamp(1, BURST_REQUESTS) } else { 1 }
+    }
+
+    fn wakes_path(&self) -> bool {
+        self.presend.is_some_and(|from| self.interval >= from) && self.begins_poll() && !self.starting()
+    }
+
+    fn begins_poll(&self) -> bool {
+        self.tries == 0 || self.tries >= self.burst_requests()
+    }
+
     /// The longest interval for which the frequency is known well enough.
     fn deserved(&self) -> Span {
         self.history.scaled(GROWTH.recip()).clamp(self.shortest, self.longest)
@@ -242,6 +306,9 @@ impl Schedule {
         if self.starting() {
             let gap = if self.unanswered <= 1 { MIN_SPACING } else { LOST_AT_START };
             return gap.min(self.shortest.max(self.spacing()));
+        }
+        if self.tries < self.burst_requests() {
+            return self.spacing();
         }
         if self.unanswered > UNREACHABLE_AFTER || self.first_answer.is_none() {
             let doublings = self.unanswered.saturating_sub(UNREACHABLE_AFTER).min(16);
@@ -263,7 +330,7 @@ impl Schedule {
         if self.history < self.shortest {
             return self.history.max(self.spacing());
         }
-        let wanted = demand.map_or(self.longest, |demand| Span::from_secs_f64(demand.interval_s()));
+        let wanted = demand.map_or(self.longest, |demand| Span::from_secs_f64(self.pace * demand.interval_s()));
         let gap = wanted.min(self.deserved()).max(self.shortest);
         if !self.staggered && place.of > 1 {
             self.staggered = true;
@@ -280,6 +347,11 @@ pub struct Place {
     pub index: usize,
     /// Number of active sources.
     pub of: usize,
+}
+
+/// The filter remembers a number of samples that grows as the interval to the power of -3/4.
+fn pace(target: u32) -> f64 {
+    libm::pow(DEFAULT_TARGET / f64::from(target.max(1)), 4.0 / 3.0)
 }
 
 impl Demand {

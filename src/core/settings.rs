@@ -125,7 +125,7 @@ pub struct SourceOptions {
     pub max_delay_s: f64,
     /// `maxdelayratio`: 0 is off.
     pub max_delay_ratio: f64,
-    /// `maxdelaydevratio`.
+    /// `maxdelaydevratio`: 0 is off, the default, for the estimator weighs each reply by its delay.
     pub max_delay_dev_ratio: f64,
     /// `maxdelayquant`: 0 is off.
     pub max_delay_quant: f64,
@@ -139,7 +139,7 @@ pub struct SourceOptions {
     pub min_samples: Option<u32>,
     /// `maxsamples`, if it overrides the global directive.
     pub max_samples: Option<u32>,
-    /// `maxunreach`: polls without an answer after which old samples no longer count.
+    /// `maxunreach`: old replies count for so many polls after the last eight went unanswered.
     pub max_unreach: u32,
     /// `filter`: polls combined into one sample, 0 is off.
     pub filter: u32,
@@ -250,14 +250,14 @@ impl Default for SourceOptions {
             presend: 100,
             max_delay_s: 3.0,
             max_delay_ratio: 0.0,
-            max_delay_dev_ratio: 10.0,
+            max_delay_dev_ratio: 0.0,
             max_delay_quant: 0.0,
             min_delay_s: 0.0,
             asymmetry: None,
             offset_s: 0.0,
             min_samples: None,
             max_samples: None,
-            max_unreach: 100_000,
+            max_unreach: 0,
             filter: 0,
             offline: false,
             auto_offline: false,

@@ -2,16 +2,16 @@
 
 use std::net::SocketAddr;
 
-use crate::core::estimate::{Sample, Slot};
+use crate::core::delay::DelayTests;
+use crate::core::estimate::{Estimate, Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
+use crate::core::recent::{Filter, Recent};
 use crate::core::settings::SourceOptions;
+pub use crate::core::tally::Tally;
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
-
-/// Replies kept per source for selection and for the first correction.
-pub const RECENT: usize = 8;
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -25,11 +25,8 @@ const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
 /// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
 const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
 
-/// Delays below this are time stamping noise.
-const MIN_DELAY: Span = Span::from_nanos(100);
-
-/// Minimum of the recent delays is meaningful for `maxdelayratio` from here on (spec 3).
-const RATIO_NEEDS: usize = 6;
+/// Delays below this are time stamping noise, unless `clockprecision` says more.
+pub const MIN_DELAY: Span = Span::from_nanos(100);
 
 /// Names one request and its socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -70,12 +67,18 @@ pub struct Source {
     pub schedule: Schedule,
     /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
     pub reach: u8,
+    /// Polls in a row after which `reach` was empty.
+    pub empty_polls: u32,
     /// What happened to its packets.
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
+    /// No delay is shorter: the resolution of our clock.
+    pub precision: Span,
     exchange: Option<Exchange>,
     recent: Recent,
+    delay_tests: DelayTests,
+    filter: Filter,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +87,8 @@ struct Exchange {
     cookie: Cookie,
     asked: Raw,
     sent: Option<Stamp>,
+    /// It only wakes the path (`presend`).
+    waking: bool,
 }
 
 /// One accepted reply, reduced to what matters.
@@ -93,6 +98,8 @@ pub struct Measurement {
     pub sample: Sample,
     /// When the server received the request and sent the reply, by its own clock.
     pub server_stamps: (NtpTimestamp, NtpTimestamp),
+    /// Protocol version of the reply.
+    pub version: u8,
     /// Leap warning of the server.
     pub leap: Leap,
     /// Stratum of the server, raised by option `minstratum`.
@@ -116,6 +123,8 @@ pub struct Measurement {
 pub enum Answer {
     /// It tells the time, and passed every check.
     Measured(Measurement),
+    /// The same, but `filter` waits for more before it says anything.
+    Collected,
     /// The server does not know the time.
     Unsynchronised,
     /// The server wants to be asked less, or not at all.
@@ -153,28 +162,12 @@ pub enum Refusal {
     Era,
     /// Delay above `maxdelayratio` times the minimum (test B).
     DelayRatio,
-}
-
-/// How many of each there were.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Tally {
-    /// Requests that left.
-    pub sent: u64,
-    /// Requests the kernel would not send.
-    pub send_failures: u64,
-    /// Datagrams that arrived.
-    pub received: u64,
-    /// Replies that were used.
-    pub accepted: u64,
-    /// Replies from a server that does not know the time.
-    pub unsynchronised: u64,
-    /// Kisses-o'-death.
-    pub kisses: u64,
-    /// Requests stamped by the kernel.
-    pub kernel_sent: u64,
-    /// Replies stamped by the kernel.
-    pub kernel_received: u64,
-    refused: [u64; Refusal::ALL.len()],
+    /// Delay that stands out by more than `maxdelaydevratio` (test C).
+    DelayDeviation,
+    /// Delay above the quantile of `maxdelayquant` (test C).
+    DelayQuantile,
+    /// The request only woke the path (`presend`).
+    Waking,
 }
 
 impl Source {
@@ -196,13 +189,17 @@ impl Source {
             address,
             label,
             association,
-            options,
             schedule,
             reach: 0,
+            empty_polls: 0,
             tally: Tally::default(),
             last: None,
+            precision: MIN_DELAY,
             exchange: None,
             recent: Recent::default(),
+            delay_tests: DelayTests::new(&options),
+            filter: Filter::new(options.filter),
+            options,
         }
     }
 
@@ -215,11 +212,14 @@ impl Source {
         random: &mut Random,
     ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
         let cookie = random.cookie();
-        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None });
-        if self.schedule.unanswered() > 0 {
-            self.reach <<= 1;
-        }
+        let was_lost = self.schedule.unanswered() > 0;
         self.schedule.asked(now, needed, random);
+        let waking = self.schedule.is_waking();
+        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None, waking });
+        if was_lost && !waking {
+            self.missed();
+            self.filter.miss();
+        }
         self.tally.sent += 1;
         let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
         (request.encode(), lost.map(|exchange| exchange.id))
@@ -263,16 +263,16 @@ impl Source {
     }
 
     /// Takes a datagram that arrived on the socket of the open exchange. An `Ok` closes the exchange, and so does a
-    /// refusal that [`Refusal::is_answer`].
-    pub fn receive(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    /// refusal that [`Refusal::is_answer`]. `estimate` is what is known of true time.
+    pub fn receive(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         self.tally.received += 1;
         self.tally.kernel_received += u64::from(arrived.source == StampSource::Kernel);
-        let result = self.examine(bytes, arrived);
+        let mut result = self.examine(bytes, arrived, estimate);
         match result {
             Ok(_) => self.conclude(),
             Err(refusal) => {
-                self.tally.refused[refusal as usize] += 1;
-                if refusal.is_answer() {
+                self.tally.count(refusal);
+                if refusal.is_answer() || refusal == Refusal::Waking {
                     self.conclude();
                 }
             }
@@ -281,12 +281,18 @@ impl Source {
             Ok(Answer::Measured(measurement)) => {
                 self.tally.accepted += 1;
                 self.reach = self.reach << 1 | 1;
+                self.empty_polls = 0;
                 self.last = Some(measurement);
-                self.recent.push(measurement);
+                result = Ok(Answer::Collected);
+                if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
+                    self.recent.push(filtered);
+                    result = Ok(Answer::Measured(filtered));
+                }
             }
+            Ok(Answer::Collected) => {}
             Ok(Answer::Unsynchronised) => {
                 self.tally.unsynchronised += 1;
-                self.reach <<= 1;
+                self.missed();
             }
             Ok(Answer::Kiss(_)) => self.tally.kisses += 1,
             Err(refusal) if refusal.is_answer() => self.reach = self.reach << 1 | 1,
@@ -320,30 +326,46 @@ impl Source {
         self.last.iter().for_each(|last| self.recent.push(*last));
     }
 
+    fn missed(&mut self) {
+        self.reach <<= 1;
+        if self.reach == 0 {
+            self.empty_polls = self.empty_polls.saturating_add(1);
+        }
+    }
+
     fn conclude(&mut self) {
         if let Some(sent) = self.exchange.take().and_then(|exchange| exchange.sent) {
             self.tally.kernel_sent += u64::from(sent.source == StampSource::Kernel);
         }
     }
 
-    fn examine(&self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    fn examine(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
         if reply.origin() != exchange.cookie {
             return Err(Refusal::Origin);
+        }
+        if exchange.waking {
+            return Err(Refusal::Waking);
         }
         match reply {
             Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
             Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
             Reply::Time(reply) => {
                 let asked = Stamp { at: exchange.asked, source: StampSource::Daemon };
-                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived).map(Answer::Measured)
+                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived, estimate).map(Answer::Measured)
             }
         }
     }
 
     /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
+    fn measure(
+        &mut self,
+        reply: &TimeReply,
+        sent: Stamp,
+        arrived: Stamp,
+        estimate: Option<&Estimate>,
+    ) -> Result<Measurement, Refusal> {
         if reply.authenticated {
             return Err(Refusal::Authentication);
         }
@@ -364,26 +386,13 @@ impl Source {
             return Err(Refusal::Era);
         }
         let delay = (arrived.at - sent.at) - turnaround;
-        self.check_delay(delay)?;
-        Ok(self.measurement(reply, sent, arrived, delay.max(MIN_DELAY)))
-    }
-
-    /// A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
-    fn check_delay(&self, delay: Span) -> Result<(), Refusal> {
-        if delay.secs_f64() > self.options.max_delay_s {
-            return Err(Refusal::Delay);
-        }
+        // A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
         if delay < -Span::from_millis(1) {
             return Err(Refusal::Turnaround);
         }
-        let ratio = self.options.max_delay_ratio;
-        if ratio >= 1.0 && self.recent.len >= RATIO_NEEDS {
-            let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
-            if delay > minimum.scaled(ratio) {
-                return Err(Refusal::DelayRatio);
-            }
-        }
-        Ok(())
+        let measurement = self.measurement(reply, sent, arrived, delay.max(self.precision));
+        self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate)?;
+        Ok(measurement)
     }
 
     fn measurement(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp, delay: Span) -> Measurement {
@@ -399,6 +408,7 @@ impl Source {
                 delay,
             },
             server_stamps: (reply.receive, reply.transmit),
+            version: reply.version,
             leap: reply.leap,
             stratum: reply.stratum.max(self.options.min_stratum),
             reference_id: reply.reference_id,
@@ -425,7 +435,7 @@ impl Measurement {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 14] = [
+    pub const ALL: [Refusal; 17] = [
         Refusal::NoRequest,
         Refusal::Length,
         Refusal::Version,
@@ -440,6 +450,9 @@ impl Refusal {
         Refusal::Turnaround,
         Refusal::Era,
         Refusal::DelayRatio,
+        Refusal::DelayDeviation,
+        Refusal::DelayQuantile,
+        Refusal::Waking,
     ];
 
     /// It was the answer to our request, only not a usable one: no other is to be expected.
@@ -454,14 +467,8 @@ impl Refusal {
                 | Refusal::Origin
                 | Refusal::Authentication
                 | Refusal::Timestamp
+                | Refusal::Waking
         )
-    }
-}
-
-impl Tally {
-    /// Datagrams refused for this reason.
-    pub fn refused(&self, reason: Refusal) -> u64 {
-        self.refused[reason as usize]
     }
 }
 
@@ -474,26 +481,5 @@ impl From<Malformed> for Refusal {
             Malformed::Trailer => Refusal::Trailer,
             Malformed::Timestamp => Refusal::Timestamp,
         }
-    }
-}
-
-/// A ring of the last few measurements.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    ring: [Option<Measurement>; RECENT],
-    next: usize,
-    len: usize,
-}
-
-impl Recent {
-    fn push(&mut self, measurement: Measurement) {
-        self.ring[self.next] = Some(measurement);
-        self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
-    }
-
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).flatten()
     }
 }

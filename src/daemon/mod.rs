@@ -11,3 +11,4 @@ pub mod logging;
 pub mod pid_file;
 pub mod resolver;
 pub mod run;
+pub mod source_dirs;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use log::{LevelFilter, debug, error, info, warn};
 
-use crate::config::{Config, Failure, read_source_dirs};
+use crate::config::{Config, Failure};
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::settings::{Family, MakeStep};
@@ -18,6 +18,7 @@ use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::pid_file::{PidFile, Refusal};
+use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::signals::Signals;
@@ -126,7 +127,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    warn_of_downgrades(config);
+    config.sources.iter().for_each(warn_of_downgrade);
     let controls_clock = may_control_clock(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);
@@ -135,18 +136,6 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     claim_resources(options, config);
     drop_root(options, config, controls_clock)?;
     Ok(Prepared { _pid_file: pid_file, signals, controls_clock })
-}
-
-/// Time that was meant to be authenticated and is not must not come as a surprise.
-fn warn_of_downgrades(config: &Config) {
-    for source in &config.sources {
-        let option = match (source.options.nts, source.options.key) {
-            (true, _) => "nts",
-            (false, Some(_)) => "key",
-            (false, None) => continue,
-        };
-        warn!("Source {} is asked without authentication: option {option} is not supported yet", source.host);
-    }
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -253,6 +242,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         family: options.family,
         timeout: options.timeout,
         observer: &mut LogOnly,
+        source_files: SourceDirs::new(config.source_dirs.clone()),
     };
     tell_service_manager("READY=1");
     if let Some(foreground) = foreground {
@@ -282,7 +272,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
     }
     Start {
         settings,
-        sources: [config.sources.clone(), read_source_dirs(&RealFiles, &config.source_dirs)].concat(),
+        sources: config.sources.clone(),
         mode: options.mode,
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),

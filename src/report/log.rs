@@ -63,10 +63,17 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::Leap(Leap::Insert) => info("System clock status set to insert leap second".to_owned()),
         Event::Leap(Leap::Delete) => info("System clock status set to delete leap second".to_owned()),
         Event::FrequencyLimited(ppm) => warn(format!("Frequency {ppm:.1} ppm exceeds allowed maximum")),
+        Event::SourceAdded { name, is_pool } => info(format!("Added {} {name}", kind(*is_pool))),
+        Event::SourceRemoved { name, is_pool } => info(format!("Removed {} {name}", kind(*is_pool))),
+        Event::CannotAddSource { name, reason } => (Level::Error, format!("Could not add source {name} : {reason}")),
         Event::LoneSourceContradicted(source) => warn(format!(
             "Source {source} contradicts itself and is the only one, waiting for three answers that agree"
         )),
     }
+}
+
+fn kind(is_pool: bool) -> &'static str {
+    if is_pool { "pool" } else { "source" }
 }
 
 fn reason(obstacle: &Obstacle) -> String {

@@ -17,6 +17,8 @@ pub struct Server {
     pub manner: Manner,
     /// How far its clock is ahead of the truth.
     pub ahead: Span,
+    /// What it claims to be.
+    pub stratum: u8,
     /// Leap second it announces.
     pub leap: Leap,
     /// From this many seconds after the start its clock is ahead by so much more.
@@ -58,6 +60,7 @@ impl Server {
             link,
             manner: Manner::Tells,
             ahead: Span::ZERO,
+            stratum: 2,
             leap: Leap::None,
             step: None,
             drift: None,
@@ -104,7 +107,7 @@ impl Server {
         TimeReply {
             leap: self.leap,
             version: request.version,
-            stratum: 2,
+            stratum: self.stratum,
             poll: request.poll,
             precision: -25,
             root_delay: Span::ZERO,

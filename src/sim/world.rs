@@ -7,6 +7,7 @@ use crate::core::discipline::{Applied, ClockCommand};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
+use crate::core::settings::SourceConfig;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
@@ -104,6 +105,11 @@ impl World {
             self.handle_next();
         }
         self.advance(end);
+    }
+
+    /// The `.sources` files now have these lines, and slewd is told to read them.
+    pub fn reload(&mut self, lines: &[SourceConfig]) {
+        self.input(What::Reload { lines });
     }
 
     /// The state of the clock now.
@@ -220,7 +226,8 @@ impl World {
 
     fn resolve(&mut self, association: usize) {
         let since_s = self.since_start_s();
-        let host = self.scenario.sources[association].host.to_string();
+        let line = self.engine.as_ref().and_then(|engine| engine.line(association));
+        let Some(host) = line.map(|line| line.host.to_string()) else { return };
         let known = self.scenario.names.iter().find(|(name, from_s, _)| *name == host && since_s >= *from_s);
         let addresses = known.map_or(Vec::new(), |(_, _, addresses)| addresses.clone());
         self.input(What::Resolved { association, addresses: &addresses });

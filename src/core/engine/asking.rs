@@ -7,7 +7,7 @@ use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::{MAX_SOURCES, Slot};
 use crate::core::event::{Event, Label, Obstacle};
 use crate::core::settings::Host;
-use crate::core::source::{Answer, ExchangeId, Source, Stamp};
+use crate::core::source::{Answer, ExchangeId, MIN_DELAY, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
 
@@ -56,15 +56,24 @@ impl Engine {
         self.sources.iter().filter(|source| source.association == association).count()
     }
 
+    /// The first place that nobody has.
+    pub(super) fn free_slot(&self) -> Option<Slot> {
+        let is_free = |slot: &Slot| self.sources.iter().all(|source| source.slot != *slot);
+        (0..MAX_SOURCES).filter_map(Slot::new).find(is_free)
+    }
+
     /// An address that is already used is skipped: it would vote twice.
-    fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) {
+    pub(super) fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) {
         let config = &self.associations[association].config;
         let address = SocketAddr::new(address, config.options.port);
         let is_known = self.sources.iter().any(|source| source.address == address);
-        let Some(slot) = Slot::new(self.sources.len()).filter(|_| !is_known) else { return };
+        let Some(slot) = self.free_slot().filter(|_| !is_known) else { return };
         let label = label(address.ip(), &config.host);
         let options = config.options.clone();
-        self.sources.push(Source::new(slot, address, label, association, options, now));
+        let mut source = Source::new(slot, address, label, association, options, now);
+        source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
+        self.sources.push(source);
+        self.tune(self.sources.len() - 1);
     }
 
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
@@ -124,15 +133,20 @@ impl Engine {
         let Some(index) = self.sources.iter().position(|source| source.in_flight() == Some(exchange)) else {
             return self.emit(Output::Close(exchange));
         };
-        let result = self.sources[index].receive(bytes, arrived);
+        let estimate = self.estimator.estimate();
+        let result = self.sources[index].receive(bytes, arrived, estimate.as_ref());
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
         match result {
             Ok(Answer::Measured(measurement)) => self.measured(index, measurement, now),
             Ok(Answer::Kiss(code)) => self.kissed(index, code, now.raw),
-            Ok(Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
-            Err(refusal) if refusal.is_answer() => self.plan_next(index, Default::default(), now.raw),
+            Ok(Answer::Collected | Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
+            Err(refusal) if refusal.is_answer() => {
+                if !self.sources[index].schedule.repeat(now.raw) {
+                    self.plan_next(index, Default::default(), now.raw);
+                }
+            }
             Err(_) => {}
         }
     }

@@ -5,11 +5,12 @@
 //! never blocks, and after the start it allocates nothing per packet.
 //!
 //! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock.
+//! not clear, `steering` moves the clock, `reloading` adds and removes sources.
 
 mod asking;
 mod believing;
 mod electing;
+mod reloading;
 mod steering;
 
 use std::collections::VecDeque;
@@ -110,6 +111,11 @@ pub enum What<'a> {
         /// In the resolver's order.
         addresses: &'a [IpAddr],
     },
+    /// The `.sources` files have been read, at the start or again: these are all their lines.
+    Reload {
+        /// In order.
+        lines: &'a [SourceConfig],
+    },
     /// A clock command was carried out.
     Applied(Applied),
 }
@@ -130,7 +136,7 @@ pub enum Output {
     Close(ExchangeId),
     /// Look up the name of this association, and answer with [`What::Resolved`].
     Resolve {
-        /// Index of the line among [`Start::sources`].
+        /// Its line is [`Engine::line`].
         association: usize,
     },
     /// Carry this out, and answer with [`What::Applied`].
@@ -190,6 +196,7 @@ pub struct Engine {
     mode: Mode,
     drift_interval: Span,
     random: Random,
+    lines: Vec<reloading::Line>,
     associations: Vec<Association>,
     sources: Vec<Source>,
     estimator: Estimator,
@@ -239,14 +246,14 @@ pub struct Tracking {
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
-        let associations = start.sources.into_iter().map(|line| Association::new(line, now.raw)).collect();
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
             random: Random::new(start.seed),
-            associations,
+            lines: Vec::new(),
+            associations: Vec::new(),
             sources: Vec::new(),
             estimator: Estimator::new(start.prior),
             prior: start.prior,
@@ -266,6 +273,7 @@ impl Engine {
             outputs: VecDeque::with_capacity(64),
         };
         engine.prepare_clock(start.floor, &now);
+        engine.add_configured_lines(start.sources, now.raw);
         engine.add_literal_sources(now.raw);
         engine
     }
@@ -284,6 +292,7 @@ impl Engine {
             What::Sent { exchange, stamp } => self.sent(exchange, stamp),
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
+            What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
         }
         if !self.finished {

@@ -143,7 +143,8 @@ impl Engine {
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
         let asymmetry = active.filter_map(|source| self.hidden_by_path(source)).min().unwrap_or(Span::ZERO);
-        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry
+        let strayed = (now - estimate.at).max(Span::ZERO).scaled(self.settings.max_clock_error_ppm * 1e-6);
+        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + strayed
     }
 
     /// What the asymmetry of its path and the server's own bound may hide.
