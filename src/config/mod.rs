@@ -28,7 +28,7 @@ mod source_table;
 mod suggest;
 mod table;
 
-pub use directive::{Class, Directive, directives};
+pub use directive::{Class, Directive, Section, directives, sections};
 pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
 pub use model::{
