@@ -49,6 +49,9 @@ const CASES: &[Case] = &[
     case("stratumweight 0", second_is_lower_but_further, best, |without, with| (without, with) == (1.0, 0.0)),
 
     // The clock.
+    case("initstepslew 0.1 192.0.2.5", half_a_second_ahead, steps, |without, with| (without, with) == (0.0, 1.0)),
+    case("initstepslew 1 192.0.2.4", only_the_first, told_of_start, |without, with| (without, with) == (0.0, 1.0)),
+    case("fallbackdrift 10 12", last_frequency_is_odd, drifted_ms, |without, with| with < 0.3 * without),
     case("clockprecision 0.05", four, bound_ms, |without, with| without < 15.0 && with > 24.0),
     case("corrtimeratio 100", noisy, ppm_rms, |without, with| with < 0.8 * without),
     case("makestep 0.1 1", half_a_second_ahead, steps, |without, with| (without, with) == (0.0, 1.0)),
@@ -289,6 +292,23 @@ fn restless() -> Scenario {
     scenario
 }
 
+/// The second server exists, but is not configured.
+fn only_the_first() -> Scenario {
+    let mut scenario = four();
+    scenario.sources.truncate(1);
+    scenario.clock_ahead = Span::from_millis(-500);
+    scenario
+}
+
+/// The crystal is warm for a quarter of an hour, then the network fails.
+fn last_frequency_is_odd() -> Scenario {
+    let mut scenario = four();
+    scenario.crystal.steps = vec![(20_000.0, 2e-6), (21_000.0, -2e-6)];
+    scenario.outages = vec![(20_900.0, f64::INFINITY)];
+    scenario.length_s = 60_000.0;
+    scenario
+}
+
 fn no_rtcsync() -> Scenario {
     let mut scenario = four();
     scenario.settings.rtc_sync = false;
@@ -364,6 +384,16 @@ fn ppm_rms(world: &World) -> f64 {
 
 fn settled_s(world: &World) -> f64 {
     world.trace().settled_s(0.01).unwrap_or(f64::INFINITY)
+}
+
+fn drifted_ms(world: &World) -> f64 {
+    world.trace().max_s(20_900.0, f64::INFINITY) * 1e3
+}
+
+/// That the offset at the start was told, and that the host asked for it is gone.
+fn told_of_start(world: &World) -> f64 {
+    let is_told = world.trace().told(|event| matches!(event, Event::InitialOffset(by, false) if by.secs_f64() > 0.49));
+    f64::from(u8::from(is_told && engine(world).sources().len() == 1))
 }
 
 fn steps(world: &World) -> f64 {

@@ -123,7 +123,7 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
         words.notes.push("the source is not added: its name has characters that no host name has".to_string());
         return Ok(None);
     }
-    let host = host.parse().map_or_else(|_| Host::Name(host.to_string()), Host::Address);
+    let host = Host::from(host);
     Ok(Some(SourceConfig { host, pool, options }))
 }
 

@@ -121,6 +121,8 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct Discipline {
     makestep: Option<MakeStep>,
+    /// `initstepslew`: the first correction may be a step from this many seconds on.
+    init_step_s: Option<f64>,
     max_change: Option<MaxChange>,
     max_slew_rate: f64,
     max_frequency: f64,
@@ -145,6 +147,7 @@ impl Discipline {
     pub fn new(settings: &Settings) -> Self {
         Discipline {
             makestep: settings.makestep,
+            init_step_s: settings.init_step_slew.as_ref().map(|init| init.threshold_s),
             max_change: settings.max_change,
             max_slew_rate: (settings.max_slew_rate_ppm * 1e-6).clamp(1e-9, MAX_FREQUENCY),
             max_frequency: (settings.max_drift_ppm * 1e-6).clamp(0.0, MAX_FREQUENCY),
@@ -155,6 +158,11 @@ impl Discipline {
             course: Course::default(),
             continue_at: None,
         }
+    }
+
+    /// There has been no correction yet.
+    pub fn is_untouched(&self) -> bool {
+        self.updates == 0
     }
 
     /// When the next part of a large correction is due.
@@ -205,6 +213,13 @@ impl Discipline {
         ClockCommand::Steer { frequency: self.plain(frequency), phase: Span::ZERO, time_constant: 0 }
     }
 
+    /// No source is left: from now on true time is taken to run at this rate. The clock only changes its own.
+    pub fn fall_back(&mut self, now: Raw, frequency: f64) -> ClockCommand {
+        self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
+        self.continue_at = None;
+        self.coast(frequency)
+    }
+
     /// The clock did this; `now` was read just after.
     pub fn applied(&mut self, applied: Applied, now: ClockReading) {
         if matches!(applied, Applied::Stepped { .. }) {
@@ -237,6 +252,10 @@ impl Discipline {
         let default = MakeStep { threshold_s: DEFAULT_STEP_S, limit: DEFAULT_STEP_UPDATES };
         let policy = self.makestep.unwrap_or(default);
         let size_s = error.secs_f64().abs();
+        let is_first = self.updates == 0 && matches!(occasion, Occasion::Update { .. });
+        if is_first && self.init_step_s.is_some_and(|threshold_s| size_s >= threshold_s) {
+            return true;
+        }
         match occasion {
             _ if policy.limit == 0 => false,
             Occasion::Update { .. } => {

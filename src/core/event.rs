@@ -63,6 +63,10 @@ pub enum Event {
     Leap(crate::wire::ntp::Leap),
     /// The frequency correction wanted (ppm) is beyond `maxdrift`.
     FrequencyLimited(f64),
+    /// `initstepslew`: the clock was off by this much at the start, and is stepped (`true`) or slewed.
+    InitialOffset(Span, bool),
+    /// No update for this long: the frequency is now its average over as long (ppm, positive: clock gains).
+    FallenBack(Span, f64),
     /// A line of a `.sources` file is new.
     SourceAdded {
         /// Name or address, as typed.

@@ -11,6 +11,7 @@ pub mod drift;
 pub mod engine;
 pub mod estimate;
 pub mod event;
+pub mod fallback;
 pub mod names;
 pub mod poll;
 pub mod quorum;

@@ -56,6 +56,19 @@ pub struct Settings {
     pub refresh_s: u32,
     /// `authselectmode`: what authentication means for selection.
     pub auth_select_mode: AuthSelectMode,
+    /// `fallbackdrift`: range of averaging intervals, log2 of seconds. `None` if off.
+    pub fallback_drift: Option<(u8, u8)>,
+    /// `initstepslew`. `None` if the directive is absent.
+    pub init_step_slew: Option<InitStepSlew>,
+}
+
+/// `initstepslew SECONDS HOST...`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitStepSlew {
+    /// The first correction is a step if it is at least this many seconds.
+    pub threshold_s: f64,
+    /// Servers that are asked until then, beside the others.
+    pub hosts: Vec<Host>,
 }
 
 /// `makestep THRESHOLD LIMIT`.
@@ -235,6 +248,8 @@ impl Default for Settings {
             clock_precision_s: None,
             refresh_s: 1_209_600,
             auth_select_mode: AuthSelectMode::Mix,
+            fallback_drift: None,
+            init_step_slew: None,
         }
     }
 }
@@ -294,6 +309,12 @@ impl SourceOptions {
 /// 2^poll seconds.
 pub fn poll_interval(poll: i8) -> Span {
     Span::from_secs_f64(libm::exp2(f64::from(poll.clamp(-7, 24))))
+}
+
+impl From<&str> for Host {
+    fn from(word: &str) -> Self {
+        word.parse().map_or_else(|_| Host::Name(word.to_owned()), Host::Address)
+    }
 }
 
 impl std::fmt::Display for Host {

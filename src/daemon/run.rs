@@ -265,6 +265,9 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
 fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start {
     let found = drift_path.and_then(drift_file::read);
     let mut settings = config.settings.clone();
+    if options.restarted {
+        settings.init_step_slew = None;
+    }
     if let Some(makestep) = settings.makestep.as_mut().filter(|makestep| makestep.limit > 0 && options.restarted) {
         makestep.limit = 0;
     } else if options.restarted && settings.makestep.is_none() {

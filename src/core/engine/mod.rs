@@ -20,6 +20,7 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
+use crate::core::fallback::Fallback;
 use crate::core::names::Association;
 use crate::core::random::Random;
 use crate::core::select::{Favourite, Selection, Status};
@@ -207,6 +208,7 @@ pub struct Engine {
     phase: Phase,
     backing: electing::Backing,
     discipline: Discipline,
+    fallback: Fallback,
     seen: Raw,
     slept: Span,
     leap: Leap,
@@ -248,6 +250,7 @@ impl Engine {
     pub fn new(start: Start, now: ClockReading) -> Self {
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
+            fallback: Fallback::new(start.settings.fallback_drift),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -372,7 +375,9 @@ impl Engine {
         if let Phase::Acquiring(acquisition) = self.phase {
             self.acquire(acquisition, now);
         }
+        self.remove_initial_lines();
         self.continue_slew(now);
+        self.fall_back(now.raw);
     }
 
     fn timeout(&self) -> Output {
@@ -382,6 +387,7 @@ impl Engine {
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
+            (self.fallback.due(), "fallback"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));

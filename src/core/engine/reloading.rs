@@ -3,27 +3,54 @@
 use std::net::SocketAddr;
 
 use crate::core::authentication::selectable;
-use crate::core::engine::{Engine, Output};
+use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::event::Event;
 use crate::core::names::Association;
-use crate::core::settings::{Host, SourceConfig};
+use crate::core::settings::{Host, SourceConfig, SourceOptions};
 use crate::time::Raw;
 
 /// A `server` or `pool` line as typed. It has the index of its association.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) typed: SourceConfig,
-    /// It is from a `.sources` file.
-    is_reloadable: bool,
+    origin: Origin,
+}
+
+/// Where a line comes from, which decides how long it stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Origin {
+    /// The configuration itself.
+    Configuration,
+    /// `initstepslew`: until the clock has been set.
+    Initial,
+    /// A `.sources` file.
+    SourcesFile,
 }
 
 impl Engine {
     /// Associations for the lines of the configuration itself.
     pub(super) fn add_configured_lines(&mut self, configured: Vec<SourceConfig>, now: Raw) {
-        let permanent = |typed: &SourceConfig| Line { typed: typed.clone(), is_reloadable: false };
-        self.lines = configured.iter().map(permanent).collect();
-        self.associations = configured.into_iter().map(|line| Association::new(line, now)).collect();
+        let from = |origin| move |typed: SourceConfig| Line { typed, origin };
+        let init = self.settings.init_step_slew.as_ref().filter(|_| self.mode == Mode::Discipline);
+        let hosts = init.map_or(Vec::new(), |init| init.hosts.clone());
+        let options = SourceOptions { iburst: true, ..SourceOptions::default() };
+        let initial = hosts.into_iter().map(|host| SourceConfig { host, pool: false, options: options.clone() });
+        let configured = configured.into_iter().map(from(Origin::Configuration));
+        self.lines = configured.chain(initial.map(from(Origin::Initial))).collect();
+        self.associations = self.lines.iter().map(|line| Association::new(line.typed.clone(), now)).collect();
         self.apply_auth_mode();
+    }
+
+    /// The clock has been set: the hosts of `initstepslew` have done their part.
+    pub(super) fn remove_initial_lines(&mut self) {
+        if self.phase != Phase::Tracking || self.discipline.is_untouched() {
+            return;
+        }
+        for association in 0..self.lines.len() {
+            if self.lines[association].origin == Origin::Initial && !self.associations[association].is_retired() {
+                self.remove_line(association);
+            }
+        }
     }
 
     /// Makes `wanted` the lines of the `.sources` files. A line that was there already keeps all that is known of its
@@ -32,12 +59,16 @@ impl Engine {
         let mut missing: Vec<&SourceConfig> = wanted.iter().collect();
         for association in 0..self.lines.len() {
             let line = &self.lines[association];
-            if !line.is_reloadable || self.associations[association].is_retired() {
+            if line.origin != Origin::SourcesFile || self.associations[association].is_retired() {
                 continue;
             }
             match missing.iter().position(|typed| **typed == line.typed) {
                 Some(known) => drop(missing.remove(known)),
-                None => self.remove_line(association),
+                None => {
+                    let (name, is_pool) = (line.typed.host.to_string(), line.typed.pool);
+                    self.remove_line(association);
+                    self.tell(Event::SourceRemoved { name, is_pool });
+                }
             }
         }
         for typed in missing {
@@ -62,7 +93,7 @@ impl Engine {
                 return self.tell(Event::CannotAddSource { name, reason });
             }
         }
-        let line = Line { typed: typed.clone(), is_reloadable: true };
+        let line = Line { typed: typed.clone(), origin: Origin::SourcesFile };
         let association = Association::new(typed.clone(), now);
         let index = match self.associations.iter().position(Association::is_free) {
             Some(free) => {
@@ -86,8 +117,6 @@ impl Engine {
             self.remove_source(index);
         }
         self.associations[association].retire();
-        let typed = &self.lines[association].typed;
-        self.tell(Event::SourceRemoved { name: typed.host.to_string(), is_pool: typed.pool });
     }
 
     /// What it taught about the clock and about the others remains.

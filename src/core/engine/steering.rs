@@ -4,7 +4,7 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occa
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
-use crate::core::event::Event;
+use crate::core::event::{Event, Obstacle};
 use crate::core::settings::LeapMode;
 use crate::core::slew;
 use crate::core::source::Source;
@@ -54,8 +54,13 @@ impl Engine {
         // What somebody else did, or a sleep, is no noise.
         let is_update = matches!(occasion, Occasion::Update { .. });
         let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
+        let is_first = self.discipline.is_untouched();
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
+                if is_first && self.settings.init_step_slew.is_some() {
+                    self.tell(Event::InitialOffset(error, matches!(command, ClockCommand::Step { .. })));
+                }
+                self.fallback.update(frequency, now.raw);
                 self.announce_error(error);
                 self.emit(Output::Clock(command));
                 if matches!(command, ClockCommand::Step { .. }) {
@@ -99,6 +104,17 @@ impl Engine {
                 self.emit(Output::Clock(command));
             }
         }
+    }
+
+    /// `fallbackdrift`: there has been no update for too long to trust the last frequency.
+    pub(super) fn fall_back(&mut self, now: Raw) {
+        let silence = self.estimator.estimate().map_or(Span::ZERO, |estimate| now - estimate.at);
+        let Some(frequency) = self.fallback.take(now).filter(|_| self.mode == Mode::Discipline) else { return };
+        let command = self.discipline.fall_back(now, frequency);
+        self.emit(Output::Clock(command));
+        self.report_unsynchronised();
+        self.announced.obstacle = Some(Obstacle::NoSelectableSources { unreachable: self.sources.len() });
+        self.tell(Event::FallenBack(silence, -frequency * 1e6));
     }
 
     /// The clock did this.
