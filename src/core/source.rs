@@ -345,11 +345,9 @@ impl Source {
         if reply.origin() != exchange.cookie {
             return Err(Refusal::Origin);
         }
-        if exchange.waking {
-            return Err(Refusal::Waking);
-        }
         match reply {
             Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
+            _ if exchange.waking => Err(Refusal::Waking),
             Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
             Reply::Time(reply) => {
                 let asked = Stamp { at: exchange.asked, source: StampSource::Daemon };

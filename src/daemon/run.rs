@@ -211,6 +211,10 @@ fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result
 
 /// The system clock from the hardware clock, unless that is earlier than the drift file (spec 4.1, `-s`).
 fn set_from_rtc(config: &Config) {
+    let scale = config.rtc.hwclock_file.as_ref().and_then(|path| fs::read_to_string(path).ok());
+    if scale.is_some_and(|text| is_on_local_time(&text)) {
+        return warn!("The hardware clock is on local time: system time not set from it (set it to UTC: hwclock -wu)");
+    }
     let text = fs::read_to_string(RTC_TIME).ok();
     let Some(rtc) = text.and_then(|text| text.trim().parse().ok()).map(Utc::from_secs) else {
         return debug!("No hardware clock at {RTC_TIME}");
@@ -226,6 +230,11 @@ fn set_from_rtc(config: &Config) {
             Err(failure) => warn!("{failure}"),
         }
     }
+}
+
+/// What the third line of /etc/adjtime says (hwclock(8)). The kernel itself does not know.
+fn is_on_local_time(adjtime: &str) -> bool {
+    adjtime.lines().nth(2).is_some_and(|line| line.trim() == "LOCAL")
 }
 
 fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {
@@ -337,4 +346,16 @@ fn fail(foreground: Option<Foreground>, message: &str) -> ExitCode {
         foreground.failed(message);
     }
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardware_clock_on_local_time_is_recognised() {
+        assert!(is_on_local_time("0.0 0 0.0\n0\nLOCAL\n"));
+        assert!(!is_on_local_time("0.0 0 0.0\n0\nUTC\n"));
+        assert!(!is_on_local_time("LOCAL\n"));
+    }
 }
