@@ -23,7 +23,7 @@ struct Average {
 impl Fallback {
     /// For intervals from 2^`min` to 2^`max` seconds; none if there is no range.
     pub fn new(range: Option<(u8, u8)>) -> Self {
-        let exponents = range.map_or(1..=0, |(min, max)| min..=max);
+        let exponents = range.into_iter().flat_map(|(min, max)| min..=max);
         let average =
             |exponent| Average { over: Span::from_secs(1_i64 << exponent), frequency: 0.0, covered: Span::ZERO };
         Fallback { averages: exponents.map(average).collect(), updated: None, used: 0 }
