@@ -2,7 +2,7 @@
 //!
 //! `SLEWD_WRITE_MANUAL=1 cargo test --test manual_page` writes them anew; what is written by hand around them stays.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::disallowed_methods)]
 
 use std::fmt::Write;
 

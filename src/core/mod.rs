@@ -17,6 +17,7 @@ pub mod poll;
 pub mod quorum;
 pub mod random;
 mod recent;
+mod sample_filter;
 pub mod select;
 pub mod settings;
 pub mod slew;
