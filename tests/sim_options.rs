@@ -70,6 +70,8 @@ const CASES: &[Case] = &[
     case("server burst", lossy, answered, |without, with| with > 1.3 * without),
     case("server minpoll 9", one, requests, |without, with| with < 0.7 * without),
     case("server maxpoll 6", one, requests, |without, with| with > 1.5 * without),
+    case("server minpoll -3 maxpoll -3", one, requests, |without, with| without < 100.0 && (3500.0..4100.0).contains(&with)),
+    case("server minpoll -3 maxpoll -3", near, requests, |without, with| without < 100.0 && with > 7000.0),
     case("server polltarget 32", restless, requests, |without, with| with > 1.5 * without),
     case("server presend 6", one, wakings, |without, with| without == 0.0 && with >= 15.0),
     case("server offline", one, requests, |without, with| without > 10.0 && with == 0.0),
@@ -171,6 +173,13 @@ fn turned_off(without: f64, with: f64) -> bool {
 
 fn one() -> Scenario {
     Scenario::pool(1, 1)
+}
+
+/// 2 ms away.
+fn near() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(0.001, 0.0001)]);
+    scenario.length_s = 1000.0;
+    scenario
 }
 
 fn four() -> Scenario {

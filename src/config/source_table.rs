@@ -87,7 +87,7 @@ static OPTIONS: &[SourceOption] = &[
     option("burst", "", "off", Used, Flag(|o| o.burst = true),
         "ask a few times at each poll and use the best reply"),
     option("minpoll", "POLL", "6", Used, Int(-32, 32, |o, v| o.min_poll = v as i8),
-        "shortest interval between polls, log2 of seconds; below -7 is 6, above 24 is 24"),
+        "shortest interval between polls, log2 of seconds; below -7 is 6, above 24 is 24; negative within 10 ms only"),
     option("maxpoll", "POLL", "10", Used, Int(-32, 32, |o, v| o.max_poll = v as i8),
         "longest interval between polls, log2 of seconds; below -7 is 10, above 24 is 24, never below minpoll"),
     option("polltarget", "SAMPLES", "8", Used, Int(1, INT_MAX, |o, v| o.poll_target = v as u32),

@@ -26,6 +26,9 @@ const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
 /// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
 const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
 
+/// A server this near may be asked more than once a second (spec 3: negative polls).
+const NEAR: Span = Span::from_millis(10);
+
 /// Delays below this are time stamping noise, unless `clockprecision` says more.
 pub const MIN_DELAY: Span = Span::from_nanos(100);
 
@@ -287,6 +290,8 @@ impl Source {
                 result = Ok(Answer::Collected);
                 if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
                     self.recent.push(filtered);
+                    let least = self.recent.iter().map(|m| m.sample.delay).min();
+                    self.schedule.set_near(least.is_some_and(|delay| delay <= NEAR));
                     result = Ok(Answer::Measured(filtered));
                 }
             }
@@ -330,6 +335,7 @@ impl Source {
     fn missed(&mut self) {
         self.reach <<= 1;
         if self.reach == 0 {
+            self.schedule.set_near(false);
             self.empty_polls = self.empty_polls.saturating_add(1);
         }
     }
