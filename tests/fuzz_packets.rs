@@ -129,7 +129,7 @@ impl Rig {
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
                 Output::Event(event) => self.events.push(event),
                 Output::Finish { .. } => self.finished = true,
-                Output::Resolve { .. } | Output::Save(_) => {}
+                Output::Resolve { .. } | Output::Save(_) | Output::Record(_) => {}
             }
         }
         panic!("the engine does not come to rest");

@@ -162,6 +162,11 @@ impl Discipline {
         self.continue_at
     }
 
+    /// What is left of the corrections decided so far. Positive: the clock is behind.
+    pub fn remaining(&self, now: &ClockReading) -> Span {
+        self.target.map_or(Span::ZERO, |target| target.lead_at(now.raw) - now.lead())
+    }
+
     /// Decides what to do about `error` (positive: the clock is behind) at the frequency the estimate wants.
     /// `decay_s` is how fast a slew should take it out.
     ///

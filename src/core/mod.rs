@@ -13,6 +13,8 @@ pub mod names;
 pub mod poll;
 pub mod quorum;
 pub mod random;
+mod recent;
+pub mod record;
 pub mod select;
 pub mod settings;
 pub mod slew;

@@ -6,12 +6,10 @@ use crate::core::estimate::{Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
+use crate::core::recent::Recent;
 use crate::core::settings::SourceOptions;
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
-
-/// Replies kept per source for selection and for the first correction.
-pub const RECENT: usize = 8;
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -74,6 +72,8 @@ pub struct Source {
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
+    /// The last reply that told the time and took too long: for the log of measurements.
+    pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
     recent: Recent,
 }
@@ -201,6 +201,7 @@ impl Source {
             reach: 0,
             tally: Tally::default(),
             last: None,
+            refused: None,
             exchange: None,
             recent: Recent::default(),
         }
@@ -326,7 +327,7 @@ impl Source {
         }
     }
 
-    fn examine(&self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    fn examine(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
         if reply.origin() != exchange.cookie {
@@ -343,7 +344,7 @@ impl Source {
     }
 
     /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
+    fn measure(&mut self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
         if reply.authenticated {
             return Err(Refusal::Authentication);
         }
@@ -364,8 +365,9 @@ impl Source {
             return Err(Refusal::Era);
         }
         let delay = (arrived.at - sent.at) - turnaround;
-        self.check_delay(delay)?;
-        Ok(self.measurement(reply, sent, arrived, delay.max(MIN_DELAY)))
+        let measurement = self.measurement(reply, sent, arrived, delay.max(MIN_DELAY));
+        self.check_delay(delay).inspect_err(|_| self.refused = Some(measurement))?;
+        Ok(measurement)
     }
 
     /// A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
@@ -377,7 +379,7 @@ impl Source {
             return Err(Refusal::Turnaround);
         }
         let ratio = self.options.max_delay_ratio;
-        if ratio >= 1.0 && self.recent.len >= RATIO_NEEDS {
+        if ratio >= 1.0 && self.recent.len() >= RATIO_NEEDS {
             let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
             if delay > minimum.scaled(ratio) {
                 return Err(Refusal::DelayRatio);
@@ -474,26 +476,5 @@ impl From<Malformed> for Refusal {
             Malformed::Trailer => Refusal::Trailer,
             Malformed::Timestamp => Refusal::Timestamp,
         }
-    }
-}
-
-/// A ring of the last few measurements.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    ring: [Option<Measurement>; RECENT],
-    next: usize,
-    len: usize,
-}
-
-impl Recent {
-    fn push(&mut self, measurement: Measurement) {
-        self.ring[self.next] = Some(measurement);
-        self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
-    }
-
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).flatten()
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 
 use log::{Level, debug, info, log};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,12 +12,13 @@ use crate::core::event::Event;
 use crate::core::settings::{Family, Host, SourceConfig};
 use crate::core::source::ExchangeId;
 use crate::daemon::clock::Clock;
-use crate::daemon::drift_file;
+use crate::daemon::drift_file::DriftFile;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::log_files::LogFiles;
 use crate::daemon::resolver::Resolver;
 use crate::report;
 use crate::sys::clock::ClockWatch;
-use crate::sys::signals::Signals;
+use crate::sys::signals::{REOPEN, Signals};
 use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
@@ -67,7 +67,9 @@ pub struct World<'a> {
     /// Notices that somebody else set the clock.
     pub watch: Option<ClockWatch>,
     /// Where the frequency is remembered.
-    pub drift_file: Option<PathBuf>,
+    pub drift_file: Option<DriftFile>,
+    /// Where measurements and the like are written, if anywhere.
+    pub log_files: Option<LogFiles>,
     /// `-4`, `-6`: overrides what each line says.
     pub family: Family,
     /// `-t`: give up after this long.
@@ -150,6 +152,11 @@ impl Loop<'_> {
                 }
                 Output::Save(record) => self.save(&record),
                 Output::Event(event) => self.world.observer.event(&event),
+                Output::Record(record) => {
+                    if let Some(logs) = &mut self.world.log_files {
+                        logs.write(&record);
+                    }
+                }
                 Output::Finish { success } => self.ending = Some(Ending::Finished { success }),
                 Output::Timeout { at, why } => {
                     debug!("Waiting for {why}");
@@ -200,9 +207,18 @@ impl Loop<'_> {
         Ok(())
     }
 
+    /// Takes what signals there are; `true`: one of them ends the run.
     fn signalled(&mut self) -> bool {
-        let name = self.world.signals.as_ref().and_then(Signals::next_name);
-        name.inspect(|name| debug!("Received {name}")).is_some()
+        while let Some(name) = self.world.signals.as_ref().and_then(Signals::next_name) {
+            debug!("Received {name}");
+            if name != REOPEN {
+                return true;
+            }
+            if let Some(logs) = &mut self.world.log_files {
+                logs.reopen();
+            }
+        }
+        false
     }
 
     /// Feeds what the sockets that woke us have to say.
@@ -249,9 +265,9 @@ impl Loop<'_> {
         Ok(awake)
     }
 
-    fn save(&self, record: &DriftRecord) {
-        if let Some(path) = &self.world.drift_file {
-            drift_file::write(path, record);
+    fn save(&mut self, record: &DriftRecord) {
+        if let Some(file) = &mut self.world.drift_file {
+            file.write(record);
         }
     }
 

@@ -274,6 +274,7 @@ impl World {
                 self.trace.saves += 1;
             }
             Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
+            Output::Record(record) => self.trace.records.push((self.since_start_s(), *record)),
             Output::Close(_) | Output::Finish { .. } | Output::Timeout { .. } => {}
         }
     }

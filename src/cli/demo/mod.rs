@@ -69,6 +69,7 @@ fn show() -> io::Result<Span> {
         signals: None,
         watch: None,
         drift_file: None,
+        log_files: None,
         family: Family::Any,
         timeout: Some(LENGTH),
         observer: &mut narrator,

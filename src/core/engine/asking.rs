@@ -128,8 +128,13 @@ impl Engine {
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
+        self.record_reply(index, bytes, &result);
         match result {
-            Ok(Answer::Measured(measurement)) => self.measured(index, measurement, now),
+            Ok(Answer::Measured(measurement)) => {
+                let before = self.known_before();
+                self.measured(index, measurement, now);
+                self.record_statistics(index, before);
+            }
             Ok(Answer::Kiss(code)) => self.kissed(index, code, now.raw),
             Ok(Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
             Err(refusal) if refusal.is_answer() => self.plan_next(index, Default::default(), now.raw),

@@ -5,11 +5,12 @@
 //! never blocks, and after the start it allocates nothing per packet.
 //!
 //! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock.
+//! not clear, `steering` moves the clock, `recording` notes for the log files what the others do.
 
 mod asking;
 mod believing;
 mod electing;
+mod recording;
 mod steering;
 
 use std::collections::VecDeque;
@@ -21,6 +22,7 @@ use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
 use crate::core::names::Association;
 use crate::core::random::Random;
+use crate::core::record::Record;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
@@ -139,6 +141,8 @@ pub enum Output {
     Save(DriftRecord),
     /// Tell people.
     Event(Event),
+    /// A line for a log file, if [`Settings::records`] wants it.
+    Record(Box<Record>),
     /// Exit: with success or not.
     Finish {
         /// Exit status 0.
@@ -206,6 +210,7 @@ pub struct Engine {
     announced: Announced,
     saved_at: Option<Raw>,
     last_exchange: ExchangeId,
+    recorder: recording::Recorder,
     finished: bool,
     outputs: VecDeque<Output>,
 }
@@ -240,6 +245,7 @@ impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
         let associations = start.sources.into_iter().map(|line| Association::new(line, now.raw)).collect();
+        let recorder = recording::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
             settings: start.settings,
@@ -262,9 +268,11 @@ impl Engine {
             announced: Announced::default(),
             saved_at: None,
             last_exchange: ExchangeId(0),
+            recorder,
             finished: false,
             outputs: VecDeque::with_capacity(64),
         };
+        engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
         engine.add_literal_sources(now.raw);
         engine
@@ -274,6 +282,7 @@ impl Engine {
     pub fn handle_input(&mut self, input: Input<'_>) {
         let now = input.now;
         self.seen = now.raw;
+        self.recorder.begin(&now);
         if let What::Applied(applied) = input.what {
             // Our own step must be known before the clock is compared with where it should be.
             return self.applied(applied, now);
@@ -289,6 +298,7 @@ impl Engine {
         if !self.finished {
             self.run_due(&now);
         }
+        self.end_records();
     }
 
     /// The next thing to do.

@@ -53,6 +53,7 @@ impl Engine {
         let frequency = self.believable_frequency(&estimate);
         // What somebody else did, or a sleep, is no noise.
         let is_update = matches!(occasion, Occasion::Update { .. });
+        let remaining = self.discipline.remaining(now);
         let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
@@ -66,6 +67,7 @@ impl Engine {
                     self.emit(Output::Clock(steady));
                 }
                 self.report(&estimate, now, error, command);
+                self.record_update(&estimate, now, error, remaining);
                 self.save_when_due(&estimate, now.raw);
             }
             Decision::Refuse { limit_s, give_up } => {
