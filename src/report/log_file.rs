@@ -142,11 +142,11 @@ fn push_statistics(line: &mut String, entry: &StatisticsEntry) {
     }
     let _ = write!(line, " {:>7}", exponential(entry.stress, 1));
     // No samples are discarded: the filter forgets them by itself.
-    let _ = write!(line, " {:3} {:3} {:3} {:5.2}", entry.samples, 0, entry.runs, -0.5 * entry.lean + 0.0);
+    let _ = write!(line, " {:3} {:3} {:3} {:5.2}", entry.samples, 0, entry.runs, 0.0 - 0.5 * entry.lean);
 }
 
 fn push_tracking(line: &mut String, entry: &TrackingEntry) {
-    let _ = write!(line, " {:2} {:10.3} {:10.3}", entry.stratum, -1e6 * entry.frequency, 1e6 * entry.skew);
+    let _ = write!(line, " {:2} {:10.3} {:10.3}", entry.stratum, 0.0 - 1e6 * entry.frequency, 1e6 * entry.skew);
     push_exponential(line, -entry.offset.secs_f64());
     let leap = leap_letter(entry.leap);
     let _ = write!(line, " {leap} {:2}", entry.combined);

@@ -19,8 +19,8 @@ pub struct Trace {
     pub requests: u64,
     /// Times the daemon woke up.
     pub wakes: u64,
-    /// Drift files written.
-    pub saves: u64,
+    /// When the drift file was written (seconds after the start).
+    pub saves: Vec<f64>,
     /// Exit status, if the engine has finished.
     pub finished: Option<bool>,
 }

@@ -271,7 +271,7 @@ impl World {
             }
             Output::Save(record) => {
                 self.saved = Some(record);
-                self.trace.saves += 1;
+                self.trace.saves.push(self.since_start_s());
             }
             Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
             Output::Record(record) => self.trace.records.push((self.since_start_s(), *record)),

@@ -216,13 +216,16 @@ impl Engine {
     }
 
     fn save_when_due(&mut self, estimate: &Estimate, now: Raw) {
-        let first = *self.saved_at.get_or_insert(now);
-        if now - first < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
+        let age = now - *self.saved_at.get_or_insert(now);
+        if age < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
             return;
         }
-        self.saved_at = Some(now);
         let record = DriftRecord::new(estimate.frequency, estimate.frequency_sd());
-        self.emit(Output::Save(record));
+        if self.saved.is_none_or(|saved| saved.is_worth_replacing(&record, age)) {
+            self.saved_at = Some(now);
+            self.saved = Some(record);
+            self.emit(Output::Save(record));
+        }
     }
 }
 
