@@ -8,13 +8,19 @@ use slewd::core::discipline::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::event::Event;
+use slewd::core::record::Wanted;
 use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use slewd::core::slew::MAX_PHASE;
 use slewd::core::source::{ExchangeId, Refusal, Stamp, StampSource};
+use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
+
+/// All log files.
+const EVERYTHING: Wanted =
+    Wanted { measurements: true, raw_measurements: true, statistics: true, tracking: true, selection: true };
 
 /// True time at the start of each run.
 const START: Utc = Utc::from_secs(1_795_132_800);
@@ -56,7 +62,7 @@ impl Rig {
         };
         let makestep = Some(MakeStep { threshold_s: 1.0, limit: if seed.is_multiple_of(2) { 3 } else { -1 } });
         let start = Start {
-            settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
+            settings: Settings { makestep, rtc_sync: true, records: EVERYTHING, ..Settings::default() },
             sources: (0..SOURCES).map(source).collect(),
             mode,
             prior: FrequencyPrior::unknown(),
@@ -129,7 +135,11 @@ impl Rig {
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
                 Output::Event(event) => self.events.push(event),
                 Output::Finish { .. } => self.finished = true,
-                Output::Resolve { .. } | Output::Save(_) | Output::Record(_) => {}
+                Output::Record(record) => {
+                    let line = log_file::line(&record);
+                    assert!(line.is_ascii() && !line.contains("NaN") && !line.contains("inf"), "{line}");
+                }
+                Output::Resolve { .. } | Output::Save(_) => {}
             }
         }
         panic!("the engine does not come to rest");

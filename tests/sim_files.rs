@@ -126,7 +126,7 @@ fn a_falseticker_is_marked_in_the_log_of_selection() {
         let entries = trace.records.iter().map(|(_, record)| record).filter(about);
         entries
             .filter_map(|record| if let Entry::Selection(e) = &record.entry { Some(e.standing) } else { None })
-            .last()
+            .next_back()
     };
     assert_eq!(standing("192.0.2.3"), Some(Standing::Falseticker));
     let others = ["192.0.2.1", "192.0.2.2", "192.0.2.4"].map(standing);

@@ -47,6 +47,7 @@ impl Engine {
         let Some(estimate) = self.estimator.estimate() else { return };
         let error = estimate.true_time(now.raw) - now.utc;
         if self.mode != Mode::Discipline {
+            self.record_update(&estimate, now, error, Span::ZERO);
             return self.correct_once(error);
         }
         self.vote_on_leap(&estimate, now.raw);
