@@ -6,6 +6,7 @@
 mod namespace;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -47,6 +48,9 @@ fn each_file_has_chronyds_columns() {
     for (file, source, equal) in EQUAL {
         let read = |client: &str| fs::read_to_string(logs(client).join(file)).expect("the file is there");
         let (theirs, ours) = (read("chronyd"), read("slewd"));
+        let mode = |path: PathBuf| fs::metadata(path).expect("it is there").permissions().mode();
+        assert_eq!(mode(logs("slewd").join(file)), mode(logs("chronyd").join(file)));
+        assert_eq!(mode(logs("slewd")), mode(logs("chronyd")), "the directory");
         compare(file, &theirs, &ours);
         let settled = |text: &str| fields(entries(text).rfind(|line| line.contains(source)));
         let pairs = settled(&theirs).into_iter().zip(settled(&ours)).enumerate();
@@ -130,16 +134,19 @@ fn a_drift_file_on_a_read_only_disk_is_one_warning() {
     assert_eq!(log.matches("Could not").count(), 1, "{log}");
 }
 
-/// The same with a full disk, which takes an empty file and then no more: nothing is left there.
+/// The same with a full disk, which takes empty files and 96 bytes more: nothing is left of the drift file, and no half of
+/// a line.
 #[test]
 fn a_full_disk_is_one_warning_for_the_drift_file_and_one_for_the_logs() {
     let space = Namespace::new("full");
-    let mount = "mount -t tmpfs -o size=4k none /var && head -c 4096 /dev/zero >/var/filling";
+    let mount = "mount -t tmpfs -o size=8k none /var && head -c 4096 /dev/zero >/var/filling && \
+                 yes | head -c 4000 >/var/measurements.log";
     let log = run_with_drift_file(&space, mount, "/var/drift\nlogdir /var\nlog measurements tracking statistics");
     assert_eq!(log.matches("Could not open /var/drift.tmp : No space left on device").count(), 1, "{log}");
     assert_eq!(log.matches(".log : No space left on device").count(), 1, "{log}");
     assert_eq!(log.matches("Could not").count(), 2, "{log}");
-    assert!(log.ends_with("/var/filling\n/var/measurements.log\n/var/statistics.log\n/var/tracking.log\n"), "{log}");
+    let left = "/var/filling 4096\n/var/measurements.log 4000\n/var/statistics.log 0\n/var/tracking.log 0\n";
+    assert!(log.ends_with(left), "{log}");
 }
 
 /// What slewd says from its start to its end, a while after the drift file was due, and what it leaves in /var.
@@ -159,7 +166,7 @@ fn start_mounted(space: &Namespace, mount: &str, conf: &str) -> Program {
     let conf = space.file("slewd.conf", &format!("{conf}{}", quiet(space, "slewd")));
     let script = format!(
         "{mount} && trap : INT TERM && {{ setpriv --pdeathsig KILL {} -x -d -f {} & }} && child=$! && wait $child; kill $child; wait $child; \
-         status=$?; LC_ALL=C ls -d /var/*; exit $status",
+         status=$?; LC_ALL=C stat -c '%n %s' /var/*; exit $status",
         slewd().display(),
         conf.display()
     );

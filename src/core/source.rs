@@ -252,6 +252,12 @@ impl Source {
         self.exchange.map(|exchange| exchange.asked)
     }
 
+    /// Who noted the departure of the request in flight.
+    pub fn sent_by(&self) -> StampSource {
+        let sent = self.exchange.and_then(|exchange| exchange.sent);
+        sent.map_or(StampSource::Daemon, |sent| sent.source)
+    }
+
     /// When the open exchange is to be given up.
     pub fn expires(&self) -> Option<Raw> {
         let patience = Span::from_secs_f64(self.options.max_delay_s) + GRACE;

@@ -134,6 +134,21 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_remembered_until_it_works_again() {
+        let directory = tempdir("failure").join("below");
+        let mut file = DriftFile::new(directory.join("drift"));
+        let record = DriftRecord { frequency_ppm: 1.0, skew_ppm: 0.1 };
+        for is_possible in [false, false, true, true] {
+            if is_possible {
+                fs::create_dir_all(&directory).expect("a temporary directory");
+            }
+            file.write(&record);
+            assert_eq!(file.has_failed, !is_possible);
+        }
+        fs::remove_dir_all(tempdir("failure")).expect("own directory");
+    }
+
+    #[test]
     fn missing_empty_garbage_and_absurd_files_are_survived() {
         let directory = tempdir("garbage");
         let path = directory.join("drift");

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
 use std::path::{Path, PathBuf};
 
-use log::{debug, warn};
+use log::{Level, debug, log, warn};
 
 use crate::config::Logs;
 use crate::core::record::{Record, Wanted};
@@ -14,7 +14,7 @@ use crate::report::log_file::{self, LogFile};
 use crate::sys::privileges::User;
 
 /// What a user who misses a file is to do.
-const REMEDY: &str = "no log files until SIGUSR1 or a restart: make the directory, or remove the directive log";
+const REMEDY: &str = "tried again after SIGUSR1: put the directory right, or remove the directive log";
 
 /// The files below `logdir`.
 #[derive(Debug)]
@@ -23,8 +23,8 @@ pub struct LogFiles {
     /// The banner is repeated after this many lines; 0 for none at all.
     banner: u32,
     open: [Option<Open>; LogFile::ALL.len()],
-    /// The directory is of no use: said, and not tried again.
-    has_failed: bool,
+    /// Cannot be opened: not tried again, and said only of the first.
+    failed: [bool; LogFile::ALL.len()],
     /// The disk is full: said, and tried again with each line.
     is_full: bool,
 }
@@ -49,13 +49,14 @@ pub fn wanted(logs: &Logs) -> Wanted {
 impl LogFiles {
     /// Nothing is opened before there is something to write.
     pub fn new(directory: impl Into<PathBuf>, banner: u32) -> Self {
-        LogFiles { directory: directory.into(), banner, open: Default::default(), has_failed: false, is_full: false }
+        let (open, failed) = Default::default();
+        LogFiles { directory: directory.into(), banner, open, failed, is_full: false }
     }
 
     /// Makes the directory as long as there are rights to, for the `owner` slewd is going to be: 0750, its parents 0755.
     pub fn prepare(&mut self, owner: Option<&User>) {
         if let Err(reason) = create_directory(&self.directory, owner) {
-            self.has_failed = true;
+            self.failed = [true; LogFile::ALL.len()];
             warn!("Could not create directory {} : {} ({REMEDY})", self.directory.display(), plain(&reason));
         }
     }
@@ -63,15 +64,15 @@ impl LogFiles {
     /// Closes the files. They are opened again, or made, at the next line: what had been there can be moved away.
     pub fn reopen(&mut self) {
         self.open = Default::default();
-        self.has_failed = false;
+        self.failed = Default::default();
     }
 
     /// Adds a line to the file it belongs to. Whatever goes wrong is said once.
     pub fn write(&mut self, record: &Record) {
-        if self.has_failed {
+        let which = LogFile::of(record);
+        if self.failed[which as usize] {
             return;
         }
-        let which = LogFile::of(record);
         let path = self.directory.join(which.name());
         let place = &mut self.open[which as usize];
         let open = match place {
@@ -79,8 +80,9 @@ impl LogFiles {
             None => match open_file(&path) {
                 Ok(file) => place.insert(Open { file, lines: 0 }),
                 Err(reason) => {
-                    self.has_failed = true;
-                    return warn!("Could not open {} : {} ({REMEDY})", path.display(), plain(&reason));
+                    let level = if self.failed.contains(&true) { Level::Debug } else { Level::Warn };
+                    self.failed[which as usize] = true;
+                    return log!(level, "Could not open {} : {} ({REMEDY})", path.display(), plain(&reason));
                 }
             },
         };
@@ -176,12 +178,23 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_cannot_be_opened_does_not_stop_the_others() {
+        let directory = own_directory("one");
+        fs::create_dir_all(directory.join("selection.log")).expect("a temporary directory");
+        let mut files = LogFiles::new(&directory, 32);
+        files.prepare(None);
+        files.write(&record());
+        assert_eq!(files.failed, LogFile::ALL.map(|file| file == LogFile::Selection));
+        fs::remove_dir_all(directory).expect("own directory");
+    }
+
+    #[test]
     fn a_directory_that_cannot_be_made_is_tried_again_when_asked() {
         let parent = own_directory("missing");
         fs::write(&parent, "a file where a directory should be").expect("a temporary directory");
         let mut files = LogFiles::new(parent.join("logs"), 32);
         files.prepare(None);
-        assert!(files.has_failed);
+        assert!(!files.failed.contains(&false));
         files.write(&record());
         fs::remove_file(&parent).expect("own file");
         fs::create_dir_all(parent.join("logs")).expect("a temporary directory");

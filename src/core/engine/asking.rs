@@ -124,11 +124,12 @@ impl Engine {
         let Some(index) = self.sources.iter().position(|source| source.in_flight() == Some(exchange)) else {
             return self.emit(Output::Close(exchange));
         };
+        let stamped_by = (self.sources[index].sent_by(), arrived.source);
         let result = self.sources[index].receive(bytes, arrived);
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
-        self.record_reply(index, bytes, &result);
+        self.record_reply(index, bytes, stamped_by, &result);
         match result {
             Ok(Answer::Measured(measurement)) => {
                 let before = self.known_before();

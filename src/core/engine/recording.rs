@@ -52,7 +52,13 @@ impl Engine {
     }
 
     /// A reply has been examined; the estimate has not seen it.
-    pub(super) fn record_reply(&mut self, index: usize, bytes: &[u8], result: &Result<Answer, Refusal>) {
+    pub(super) fn record_reply(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        (sent_by, received_by): (StampSource, StampSource),
+        result: &Result<Answer, Refusal>,
+    ) {
         let wanted = self.recorder.wanted;
         if !wanted.measurements && !wanted.raw_measurements {
             return;
@@ -78,8 +84,8 @@ impl Engine {
             offset: measured.map_or(Span::ZERO, |m| m.sample.lead - self.believed_lead(m.sample.at)),
             delay: measured.map_or(Span::ZERO, |m| m.sample.delay),
             dispersion_s: measured.map_or(0.0, |m| self.dispersion_s(&m)),
-            sent_by: measured.map_or(StampSource::Daemon, |m| m.sent_by),
-            received_by: measured.map_or(StampSource::Daemon, |m| m.received_by),
+            sent_by,
+            received_by,
         };
         self.record(Some(index), Entry::Measurement(entry));
     }
