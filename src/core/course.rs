@@ -76,6 +76,13 @@ impl Course {
         }
     }
 
+    /// The kernel has moved the clock by a leap second, as it was told; a slew goes on.
+    pub fn leapt(&mut self, by: Span) {
+        if let Some(leg) = &mut self.leg {
+            leg.start.utc += by;
+        }
+    }
+
     /// Compares the clock with its course. `None` until something was commanded.
     pub fn deviation(&self, now: &ClockReading) -> Option<Deviation> {
         let leg = self.leg?;

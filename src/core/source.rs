@@ -6,6 +6,7 @@ use crate::core::estimate::{Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
+use crate::core::recent::Recent;
 use crate::core::settings::SourceOptions;
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
@@ -296,8 +297,14 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub fn shift(&mut self, by: Span) {
+        self.last.iter_mut().for_each(|last| last.sample.lead += by);
+        self.recent.shift(by);
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -377,7 +384,7 @@ impl Source {
             return Err(Refusal::Turnaround);
         }
         let ratio = self.options.max_delay_ratio;
-        if ratio >= 1.0 && self.recent.len >= RATIO_NEEDS {
+        if ratio >= 1.0 && self.recent.iter().count() >= RATIO_NEEDS {
             let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
             if delay > minimum.scaled(ratio) {
                 return Err(Refusal::DelayRatio);
@@ -474,26 +481,5 @@ impl From<Malformed> for Refusal {
             Malformed::Trailer => Refusal::Trailer,
             Malformed::Timestamp => Refusal::Timestamp,
         }
-    }
-}
-
-/// A ring of the last few measurements.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    ring: [Option<Measurement>; RECENT],
-    next: usize,
-    len: usize,
-}
-
-impl Recent {
-    fn push(&mut self, measurement: Measurement) {
-        self.ring[self.next] = Some(measurement);
-        self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
-    }
-
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).flatten()
     }
 }

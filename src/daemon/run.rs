@@ -16,6 +16,7 @@ use crate::daemon::drift_file::{self, Found};
 use crate::daemon::event_loop::{self, Ending, LogOnly};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
+use crate::daemon::leap_file::LeapFile;
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::sys::clock::ClockWatch;
@@ -243,12 +244,14 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
     let mut clock: Box<dyn Clock> =
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
-    let start = start(options, config, drift_path.map(Path::new));
+    let (leap_file, leap_table) = LeapFile::find(&config.files).unzip();
+    let start = Start { leap_table, ..start(options, config, drift_path.map(Path::new)) };
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
+        leap_file,
         drift_file: drift_path.map(Into::into),
         family: options.family,
         timeout: options.timeout,
@@ -287,6 +290,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),
         drift_interval: Span::from_secs(config.files.drift.as_ref().map_or(3600, |drift| i64::from(drift.interval_s))),
+        leap_table: None,
         seed: seed(),
     }
 }

@@ -10,6 +10,9 @@
 //! * A frequency is in force at once. Rates come in units, between which the kernel alternates at each tick; a change in
 //!   mid-tick leaves a small debt that it pays back at one unit at most, and a step cancels.
 //!
+//! * STA_INS and STA_DEL are obeyed at the next end of a UTC day, at the tick: the clock repeats 23:59:59, or leaves it
+//!   out, and takes no notice of the flag after that until it is cleared.
+//!
 //! What a controller that renews a slew must not count twice is therefore what the clock goes on doing by itself. With
 //! `phase`, `share = 1 / 2^(2 + time constant)`, `frequency` and `in_force` (the rate then in force from an older slew, 0
 //! after a step) of its last command, `n` whole seconds of CLOCK_REALTIME begun since, and now `f` into the current one:
@@ -41,6 +44,9 @@ const ERROR_GROWTH: f64 = 500e-6;
 
 /// From here on the kernel itself sets STA_UNSYNC (NTP_PHASE_LIMIT).
 const WORST_ERROR: Span = Span::from_secs(16);
+
+/// Seconds in a day of UTC, as the kernel counts.
+const DAY_S: i64 = 86_400;
 
 /// A slew below this is over.
 const NEGLIGIBLE_NS: f64 = 0.01;
@@ -74,6 +80,18 @@ pub struct KernelClock {
     owed_ns: f64,
     report: ClockReport,
     reported: Raw,
+    leap: LeapState,
+    tai_s: i32,
+}
+
+/// Of the leap second (TIME_OK, TIME_INS and TIME_DEL, TIME_OOP and TIME_WAIT in adjtimex(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LeapState {
+    Idle,
+    /// The clock moves by so many seconds when it begins this second.
+    Armed { second: i64, by: i64 },
+    /// It has, and will not do so again before the flag is cleared.
+    Done,
 }
 
 impl KernelClock {
@@ -99,6 +117,8 @@ impl KernelClock {
                 leap: Leap::None,
             },
             reported: raw,
+            leap: LeapState::Idle,
+            tai_s: 0,
         }
     }
 
@@ -141,6 +161,11 @@ impl KernelClock {
         ClockReport { max_error, synchronized: self.report.synchronized && max_error < WORST_ERROR, ..self.report }
     }
 
+    /// TAI minus UTC in seconds, 0 if nobody told.
+    pub fn tai_s(&self) -> i32 {
+        self.tai_s
+    }
+
     /// Runs until the counter reads `raw`.
     pub fn advance(&mut self, raw: Raw) {
         while self.raw < raw {
@@ -161,7 +186,7 @@ impl KernelClock {
                 Applied::Stepped { by }
             }
             ClockCommand::Steer { frequency, phase, time_constant } => {
-                if self.next_look().is_none() {
+                if !self.is_slewing() {
                     let since_look_ns = self.since_multiple_ns(self.looks_every) as f64 * (1.0 + self.rate());
                     self.second = second(self.utc - Span::from_nanos(since_look_ns as i64));
                 }
@@ -177,6 +202,11 @@ impl KernelClock {
             ClockCommand::Report(report) => {
                 self.report = report;
                 self.reported = self.raw;
+                self.arm(report.leap);
+                Applied::Reported
+            }
+            ClockCommand::SetTai { tai_s } => {
+                self.tai_s = tai_s;
                 Applied::Reported
             }
         }
@@ -189,6 +219,7 @@ impl KernelClock {
         self.slew_left_ns = 0.0;
         self.is_ending = self.slew_now_ns != 0.0;
         self.owed_ns = 0.0;
+        self.leap = LeapState::Idle;
         self.report =
             ClockReport { synchronized: false, max_error: WORST_ERROR, est_error: WORST_ERROR, leap: Leap::None };
     }
@@ -202,12 +233,47 @@ impl KernelClock {
 
     /// When the kernel will next notice something; `None` if there is nothing to notice.
     fn next_look(&self) -> Option<Raw> {
-        let is_slewing = self.slew_left_ns != 0.0 || self.slew_now_ns != 0.0;
-        let to_second_ns = ((self.second + 1) * NANOS_PER_SEC - self.utc.nanos()) as f64 - self.fraction_ns;
+        let next_second = match self.leap {
+            _ if self.is_slewing() => self.second + 1,
+            LeapState::Armed { second, .. } => second,
+            LeapState::Idle | LeapState::Done => return None,
+        };
+        let to_second_ns = (next_second * NANOS_PER_SEC - self.utc.nanos()) as f64 - self.fraction_ns;
         let raw_to_second_ns = (to_second_ns / (1.0 + self.rate())).ceil() as i64;
         let earliest_ns = self.raw.nanos() + if self.is_ending { 1 } else { raw_to_second_ns.max(1) };
         let every_ns = self.looks_every.nanos();
-        is_slewing.then(|| Raw::from_nanos((earliest_ns + every_ns - 1).div_euclid(every_ns) * every_ns))
+        Some(Raw::from_nanos((earliest_ns + every_ns - 1).div_euclid(every_ns) * every_ns))
+    }
+
+    fn is_slewing(&self) -> bool {
+        self.slew_left_ns != 0.0 || self.slew_now_ns != 0.0
+    }
+
+    /// A leap second takes place at the next end of a UTC day.
+    fn arm(&mut self, leap: Leap) {
+        let (before_midnight, by) = match leap {
+            Leap::None => {
+                self.leap = LeapState::Idle;
+                return;
+            }
+            Leap::Insert => (0, -1),
+            Leap::Delete => (1, 1),
+        };
+        let day = (second(self.utc) + before_midnight).div_euclid(DAY_S);
+        let next = LeapState::Armed { second: (day + 1) * DAY_S - before_midnight, by };
+        self.leap = if self.leap == LeapState::Done { LeapState::Done } else { next };
+    }
+
+    /// The clock has begun this second.
+    fn leap(&mut self) {
+        if let LeapState::Armed { second, by } = self.leap
+            && self.second == second
+        {
+            self.utc += Span::from_secs(by);
+            self.second += by;
+            self.tai_s -= by as i32;
+            self.leap = LeapState::Done;
+        }
     }
 
     fn look(&mut self) {
@@ -217,6 +283,7 @@ impl KernelClock {
         while self.second < second(self.utc) {
             self.begin_second();
             self.second += 1;
+            self.leap();
         }
     }
 
@@ -439,6 +506,38 @@ mod tests {
         // At frequency zero the unit below would be too much: the debt remains, and the rate is exact.
         clock.apply(steer(0.0, 0, 0));
         assert_eq!(clock.rate(), 0.0);
+    }
+
+    #[test]
+    fn a_leap_second_takes_place_at_midnight_and_once() {
+        // 2027-01-15T08:00:00Z: midnight is 57,600 s away.
+        for (leap, at_s, by_s) in [(Leap::Insert, 57_600.0, -1.0), (Leap::Delete, 57_599.0, 1.0)] {
+            let mut clock = clock();
+            clock.apply(steer(0.0, 1000, 0));
+            clock.apply(ClockCommand::SetTai { tai_s: 37 });
+            let error = Span::from_millis(1);
+            let report = ClockReport { synchronized: true, max_error: error, est_error: error, leap };
+            clock.apply(ClockCommand::Report(report));
+            assert_eq!(lead_at(&mut clock, at_s - 0.001), 1000.0);
+            assert_eq!(lead_at(&mut clock, at_s + 0.005), 1000.0 + by_s * 1e9, "{leap:?}");
+            clock.apply(ClockCommand::Report(report));
+            assert_eq!(lead_at(&mut clock, at_s + 2.0 * 86_400.0), 1000.0 + by_s * 1e9, "still set");
+            assert_eq!(clock.tai_s(), 37 - by_s as i32);
+            clock.apply(ClockCommand::Report(ClockReport { leap: Leap::None, ..report }));
+            clock.apply(ClockCommand::Report(report));
+            assert_eq!(lead_at(&mut clock, at_s + 3.0 * 86_400.0 + 2.0), 1000.0 + 2.0 * by_s * 1e9, "set anew");
+        }
+    }
+
+    #[test]
+    fn a_flag_that_is_withdrawn_does_nothing() {
+        let mut clock = clock();
+        let error = Span::from_millis(1);
+        let report = |leap| ClockReport { synchronized: true, max_error: error, est_error: error, leap };
+        clock.apply(ClockCommand::Report(report(Leap::Insert)));
+        lead_at(&mut clock, 50_000.0);
+        clock.apply(ClockCommand::Report(report(Leap::None)));
+        assert_eq!(lead_at(&mut clock, 86_400.0), 0.0);
     }
 
     #[test]
