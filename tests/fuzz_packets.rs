@@ -152,7 +152,7 @@ impl Rig {
                 self.ahead += phase;
                 Applied::Steered { frequency, phase: Span::ZERO, time_constant }
             }
-            ClockCommand::SetTai { .. } => Applied::Reported,
+            ClockCommand::SetTai { tai_s } => Applied::TaiSet { tai_s },
             ClockCommand::Report(report) => {
                 assert!(report.max_error >= Span::ZERO && report.est_error >= Span::ZERO, "{command:?}");
                 Applied::Reported

@@ -104,8 +104,8 @@ fn a_leap_second_in_every_mode() {
                 expect_told(&result, &name, leap, mode);
                 let (largest_s, recovery_limit_s) = match mode {
                     LeapMode::System | LeapMode::Step => (0.005, 0.0),
-                    LeapMode::Slew => (1.005, 20.0),
-                    LeapMode::Ignore => (1.005, 1100.0),
+                    LeapMode::Slew => (1.005, 25.0),
+                    LeapMode::Ignore => (1.005, 45.0),
                 };
                 if mode != LeapMode::Ignore {
                     expect_calm(&result, &name);
@@ -114,7 +114,11 @@ fn a_leap_second_in_every_mode() {
                     assert!(around_s(run, leap) < largest_s, "{name}: {} s", around_s(run, leap));
                     assert!(recovery_s(run, leap) <= recovery_limit_s, "{name}: {} s", recovery_s(run, leap));
                     assert!(run.final_error_s() < 1e-3, "{name}: {} s", run.final_error_s());
-                    let stepped = if mode != LeapMode::Step { vec![] } else { vec![if leap == Leap::Insert { -1.0 } else { 1.0 }] };
+                    let stepped = if mode != LeapMode::Step {
+                        vec![]
+                    } else {
+                        vec![if leap == Leap::Insert { -1.0 } else { 1.0 }]
+                    };
                     assert_eq!(run.steps_s(), stepped, "{name}");
                 }
             }
@@ -222,6 +226,33 @@ fn killed_before_and_started_after_it_the_kernel_has_done_it() {
     for run in &result.runs {
         assert!(around_s(run, Leap::Insert) < 0.005, "{} s", around_s(run, Leap::Insert));
         assert_eq!(run.trace.steps, [], "once only");
+    }
+}
+
+#[test]
+fn somebody_who_sets_the_clock_that_evening_does_not_disarm_it() {
+    let result = runs(|seed| {
+        let mut scenario = new_years_eve(seed, 4, Leap::Insert, LeapMode::System);
+        scenario.happenings = vec![(MIDNIGHT_S - 300.0, Happening::ForeignStep(Span::from_secs(5)))];
+        scenario.notices_clock_set = true;
+        scenario
+    });
+    result.expect_told("foreign step", 1, |event| matches!(event, Event::ForeignChange(_)));
+    for run in &result.runs {
+        assert!(around_s(run, Leap::Insert) < 0.005, "{} s", around_s(run, Leap::Insert));
+    }
+}
+
+#[test]
+fn a_kernel_that_does_not_do_it_is_made_up_for() {
+    // The step ends so late that nothing is left to arm: the sources have no say in the last five seconds.
+    let result = runs(|seed| {
+        let mut scenario = new_years_eve(seed, 4, Leap::Insert, LeapMode::System);
+        scenario.happenings = vec![(MIDNIGHT_S - 0.5, Happening::ForeignStep(Span::from_millis(-5)))];
+        scenario
+    });
+    for run in &result.runs {
+        assert!(recovery_s(run, Leap::Insert) < 3.0, "{} s", recovery_s(run, Leap::Insert));
     }
 }
 
@@ -361,7 +392,7 @@ fn smearing_servers_among_others_are_named_once() {
             let Some((at, Event::SmearMixed { slower, faster, gap_ppm })) = told else { panic!("{name}") };
             assert_eq!((slower.len(), faster.len()), (smearing, servers - smearing), "{name}: {told:?}");
             assert!(slower.iter().any(|label| &**label == "192.0.2.1"), "{name}: {told:?}");
-            assert!((*gap_ppm - 11.6).abs() < 3.0, "{name}: {gap_ppm}");
+            assert!((5.0..13.0).contains(gap_ppm), "{name}: {gap_ppm}");
             // The smear begins at noon, half a day before midnight.
             let begins_s = 57_600.0 + MIDNIGHT_S - 43_200.0;
             println!("{name}: told {:.0} s after its begin", at - begins_s);
@@ -375,9 +406,7 @@ fn nobody_is_called_a_smearer_when_all_or_none_smear() {
     for smearing in [0, 4] {
         let name = format!("{smearing} of 4 smear");
         let result = runs(|seed| smeared(seed, 4, smearing));
-        expect_calm(&result, &name);
-        let largest_s = result.worst(|run| run.trace.max_s(60.0, 21_000.0));
-        assert!(largest_s < 0.005, "{name}: {largest_s}");
+        result.expect_told(&name, 0, |event| matches!(event, Event::SmearMixed { .. } | Event::CannotSynchronise(_)));
     }
 }
 

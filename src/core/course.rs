@@ -65,7 +65,11 @@ impl Course {
                 let carried = self.leg.map_or(0.0, |leg| leg.slew_rate(&now));
                 self.leg = Some(Leg { start: now, frequency, phase_s, share, carried });
             }
-            Applied::Steered { .. } | Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
+            Applied::Steered { .. }
+            | Applied::Reported
+            | Applied::TaiSet { .. }
+            | Applied::Observed { .. }
+            | Applied::Failed => {}
         }
     }
 

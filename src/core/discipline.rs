@@ -80,8 +80,13 @@ pub enum Applied {
         /// Time constant of the slew.
         time_constant: u8,
     },
-    /// The report, or the TAI offset, was taken.
+    /// The report was taken.
     Reported,
+    /// The TAI offset was taken.
+    TaiSet {
+        /// Seconds.
+        tai_s: i32,
+    },
     /// The clock may only be observed: nothing was done.
     Observed {
         /// A step would have been due.

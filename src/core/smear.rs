@@ -40,9 +40,9 @@ impl Rate {
         let n = count as f64;
         let (sum_x, sum_y) = points.clone().fold((0.0, 0.0), |(sx, sy), (x, y)| (sx + x, sy + y));
         let (mean_x, mean_y) = (sum_x / n, sum_y / n);
-        let (xx, xy) = points.clone().fold((0.0, 0.0), |(xx, xy), (x, y)| {
-            (xx + (x - mean_x) * (x - mean_x), xy + (x - mean_x) * (y - mean_y))
-        });
+        let (xx, xy) = points
+            .clone()
+            .fold((0.0, 0.0), |(xx, xy), (x, y)| (xx + (x - mean_x) * (x - mean_x), xy + (x - mean_x) * (y - mean_y)));
         let span_s = points.clone().map(|(x, _)| x).fold(0.0, f64::max);
         if count < LEAST_ANSWERS || span_s < LEAST_SPAN_S {
             return None;
@@ -62,9 +62,8 @@ pub fn split(rates: &[Rate]) -> Option<usize> {
     let (slower, faster) = rates.split_at(first);
     let gap = gap(&first);
     let sd = rates[first - 1].sd.hypot(rates[first].sd);
-    let is_smear = (LEAST_GAP..LARGEST_GAP).contains(&gap)
-        && gap > CERTAIN * sd
-        && gap > TIGHT * width(slower).max(width(faster));
+    let is_smear =
+        (LEAST_GAP..LARGEST_GAP).contains(&gap) && gap > CERTAIN * sd && gap > TIGHT * width(slower).max(width(faster));
     is_smear.then_some(first)
 }
 

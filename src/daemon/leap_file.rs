@@ -35,7 +35,8 @@ impl LeapFile {
                 Some((file, table))
             }
             Err(reason) => {
-                warn!("{} failed leap second check, ignoring ({reason})", file.name());
+                let check = if matches!(file, LeapFile::List(_)) { "check" } else { "leap second check" };
+                warn!("{} failed {check}, ignoring ({reason})", file.name());
                 None
             }
         })
@@ -101,7 +102,8 @@ mod tests {
         let list = env::temp_dir().join(format!("slewd-leap-{}.list", std::process::id()));
         fs::write(&list, "3439756800 34\n3550089600 35\n3692217600 36\n").expect("a file in the temporary directory");
         let path = list.to_str().expect("a plain path").to_owned();
-        let both = FilePaths { leap_sec_list: Some(path), leap_sec_tz: Some("/nowhere".to_owned()), ..Default::default() };
+        let both =
+            FilePaths { leap_sec_list: Some(path), leap_sec_tz: Some("/nowhere".to_owned()), ..Default::default() };
         assert!(matches!(LeapFile::find(&both), Some((LeapFile::List(_), _))));
         fs::remove_file(&list).expect("it was there");
         assert!(LeapFile::find(&both).is_none());

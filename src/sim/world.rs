@@ -163,8 +163,8 @@ impl World {
     }
 
     fn leap_table(&self) -> Option<LeapTable> {
-        let written = self.scenario.leap_tables.iter().filter(|(from_s, _)| *from_s <= self.since_start_s());
-        written.last().map(|(_, table)| table.clone())
+        let mut written = self.scenario.leap_tables.iter().filter(|(from_s, _)| *from_s <= self.since_start_s());
+        written.next_back().map(|(_, table)| table.clone())
     }
 
     fn next_moment(&self) -> Option<Utc> {
@@ -306,7 +306,9 @@ impl World {
         let reaches = self.oscillator.now() + Span::from_secs_f64(forward_s);
         let served = self.served[index];
         self.served[index] += 1;
-        if let Some((bytes, leaves)) = server.answer(packet, &self.scenario.timeline, reaches, since_s + forward_s, served) {
+        if let Some((bytes, leaves)) =
+            server.answer(packet, &self.scenario.timeline, reaches, since_s + forward_s, served)
+        {
             let at = leaves + Span::from_secs_f64(backward_s);
             self.schedule(at, Incident::Reply { exchange, bytes });
         }

@@ -30,16 +30,12 @@ impl Engine {
         let utc = estimate.true_time(now);
         let voters = || self.sources.iter().filter(|source| self.selection.agreeing.contains(source.slot));
         let announce = |leap: Leap| voters().filter(|s| s.last.is_some_and(|last| last.leap == leap)).count();
-        let announced = Announcements {
-            insert: announce(Leap::Insert),
-            delete: announce(Leap::Delete),
-            voters: voters().count(),
-        };
+        let announced =
+            Announcements { insert: announce(Leap::Insert), delete: announce(Leap::Delete), voters: voters().count() };
         let news = [self.leap.elect(announced, utc), self.leap.expiry(utc)];
         news.into_iter().flatten().for_each(|event| self.tell(event));
         if let Some(tai_s) = self.leap.new_tai_s(utc) {
             self.emit(Output::Clock(ClockCommand::SetTai { tai_s }));
-            self.tell(Event::TaiOffset(tai_s));
         }
         if self.leap.wants_table(now) {
             self.emit(Output::ReadLeapData);
@@ -85,7 +81,7 @@ impl Engine {
                 self.correct(Occasion::Continuation, now);
             }
             (LeapMode::Ignore, _) if late >= Span::ZERO => {
-                self.leap.passed(second, moment);
+                self.close_leap(second, moment);
                 self.tell(Event::LeapSecond(LeapMode::Ignore));
             }
             _ => {}
@@ -102,7 +98,15 @@ impl Engine {
                 self.outputs.push_back(Output::Close(exchange));
             }
         }
+        self.close_leap(second, moment);
+    }
+
+    /// Whether the servers' clocks moved as announced is asked as soon as the quiet time is over.
+    fn close_leap(&mut self, second: LeapSecond, moment: Raw) {
         self.leap.passed(second, moment);
+        for source in &mut self.sources {
+            source.schedule.hurry(moment);
+        }
     }
 
     /// The clock was stepped for the leap second, which ended any slew.
@@ -138,8 +142,14 @@ impl Engine {
             return;
         }
         let mut rates = [(Rate { rate: 0.0, sd: 0.0 }, 0); MAX_SOURCES];
-        let known = self.sources.iter().enumerate().filter_map(|(index, source)| Some((rate(source)?, index)));
-        let count = rates.iter_mut().zip(known).map(|(place, known)| *place = known).count();
+        let speaking = self.sources.iter().enumerate().filter(|(_, source)| source.reach != 0);
+        let mut count = 0;
+        for (index, source) in speaking {
+            // All are to be named: one whose rate is not known yet soon will be.
+            let Some(rate) = rate(source) else { return };
+            rates[count] = (rate, index);
+            count += 1;
+        }
         let rates = &mut rates[..count];
         rates.sort_by(|(a, _), (b, _)| a.rate.total_cmp(&b.rate));
         let Some(first) = split(&rates.iter().map(|(rate, _)| *rate).collect::<Vec<_>>()) else { return };

@@ -55,7 +55,9 @@ impl Engine {
         let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
-                self.announce_error(error);
+                if occasion != Occasion::Continuation {
+                    self.announce_error(error);
+                }
                 self.emit(Output::Clock(command));
                 if matches!(command, ClockCommand::Step { .. }) {
                     if occasion != Occasion::ForeignChange {
@@ -113,6 +115,7 @@ impl Engine {
                 self.announced.step_failed = true;
                 self.tell(Event::StepFailed);
             }
+            Applied::TaiSet { tai_s } => self.tell(Event::TaiOffset(tai_s)),
             Applied::Failed => {
                 self.leap.take_step();
             }

@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_its_line() {
-        for text in ["1 2 3", "99999999999 37", "3692217600", "3692217600 x", "3692217600 5000", "-1 10", "#@ x", "\u{0}"] {
+        for text in
+            ["1 2 3", "99999999999 37", "3692217600", "3692217600 x", "3692217600 5000", "-1 10", "#@ x", "\u{0}"]
+        {
             let text = format!("# a\n{text}\n");
             assert_eq!(parse(text.as_bytes()).err(), Some(Unusable::Line(2)), "{text}");
         }

@@ -141,7 +141,11 @@ pub(super) mod tests {
     fn a_second_left_out_is_known_by_the_smaller_offset() {
         let text = LIST.replace("#h", "3849120000\t36\n#h");
         let table = LeapTable::from_list("list", text.as_bytes()).unwrap();
-        assert_eq!(table.at_end_of_day(Utc::from_secs(1_640_131_200 - 1)), Leap::None, "not the end of June or December");
+        assert_eq!(
+            table.at_end_of_day(Utc::from_secs(1_640_131_200 - 1)),
+            Leap::None,
+            "not the end of June or December"
+        );
         let text = LIST.replace("#h", "4007750400\t36\n#h");
         let table = LeapTable::from_list("list", text.as_bytes()).unwrap();
         assert_eq!(table.at_end_of_day(Utc::from_secs(1_798_761_599)), Leap::Delete);
