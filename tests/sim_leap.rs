@@ -4,7 +4,7 @@ mod support;
 
 use slewd::core::event::Event;
 use slewd::core::leap::{LeapSecond, LeapTable};
-use slewd::core::settings::{LeapMode, MakeStep};
+use slewd::core::settings::{LeapMode, MakeStep, MaxChange};
 use slewd::sim::server::Announces;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::{Span, Utc};
@@ -245,7 +245,7 @@ fn somebody_who_sets_the_clock_that_evening_does_not_disarm_it() {
 
 #[test]
 fn a_kernel_that_does_not_do_it_is_made_up_for() {
-    // The step ends so late that nothing is left to arm: the sources have no say in the last five seconds.
+    // Setting the clock disarms the kernel. So small a change goes unnoticed, and nothing is reported that would arm it.
     let result = runs(|seed| {
         let mut scenario = new_years_eve(seed, 4, Leap::Insert, LeapMode::System);
         scenario.happenings = vec![(MIDNIGHT_S - 0.5, Happening::ForeignStep(Span::from_millis(-5)))];
@@ -253,6 +253,67 @@ fn a_kernel_that_does_not_do_it_is_made_up_for() {
     });
     for run in &result.runs {
         assert!(recovery_s(run, Leap::Insert) < 3.0, "{} s", recovery_s(run, Leap::Insert));
+    }
+}
+
+#[test]
+fn a_leap_second_is_no_change_that_maxchange_refuses() {
+    for mode in [LeapMode::System, LeapMode::Step, LeapMode::Slew] {
+        for leap in KINDS {
+            let name = format!("maxchange 0.1 1 0, {mode:?}, {leap:?}");
+            let result = runs(|seed| {
+                let mut scenario = new_years_eve(seed, 4, leap, mode);
+                scenario.settings.max_change = Some(MaxChange { offset_s: 0.1, start: 1, ignore: 0 });
+                scenario
+            });
+            expect_calm(&result, &name);
+            expect_told(&result, &name, leap, mode);
+            assert!(result.runs.iter().all(|run| run.trace.finished.is_none()), "{name}: it gave up");
+        }
+    }
+}
+
+#[test]
+fn servers_that_announce_it_for_another_hour_are_not_taken_at_their_word() {
+    let result = runs(|seed| {
+        let mut scenario = new_years_eve(seed, 4, Leap::Insert, LeapMode::System);
+        let forgetful = Announces::Always(Leap::Insert, 0.0, MIDNIGHT_S + 3600.0);
+        scenario.servers.iter_mut().for_each(|server| server.announces = forgetful);
+        scenario
+    });
+    expect_calm(&result, "forgetful servers");
+    expect_told(&result, "forgetful servers", Leap::Insert, LeapMode::System);
+}
+
+#[test]
+fn nobody_is_asked_around_it_and_everybody_right_after() {
+    let mut scenario = new_years_eve(1, 4, Leap::Insert, LeapMode::System);
+    for source in &mut scenario.sources {
+        (source.options.min_poll, source.options.max_poll) = (1, 1);
+    }
+    let mut world = World::new(scenario);
+    let mut requests = |until_s: f64| {
+        world.run_for(MIDNIGHT_S + until_s);
+        world.trace().requests
+    };
+    let [earlier, before, after, later] = [-10.0, -4.9, 4.9, 7.0].map(&mut requests);
+    assert!(before - earlier >= 8, "every two seconds: {}", before - earlier);
+    assert_eq!(after - before, 0);
+    assert!(later - after >= 4, "{}", later - after);
+}
+
+#[test]
+fn an_observer_knows_the_time_although_the_clock_stays() {
+    for mode in [LeapMode::System, LeapMode::Slew] {
+        let mut scenario = new_years_eve(1, 4, Leap::Insert, mode);
+        scenario.observes_only = true;
+        scenario.crystal.frequency = 0.0;
+        let mut world = World::new(scenario);
+        world.run_for(MIDNIGHT_S + 60.0);
+        let tracking = world.engine().and_then(|engine| engine.tracking(&world.reading())).expect("it is known");
+        assert!((tracking.error.secs_f64() + 1.0).abs() < 0.005, "{mode:?}: {tracking:?}");
+        let is_alarm = |event: &Event| matches!(event, Event::Reacquired(_) | Event::Falseticker(_));
+        assert!(!world.trace().told(is_alarm), "{mode:?}: {:?}", world.trace().events);
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub network_up_s: f64,
     /// There is no network between these moments, in seconds after the start.
     pub outages: Vec<(f64, f64)>,
+    /// The clock may only be looked at (`-x`, or no privilege).
+    pub observes_only: bool,
     /// The daemon is told at once when somebody else sets the clock.
     pub notices_clock_set: bool,
     /// What else happens, in seconds after the start.
@@ -91,6 +93,7 @@ impl Scenario {
             drift: None,
             network_up_s: 0.0,
             outages: Vec::new(),
+            observes_only: false,
             notices_clock_set: false,
             happenings: Vec::new(),
             length_s: 4000.0,

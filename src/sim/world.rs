@@ -291,6 +291,9 @@ impl World {
     }
 
     fn apply(&mut self, command: ClockCommand) -> Applied {
+        if self.scenario.observes_only {
+            return Applied::Observed { is_step: matches!(command, ClockCommand::Step { .. }) };
+        }
         if let ClockCommand::Step { by } = command {
             self.trace.steps.push((self.since_start_s(), by));
         }

@@ -152,6 +152,20 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn mangled_lists_are_refused_or_make_sense() {
+        for index in 0..LIST.len() {
+            for byte in *b"\n #-0\xff" {
+                let mut mangled = LIST.as_bytes().to_vec();
+                mangled[index] = byte;
+                if let Ok(table) = LeapTable::from_list("list", &mangled) {
+                    assert_eq!(table.tai_s(JULY_2012), Some(TAI_S_IN_2012));
+                    table.at_end_of_day(Utc::from_secs(1_483_228_799));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn files_without_history_are_refused() {
         let wrong = LIST.replace("3550089600\t35", "3565987200\t35");
         assert_eq!(LeapTable::from_list("list", wrong.as_bytes()), Err(Unusable::History));
