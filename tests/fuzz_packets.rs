@@ -15,6 +15,7 @@ use slewd::core::source::{ExchangeId, Refusal, Stamp, StampSource};
 use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
+use slewd::sim::timeline::Timeline;
 use slewd::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
 
@@ -68,6 +69,7 @@ impl Rig {
             prior: FrequencyPrior::unknown(),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
             drift_interval: Span::from_secs(3600),
+            leap_table: None,
             seed: (u128::from(seed) + 1).to_le_bytes(),
         };
         let ahead = Span::from_secs(if seed.is_multiple_of(3) { 0 } else { 100 });
@@ -139,7 +141,7 @@ impl Rig {
                     let line = log_file::line(&record);
                     assert!(line.is_ascii() && !line.contains("NaN") && !line.contains("inf"), "{line}");
                 }
-                Output::Resolve { .. } | Output::Save(_) => {}
+                Output::Resolve { .. } | Output::Save(_) | Output::ReadLeapData => {}
             }
         }
         panic!("the engine does not come to rest");
@@ -160,6 +162,7 @@ impl Rig {
                 self.ahead += phase;
                 Applied::Steered { frequency, phase: Span::ZERO, time_constant }
             }
+            ClockCommand::SetTai { tai_s } => Applied::TaiSet { tai_s },
             ClockCommand::Report(report) => {
                 assert!(report.max_error >= Span::ZERO && report.est_error >= Span::ZERO, "{command:?}");
                 Applied::Reported
@@ -184,7 +187,7 @@ impl Rig {
         let (exchange, packet) = *self.open.get(place)?;
         let link = Link::symmetric(0.01, 0.0);
         let server = Server::honest(IpAddr::V4(Ipv4Addr::LOCALHOST), link);
-        let (bytes, _) = server.answer(&packet, START + self.elapsed, 0.0, 0)?;
+        let (bytes, _) = server.answer(&packet, &Timeline::default(), START + self.elapsed, 0.0, 0)?;
         self.old.push(bytes.clone());
         if self.old.len() > REPLAYED {
             self.old.remove(0);

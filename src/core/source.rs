@@ -303,8 +303,14 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub fn shift(&mut self, by: Span) {
+        self.last.iter_mut().for_each(|last| last.sample.lead += by);
+        self.recent.shift(by);
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds

@@ -14,6 +14,7 @@ use crate::core::source::ExchangeId;
 use crate::daemon::clock::Clock;
 use crate::daemon::drift_file::DriftFile;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::LogFiles;
 use crate::daemon::resolver::Resolver;
 use crate::report;
@@ -66,6 +67,8 @@ pub struct World<'a> {
     pub signals: Option<Signals>,
     /// Notices that somebody else set the clock.
     pub watch: Option<ClockWatch>,
+    /// Where leap seconds are read from.
+    pub leap_file: Option<LeapFile>,
     /// Where the frequency is remembered.
     pub drift_file: Option<DriftFile>,
     /// Where measurements and the like are written, if anywhere.
@@ -150,6 +153,7 @@ impl Loop<'_> {
                     let applied = self.world.clock.apply(command);
                     self.tell(What::Applied(applied));
                 }
+                Output::ReadLeapData => self.read_leap_data(),
                 Output::Save(record) => self.save(&record),
                 Output::Event(event) => self.world.observer.event(&event),
                 Output::Record(record) => {
@@ -263,6 +267,14 @@ impl Loop<'_> {
         let sockets = self.world.exchanges.ids().zip(&descriptors[own..]);
         self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
         Ok(awake)
+    }
+
+    fn read_leap_data(&mut self) {
+        match self.world.leap_file.as_ref().map(LeapFile::read) {
+            Some(Ok(table)) => self.tell(What::LeapData(&table)),
+            Some(Err(reason)) => debug!("Leap seconds not read again: {reason}"),
+            None => {}
+        }
     }
 
     fn save(&mut self, record: &DriftRecord) {

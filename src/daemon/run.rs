@@ -17,6 +17,7 @@ use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::event_loop::{self, Ending, LogOnly};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
+use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::pid_file::{PidFile, Refusal};
@@ -267,7 +268,8 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
     let mut clock: Box<dyn Clock> =
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
-    let mut start = start(options, config, drift_path.map(Path::new));
+    let (leap_file, leap_table) = LeapFile::find(&config.files).unzip();
+    let mut start = Start { leap_table, ..start(options, config, drift_path.map(Path::new)) };
     if prepared.log_files.is_some() {
         start.settings.records = log_files::wanted(&config.logs);
     }
@@ -276,6 +278,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         exchanges: Exchanges::new(config.network.clone()),
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
+        leap_file,
         drift_file: drift_path.map(DriftFile::new),
         log_files: prepared.log_files,
         family: options.family,
@@ -315,6 +318,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),
         drift_interval: Span::from_secs(config.files.drift.as_ref().map_or(3600, |drift| i64::from(drift.interval_s))),
+        leap_table: None,
         seed: seed(),
     }
 }

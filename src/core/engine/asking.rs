@@ -68,8 +68,9 @@ impl Engine {
     }
 
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
+        let is_quiet = self.after_quiet(now) > now;
         for index in 0..self.sources.len() {
-            if self.sources[index].schedule.due().is_some_and(|due| due <= now) {
+            if !is_quiet && self.sources[index].schedule.due().is_some_and(|due| due <= now) {
                 self.ask(index, now);
             }
         }
@@ -176,7 +177,8 @@ impl Engine {
     }
 
     pub(super) fn next_request(&self) -> Option<Raw> {
-        self.sources.iter().filter_map(|source| source.schedule.due()).min()
+        let earliest = self.sources.iter().filter_map(|source| source.schedule.due()).min();
+        earliest.map(|due| self.after_quiet(due.max(self.seen)))
     }
 
     pub(super) fn next_expiry(&self) -> Option<Raw> {

@@ -29,6 +29,7 @@ impl Engine {
             // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
+        self.watch_for_smear(now.raw);
         self.reselect(now.raw, Some(measurement.sample.slot));
         match self.phase {
             Phase::Acquiring(mut acquisition) => {

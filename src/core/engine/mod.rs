@@ -5,11 +5,13 @@
 //! never blocks, and after the start it allocates nothing per packet.
 //!
 //! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock, `recording` notes for the log files what the others do.
+//! not clear, `steering` moves the clock, `leaping` deals with leap seconds, `recording` notes for the log files what the
+//! others do.
 
 mod asking;
 mod believing;
 mod electing;
+mod leaping;
 mod recording;
 mod steering;
 
@@ -20,6 +22,7 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
+use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
 use crate::core::record::Record;
@@ -44,6 +47,8 @@ pub struct Start {
     pub floor: Floor,
     /// How often the drift file is written, at most.
     pub drift_interval: Span,
+    /// What `leapseclist` or `leapsectz` says.
+    pub leap_table: Option<LeapTable>,
     /// For cookies and for spreading requests.
     pub seed: [u8; 16],
 }
@@ -114,6 +119,8 @@ pub enum What<'a> {
     },
     /// A clock command was carried out.
     Applied(Applied),
+    /// The file with leap seconds was read again.
+    LeapData(&'a LeapTable),
 }
 
 /// Something is to be done.
@@ -137,6 +144,8 @@ pub enum Output {
     },
     /// Carry this out, and answer with [`What::Applied`].
     Clock(ClockCommand),
+    /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
+    ReadLeapData,
     /// Write the drift file.
     Save(DriftRecord),
     /// Tell people.
@@ -206,7 +215,7 @@ pub struct Engine {
     discipline: Discipline,
     seen: Raw,
     slept: Span,
-    leap: Leap,
+    leap: LeapWatch,
     announced: Announced,
     saved_at: Option<Raw>,
     saved: Option<DriftRecord>,
@@ -249,6 +258,7 @@ impl Engine {
         let recorder = recording::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
+            leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -265,7 +275,6 @@ impl Engine {
             backing: electing::Backing::default(),
             seen: now.raw,
             slept: now.slept,
-            leap: Leap::None,
             announced: Announced::default(),
             saved_at: None,
             saved: None,
@@ -296,6 +305,7 @@ impl Engine {
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
             self.run_due(&now);
@@ -345,7 +355,7 @@ impl Engine {
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
-        let tracking = self.tracking(now).filter(|_| self.leap != Leap::None)?;
+        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::None)?;
         let left = tracking.error.abs();
         Some(ClockCommand::Report(ClockReport {
             synchronized: self.settings.rtc_sync && tracking.is_synchronised,
@@ -385,6 +395,7 @@ impl Engine {
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
+            (self.next_leap(), "leap second"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));

@@ -3,13 +3,14 @@
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Output, Phase};
 use crate::core::estimate::Estimate;
+use crate::core::leap::LeapSecond;
 use crate::core::record::{
     Entry, MeasurementEntry, Record, SelectionEntry, Standing, StatisticsEntry, Test, TrackingEntry, Wanted,
 };
 use crate::core::select::{Candidate, Status};
 use crate::core::source::{Answer, Measurement, Refusal, Source, StampSource};
 use crate::time::{ClockReading, Lead, Raw, Span};
-use crate::wire::ntp::{HEADER_LEN, Header};
+use crate::wire::ntp::{HEADER_LEN, Header, Leap};
 
 /// Fewer samples have no standard deviation worth a line; chronyd's regression needs three as well.
 const LEAST_SAMPLES: usize = 3;
@@ -139,7 +140,7 @@ impl Engine {
             offset: error - remaining,
             offset_sd_s: sd_s,
             remaining,
-            leap: Some(self.leap),
+            leap: Some(self.leap.expected().map_or(Leap::None, LeapSecond::leap)),
             combined: self.selection.active.len(),
             root_delay_s: last.root_delay.secs_f64() + delay_s,
             root_dispersion_s: last.root_dispersion.secs_f64() + BOUND_SIGMAS * sd_s,
