@@ -1,6 +1,7 @@
 //! The last few replies of a source.
 
 use crate::core::source::Measurement;
+use crate::time::Span;
 
 /// Replies kept per source for selection and for the first correction.
 const RECENT: usize = 8;
@@ -23,5 +24,10 @@ impl Recent {
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         let (newer, older) = self.ring.split_at(self.next);
         older.iter().chain(newer).flatten()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.ring.iter_mut().flatten().for_each(|measurement| measurement.sample.lead += by);
     }
 }

@@ -22,6 +22,11 @@ impl Filter {
         Filter { length, polls: 0, collected: Vec::with_capacity(if length > 1 { length } else { 0 }) }
     }
 
+    /// True time has moved by this much against the raw counter.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.collected.iter_mut().for_each(|measurement| measurement.sample.lead += by);
+    }
+
     /// A poll without a reply counts too.
     pub(super) fn miss(&mut self) {
         self.polls += 1;

@@ -10,9 +10,9 @@ use crate::core::random::Random;
 use crate::core::recent::Recent;
 use crate::core::sample_filter::Filter;
 use crate::core::settings::SourceOptions;
-pub use crate::core::tally::Tally;
+pub use crate::core::tally::{Refusal, Tally};
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
-use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
+use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Reply, Request, TimeReply};
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -79,6 +79,8 @@ pub struct Source {
     pub last: Option<Measurement>,
     /// No delay is shorter: the resolution of our clock.
     pub precision: Span,
+    /// The last reply that told the time and took too long: for the log of measurements.
+    pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
     recent: Recent,
     delay_tests: DelayTests,
@@ -135,45 +137,6 @@ pub enum Answer {
     Kiss(KissCode),
 }
 
-/// Why a datagram was not used. The first group leaves the request open for the real reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// No request is in flight.
-    NoRequest,
-    /// Not a server's packet: length.
-    Length,
-    /// Not a server's packet: version.
-    Version,
-    /// Not a server's packet: mode.
-    Mode,
-    /// Neither extension fields nor a MAC after the header.
-    Trailer,
-    /// Does not echo our cookie (RFC 5905 test 2): late, forged or misdirected.
-    Origin,
-    /// Carries a MAC although we use no key (spec 4.4, test 5).
-    Authentication,
-    /// Receive or transmit timestamp zero (test 3).
-    Timestamp,
-    /// The same timestamps as the last accepted reply (test 1).
-    Duplicate,
-    /// Root distance of 16 s or more (test 7).
-    RootDistance,
-    /// Delay above `maxdelay` (test A).
-    Delay,
-    /// Server held the request for more than 4 s, or says it replied before it was asked (test A).
-    Turnaround,
-    /// The server lives before slewd was built, or was set after it replied.
-    Era,
-    /// Delay above `maxdelayratio` times the minimum (test B).
-    DelayRatio,
-    /// Delay that stands out by more than `maxdelaydevratio` (test C).
-    DelayDeviation,
-    /// Delay above the quantile of `maxdelayquant` (test C).
-    DelayQuantile,
-    /// The request only woke the path (`presend`).
-    Waking,
-}
-
 impl Source {
     /// A server that has not been asked.
     pub fn new(
@@ -199,6 +162,7 @@ impl Source {
             tally: Tally::default(),
             last: None,
             precision: MIN_DELAY,
+            refused: None,
             exchange: None,
             recent: Recent::default(),
             delay_tests: DelayTests::new(&options),
@@ -255,6 +219,12 @@ impl Source {
         self.exchange.map(|exchange| exchange.asked)
     }
 
+    /// Who noted the departure of the request in flight.
+    pub fn sent_by(&self) -> StampSource {
+        let sent = self.exchange.and_then(|exchange| exchange.sent);
+        sent.map_or(StampSource::Daemon, |sent| sent.source)
+    }
+
     /// When the open exchange is to be given up.
     pub fn expires(&self) -> Option<Raw> {
         let patience = Span::from_secs_f64(self.options.max_delay_s) + GRACE;
@@ -308,8 +278,15 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub fn shift(&mut self, by: Span) {
+        self.last.iter_mut().for_each(|last| last.sample.lead += by);
+        self.recent.shift(by);
+        self.filter.shift(by);
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -396,7 +373,8 @@ impl Source {
             return Err(Refusal::Turnaround);
         }
         let measurement = self.measurement(reply, sent, arrived, delay.max(self.precision));
-        self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate)?;
+        let verdict = self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate);
+        verdict.inspect_err(|_| self.refused = Some(measurement))?;
         Ok(measurement)
     }
 
@@ -435,56 +413,5 @@ impl Measurement {
     /// The part of [`Measurement::bound`] that the server answers for.
     pub fn root_bound(&self) -> Span {
         self.root_delay.half() + self.root_dispersion
-    }
-}
-
-impl Refusal {
-    /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 17] = [
-        Refusal::NoRequest,
-        Refusal::Length,
-        Refusal::Version,
-        Refusal::Mode,
-        Refusal::Trailer,
-        Refusal::Origin,
-        Refusal::Authentication,
-        Refusal::Timestamp,
-        Refusal::Duplicate,
-        Refusal::RootDistance,
-        Refusal::Delay,
-        Refusal::Turnaround,
-        Refusal::Era,
-        Refusal::DelayRatio,
-        Refusal::DelayDeviation,
-        Refusal::DelayQuantile,
-        Refusal::Waking,
-    ];
-
-    /// It was the answer to our request, only not a usable one: no other is to be expected.
-    pub fn is_answer(self) -> bool {
-        !matches!(
-            self,
-            Refusal::NoRequest
-                | Refusal::Length
-                | Refusal::Version
-                | Refusal::Mode
-                | Refusal::Trailer
-                | Refusal::Origin
-                | Refusal::Authentication
-                | Refusal::Timestamp
-                | Refusal::Waking
-        )
-    }
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Self {
-        match malformed {
-            Malformed::Length => Refusal::Length,
-            Malformed::Version => Refusal::Version,
-            Malformed::Mode => Refusal::Mode,
-            Malformed::Trailer => Refusal::Trailer,
-            Malformed::Timestamp => Refusal::Timestamp,
-        }
     }
 }

@@ -5,11 +5,14 @@
 //! never blocks, and after the start it allocates nothing per packet.
 //!
 //! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock, `reloading` adds and removes sources.
+//! not clear, `steering` moves the clock, `leaping` deals with leap seconds, `reloading` adds and removes sources,
+//! `recording` notes for the log files what the others do.
 
 mod asking;
 mod believing;
 mod electing;
+mod leaping;
+mod recording;
 mod reloading;
 mod steering;
 
@@ -21,8 +24,10 @@ use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
 use crate::core::fallback::Fallback;
+use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
+use crate::core::record::Record;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
@@ -44,6 +49,8 @@ pub struct Start {
     pub floor: Floor,
     /// How often the drift file is written, at most.
     pub drift_interval: Span,
+    /// What `leapseclist` or `leapsectz` says.
+    pub leap_table: Option<LeapTable>,
     /// For cookies and for spreading requests.
     pub seed: [u8; 16],
 }
@@ -119,6 +126,8 @@ pub enum What<'a> {
     },
     /// A clock command was carried out.
     Applied(Applied),
+    /// The file with leap seconds was read again.
+    LeapData(&'a LeapTable),
 }
 
 /// Something is to be done.
@@ -142,10 +151,14 @@ pub enum Output {
     },
     /// Carry this out, and answer with [`What::Applied`].
     Clock(ClockCommand),
+    /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
+    ReadLeapData,
     /// Write the drift file.
     Save(DriftRecord),
     /// Tell people.
     Event(Event),
+    /// A line for a log file, if [`Settings::records`] wants it.
+    Record(Box<Record>),
     /// Exit: with success or not.
     Finish {
         /// Exit status 0.
@@ -211,10 +224,12 @@ pub struct Engine {
     fallback: Fallback,
     seen: Raw,
     slept: Span,
-    leap: Leap,
+    leap: LeapWatch,
     announced: Announced,
     saved_at: Option<Raw>,
+    saved: Option<DriftRecord>,
     last_exchange: ExchangeId,
+    recorder: recording::Recorder,
     finished: bool,
     outputs: VecDeque<Output>,
 }
@@ -248,9 +263,11 @@ pub struct Tracking {
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
+        let recorder = recording::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
             fallback: Fallback::new(start.settings.fallback_drift),
+            leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -268,13 +285,15 @@ impl Engine {
             backing: electing::Backing::default(),
             seen: now.raw,
             slept: now.slept,
-            leap: Leap::None,
             announced: Announced::default(),
             saved_at: None,
+            saved: None,
             last_exchange: ExchangeId(0),
+            recorder,
             finished: false,
             outputs: VecDeque::with_capacity(64),
         };
+        engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
         engine.add_configured_lines(start.sources, now.raw);
         engine.add_literal_sources(now.raw);
@@ -285,6 +304,7 @@ impl Engine {
     pub fn handle_input(&mut self, input: Input<'_>) {
         let now = input.now;
         self.seen = now.raw;
+        self.recorder.begin(&now);
         if let What::Applied(applied) = input.what {
             // Our own step must be known before the clock is compared with where it should be.
             return self.applied(applied, now);
@@ -297,10 +317,12 @@ impl Engine {
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
             self.run_due(&now);
         }
+        self.end_records();
     }
 
     /// The next thing to do.
@@ -345,7 +367,7 @@ impl Engine {
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
-        let tracking = self.tracking(now).filter(|_| self.leap != Leap::None)?;
+        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::None)?;
         let left = tracking.error.abs();
         Some(ClockCommand::Report(ClockReport {
             synchronized: self.settings.rtc_sync && tracking.is_synchronised,
@@ -388,6 +410,7 @@ impl Engine {
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
             (self.fallback.due(), "fallback"),
+            (self.next_leap(), "leap second"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));
