@@ -58,6 +58,7 @@ impl Rig {
         let start = Start {
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
             sources: (0..SOURCES).map(source).collect(),
+            last_good: Vec::new(),
             mode,
             prior: FrequencyPrior::unknown(),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
@@ -129,7 +130,7 @@ impl Rig {
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
                 Output::Event(event) => self.events.push(event),
                 Output::Finish { .. } => self.finished = true,
-                Output::Resolve { .. } | Output::Save(_) => {}
+                Output::Resolve { .. } | Output::Save(_) | Output::SaveAddresses(_) => {}
             }
         }
         panic!("the engine does not come to rest");

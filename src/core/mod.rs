@@ -3,16 +3,19 @@
 //! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+pub mod conduct;
 pub mod course;
 pub mod discipline;
 pub mod drift;
 pub mod engine;
 pub mod estimate;
 pub mod event;
+pub mod last_good;
 pub mod names;
 pub mod poll;
 pub mod quorum;
 pub mod random;
+pub mod recent;
 pub mod select;
 pub mod settings;
 pub mod slew;

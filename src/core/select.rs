@@ -220,6 +220,12 @@ impl Selection {
 }
 
 impl Favourite {
+    /// The slot has a new occupant, which has nothing to its credit yet.
+    pub fn forget(&mut self, slot: Slot) {
+        self.scores[slot.index()] = 1.0;
+        self.slot = self.slot.filter(|best| *best != slot);
+    }
+
     /// The best source now: the last one, unless it is gone or another has been better for long enough.
     fn update(&mut self, eligible: &Voters, settings: &Settings, fresh: Option<Slot>) -> Option<Candidate> {
         let lowest_stratum = eligible.iter().map(|v| v.stratum).min()?;

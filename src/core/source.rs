@@ -2,16 +2,15 @@
 
 use std::net::SocketAddr;
 
+use crate::core::conduct::Conduct;
 use crate::core::estimate::{Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
+use crate::core::recent::Recent;
 use crate::core::settings::SourceOptions;
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
-
-/// Replies kept per source for selection and for the first correction.
-pub const RECENT: usize = 8;
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -74,6 +73,10 @@ pub struct Source {
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
+    /// The resolver lists its address, or the configuration does.
+    pub is_listed: bool,
+    /// Whether another address would do better.
+    pub conduct: Conduct,
     exchange: Option<Exchange>,
     recent: Recent,
 }
@@ -178,16 +181,16 @@ pub struct Tally {
 }
 
 impl Source {
-    /// A server that has not been asked.
+    /// A server that has not been asked, and is to be at `due`.
     pub fn new(
         slot: Slot,
         address: SocketAddr,
         label: Label,
         association: usize,
         options: SourceOptions,
-        now: Raw,
+        due: Raw,
     ) -> Self {
-        let mut schedule = Schedule::new(&options, now);
+        let mut schedule = Schedule::new(&options, due);
         if options.offline {
             schedule.bar(None);
         }
@@ -201,6 +204,8 @@ impl Source {
             reach: 0,
             tally: Tally::default(),
             last: None,
+            is_listed: true,
+            conduct: Conduct::default(),
             exchange: None,
             recent: Recent::default(),
         }
@@ -221,6 +226,7 @@ impl Source {
         }
         self.schedule.asked(now, needed, random);
         self.tally.sent += 1;
+        self.conduct.asked();
         let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
         (request.encode(), lost.map(|exchange| exchange.id))
     }
@@ -236,6 +242,7 @@ impl Source {
     pub fn failed(&mut self, id: ExchangeId, never_left: bool, now: Raw) {
         if self.exchange.take_if(|exchange| exchange.id == id).is_some() && never_left {
             self.tally.sent -= 1;
+            self.conduct.never_asked();
             self.tally.send_failures += 1;
             self.schedule.could_not_send(now);
         }
@@ -280,6 +287,7 @@ impl Source {
         match result {
             Ok(Answer::Measured(measurement)) => {
                 self.tally.accepted += 1;
+                self.conduct.told_time();
                 self.reach = self.reach << 1 | 1;
                 self.last = Some(measurement);
                 self.recent.push(measurement);
@@ -377,7 +385,7 @@ impl Source {
             return Err(Refusal::Turnaround);
         }
         let ratio = self.options.max_delay_ratio;
-        if ratio >= 1.0 && self.recent.len >= RATIO_NEEDS {
+        if ratio >= 1.0 && self.recent.len() >= RATIO_NEEDS {
             let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
             if delay > minimum.scaled(ratio) {
                 return Err(Refusal::DelayRatio);
@@ -474,26 +482,5 @@ impl From<Malformed> for Refusal {
             Malformed::Trailer => Refusal::Trailer,
             Malformed::Timestamp => Refusal::Timestamp,
         }
-    }
-}
-
-/// A ring of the last few measurements.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    ring: [Option<Measurement>; RECENT],
-    next: usize,
-    len: usize,
-}
-
-impl Recent {
-    fn push(&mut self, measurement: Measurement) {
-        self.ring[self.next] = Some(measurement);
-        self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
-    }
-
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).flatten()
     }
 }

@@ -1,14 +1,14 @@
 //! Reads and writes the drift file; survives whatever is found there.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use log::{error, info, warn};
+use log::{info, warn};
 
 use crate::core::drift::DriftRecord;
+use crate::daemon::state_file;
 use crate::time::{Span, Utc};
 
 /// Longer than any drift file; what is longer is something else.
@@ -52,11 +52,7 @@ pub fn written(path: &Path) -> Option<Utc> {
 
 /// Replaces the file at once or not at all. Failure is one line in the log.
 pub fn write(path: &Path, record: &DriftRecord) {
-    let temporary = temporary(path);
-    let result = try_write(&temporary, record).and_then(|()| fs::rename(&temporary, path));
-    if let Err(reason) = result {
-        error!("Could not open {} : {}", temporary.display(), plain(&reason));
-    }
+    state_file::replace(path, &record.to_text());
 }
 
 /// Age of a file by a clock that may be wrong: never negative.
@@ -74,22 +70,6 @@ fn try_read(path: &Path) -> io::Result<Option<Found>> {
     Ok(DriftRecord::parse(&text).map(|record| Found { record, written }))
 }
 
-fn try_write(temporary: &Path, record: &DriftRecord) -> io::Result<()> {
-    match fs::remove_file(temporary) {
-        Err(reason) if reason.kind() != ErrorKind::NotFound => return Err(reason),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(temporary)?;
-    file.write_all(record.to_text().as_bytes())?;
-    file.sync_all()
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    PathBuf::from(name)
-}
-
 /// The kernel's words without Rust's `(os error 2)`.
 pub fn plain(reason: &io::Error) -> String {
     reason.raw_os_error().map_or_else(|| reason.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned())
@@ -97,6 +77,8 @@ pub fn plain(reason: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]

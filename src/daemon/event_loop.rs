@@ -10,8 +10,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::event::Event;
+use crate::core::last_good::LastGood;
 use crate::core::settings::{Family, Host, SourceConfig};
 use crate::core::source::ExchangeId;
+use crate::daemon::address_file;
 use crate::daemon::clock::Clock;
 use crate::daemon::drift_file;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
@@ -66,7 +68,7 @@ pub struct World<'a> {
     pub signals: Option<Signals>,
     /// Notices that somebody else set the clock.
     pub watch: Option<ClockWatch>,
-    /// Where the frequency is remembered.
+    /// Where the frequency is remembered; the addresses are, beside it.
     pub drift_file: Option<PathBuf>,
     /// `-4`, `-6`: overrides what each line says.
     pub family: Family,
@@ -149,6 +151,7 @@ impl Loop<'_> {
                     self.tell(What::Applied(applied));
                 }
                 Output::Save(record) => self.save(&record),
+                Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),
                 Output::Finish { success } => self.ending = Some(Ending::Finished { success }),
                 Output::Timeout { at, why } => {
@@ -255,6 +258,12 @@ impl Loop<'_> {
         }
     }
 
+    fn save_addresses(&self, known: &[LastGood]) {
+        if let Some(path) = &self.world.drift_file {
+            address_file::write(&address_file::path(path), known);
+        }
+    }
+
     fn leave(&mut self) {
         let now = self.world.clock.read();
         if let Some(command) = self.engine.parting(&now) {
@@ -262,6 +271,9 @@ impl Loop<'_> {
         }
         if let Some(record) = self.engine.drift() {
             self.save(&record);
+        }
+        if let Some(known) = self.engine.addresses() {
+            self.save_addresses(&known);
         }
     }
 }

@@ -2,12 +2,15 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod address_file;
 pub mod clock;
 pub mod drift_file;
 pub mod event_loop;
 pub mod exchanges;
 pub mod files;
+pub mod hosts;
 pub mod logging;
 pub mod pid_file;
 pub mod resolver;
 pub mod run;
+pub mod state_file;

@@ -18,6 +18,8 @@ pub struct Trace {
     pub wakes: u64,
     /// Drift files written.
     pub saves: u64,
+    /// Address files written.
+    pub address_saves: u64,
     /// Exit status, if the engine has finished.
     pub finished: Option<bool>,
 }

@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 
 use crate::core::discipline::{Applied, ClockCommand};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
+use crate::core::last_good::LastGood;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
@@ -18,8 +20,9 @@ use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);
 
-/// A lookup takes this long.
+/// A lookup takes this long, and this long if nobody answers (resolv.conf(5): two attempts of 5 s).
 const LOOKUP: Span = Span::from_millis(20);
+const LOOKUP_TIMEOUT: Span = Span::from_secs(10);
 
 /// A killed daemon is started again after this long.
 const RESTART: Span = Span::from_secs(2);
@@ -43,6 +46,7 @@ pub struct World {
     sequence: u64,
     wake_at: Option<Raw>,
     saved: Option<DriftRecord>,
+    last_good: Vec<LastGood>,
     recorded: Utc,
     trace: Trace,
 }
@@ -79,6 +83,7 @@ impl World {
             sequence: 0,
             wake_at: None,
             saved: scenario.drift.map(|(record, _)| record),
+            last_good: scenario.last_good.clone(),
             recorded: scenario.start,
             trace: Trace::default(),
             scenario,
@@ -150,6 +155,7 @@ impl World {
         let start = Start {
             settings: self.scenario.settings.clone(),
             sources: self.scenario.sources.clone(),
+            last_good: self.last_good.clone(),
             mode: Mode::Discipline,
             prior: known.unwrap_or(kernel),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
@@ -219,11 +225,17 @@ impl World {
     }
 
     fn resolve(&mut self, association: usize) {
+        let addresses = self.known_addresses(association).to_vec();
+        self.input(What::Resolved { association, addresses: &addresses });
+    }
+
+    /// What the resolver knows of the name now.
+    fn known_addresses(&self, association: usize) -> &[IpAddr] {
         let since_s = self.since_start_s();
         let host = self.scenario.sources[association].host.to_string();
-        let known = self.scenario.names.iter().find(|(name, from_s, _)| *name == host && since_s >= *from_s);
-        let addresses = known.map_or(Vec::new(), |(_, _, addresses)| addresses.clone());
-        self.input(What::Resolved { association, addresses: &addresses });
+        let mut entries = self.scenario.names.iter().rev();
+        let known = entries.find(|(name, from_s, _)| *name == host && since_s >= *from_s);
+        known.map_or(&[], |(_, _, addresses)| addresses)
     }
 
     /// One input, and all that follows from it.
@@ -253,7 +265,7 @@ impl World {
     fn perform(&mut self, engine: &mut Engine, output: Output) {
         match output {
             Output::Send { exchange, to, packet } => {
-                let what = if self.is_network_up() {
+                let what = if self.is_network_up() && !self.scenario.unroutable.contains(&to.ip()) {
                     self.transmit(exchange, to.ip(), &packet);
                     let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                     What::Sent { exchange, stamp }
@@ -267,11 +279,17 @@ impl World {
                 engine.handle_input(Input { now: self.reading(), what: What::Applied(applied) });
             }
             Output::Resolve { association } => {
-                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association });
+                let is_known = !self.known_addresses(association).is_empty();
+                let takes = if is_known { LOOKUP } else { LOOKUP_TIMEOUT };
+                self.schedule(self.oscillator.now() + takes, Incident::Resolved { association });
             }
             Output::Save(record) => {
                 self.saved = Some(record);
                 self.trace.saves += 1;
+            }
+            Output::SaveAddresses(addresses) => {
+                self.last_good = addresses;
+                self.trace.address_saves += 1;
             }
             Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
             Output::Close(_) | Output::Finish { .. } | Output::Timeout { .. } => {}
@@ -285,7 +303,7 @@ impl World {
         self.kernel.apply(command)
     }
 
-    fn transmit(&mut self, exchange: ExchangeId, to: std::net::IpAddr, packet: &[u8]) {
+    fn transmit(&mut self, exchange: ExchangeId, to: IpAddr, packet: &[u8]) {
         self.trace.requests += 1;
         let since_s = self.since_start_s();
         let Some(index) = self.scenario.servers.iter().position(|server| server.address == to) else { return };

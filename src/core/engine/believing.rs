@@ -30,6 +30,7 @@ impl Engine {
             self.hurry_away(now.raw);
         }
         self.reselect(now.raw, Some(measurement.sample.slot));
+        self.judge(index);
         match self.phase {
             Phase::Acquiring(mut acquisition) => {
                 if !self.sources[index].options.no_select {
@@ -82,6 +83,7 @@ impl Engine {
         match outcome {
             Outcome::Used { .. } => {
                 self.note_backing(now.raw);
+                self.save_addresses_when_due(now.raw);
                 self.correct(Occasion::Update { counts: self.selection.best == Some(slot) }, now);
             }
             Outcome::Reacquired => self.reacquired(before, now),
