@@ -20,9 +20,11 @@ use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);
 
-/// A lookup takes this long, and this long if nobody answers (resolv.conf(5): two attempts of 5 s).
+/// A lookup takes this long. If nobody answers there is a second attempt, which takes as long as the first
+/// (resolv.conf(5)).
 const LOOKUP: Span = Span::from_millis(20);
-const LOOKUP_TIMEOUT: Span = Span::from_secs(10);
+const LOOKUP_TIMEOUT: Span = Span::from_secs(5);
+const LOOKUP_ATTEMPTS: u32 = 2;
 
 /// A killed daemon is started again after this long.
 const RESTART: Span = Span::from_secs(2);
@@ -62,7 +64,7 @@ struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Incident {
     Reply { exchange: ExchangeId, bytes: Vec<u8> },
-    Resolved { association: usize },
+    Resolved { association: usize, attempt: u32 },
     Happens(Happening),
     Starts,
 }
@@ -188,7 +190,7 @@ impl World {
                 let arrived = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
             }
-            Incident::Resolved { association } => self.resolve(association),
+            Incident::Resolved { association, attempt } => self.resolve(association, attempt),
             Incident::Happens(happening) => self.happen(happening),
             Incident::Starts => self.start_engine(),
         }
@@ -224,8 +226,13 @@ impl World {
         }
     }
 
-    fn resolve(&mut self, association: usize) {
-        let addresses = self.known_addresses(association).to_vec();
+    fn resolve(&mut self, association: usize, attempt: u32) {
+        let has_given_up = attempt == LOOKUP_ATTEMPTS;
+        let addresses = if has_given_up { Vec::new() } else { self.known_addresses(association).to_vec() };
+        if addresses.is_empty() && !has_given_up {
+            let at = self.oscillator.now() + LOOKUP_TIMEOUT;
+            return self.schedule(at, Incident::Resolved { association, attempt: attempt + 1 });
+        }
         self.input(What::Resolved { association, addresses: &addresses });
     }
 
@@ -279,9 +286,7 @@ impl World {
                 engine.handle_input(Input { now: self.reading(), what: What::Applied(applied) });
             }
             Output::Resolve { association } => {
-                let is_known = !self.known_addresses(association).is_empty();
-                let takes = if is_known { LOOKUP } else { LOOKUP_TIMEOUT };
-                self.schedule(self.oscillator.now() + takes, Incident::Resolved { association });
+                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association, attempt: 0 });
             }
             Output::Save(record) => {
                 self.saved = Some(record);

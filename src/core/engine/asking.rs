@@ -142,10 +142,10 @@ impl Engine {
         }
     }
 
-    /// Asks those that are taken to be away.
+    /// Asks those that are taken to be away. One that is new will be asked anyway.
     pub(super) fn hurry_away(&mut self, now: Raw) {
         for source in &mut self.sources {
-            if source.reach == 0 {
+            if source.reach == 0 && source.schedule.requests() > 0 {
                 source.schedule.hurry(now);
             }
         }

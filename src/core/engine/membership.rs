@@ -91,7 +91,7 @@ impl Engine {
         let mut fresh = eligible.into_iter().filter(|address| !is_used(address)).collect::<Vec<_>>().into_iter();
         for index in 0..self.sources.len() {
             if self.sources[index].association == association
-                && self.is_bad(&self.sources[index], now)
+                && self.is_bad(&self.sources[index])
                 && let Some(address) = fresh.next()
             {
                 self.replace(index, address, now);
@@ -101,7 +101,7 @@ impl Engine {
             }
         }
         for address in fresh {
-            if self.has_room(association, now) {
+            if self.has_room(association) {
                 self.add_source(association, address, now);
             }
         }
@@ -174,16 +174,16 @@ impl Engine {
     /// It answers, and those that are believed agree with it.
     fn is_good(&self, source: &Source) -> bool {
         let is_believed = source.options.no_select || self.selection.agreeing.contains(source.slot);
-        source.reach != 0 && is_believed && self.phase == Phase::Tracking
+        source.reach != 0 && is_believed && self.phase == Phase::Tracking && !source.conduct.is_bad(self.seen)
     }
 
     /// Another address would do better.
-    fn is_bad(&self, source: &Source, now: Raw) -> bool {
+    fn is_bad(&self, source: &Source) -> bool {
         let has_no_route = || {
             source.schedule.send_failures() >= SEND_FAILURES
                 && self.sources.iter().any(|other| other.reach != 0 && other.schedule.send_failures() == 0)
         };
-        source.conduct.is_bad(now) || has_no_route()
+        source.conduct.is_bad(self.seen) || has_no_route()
     }
 
     fn note_listed(&mut self, association: usize, addresses: &[IpAddr]) {
@@ -201,11 +201,11 @@ impl Engine {
     }
 
     /// One more address of this line may be tried. The places other lines are still to have are not taken.
-    fn has_room(&self, association: usize, now: Raw) -> bool {
+    fn has_room(&self, association: usize) -> bool {
         let line = &self.associations[association];
         let members = self.members(association).count();
         let unlisted = self.members(association).filter(|source| !source.is_listed).count();
-        let has_good = self.members(association).any(|source| self.is_good(source) && !self.is_bad(source, now));
+        let has_good = self.members(association).any(|source| self.is_good(source));
         let most = if has_good { line.wanted() + unlisted } else { line.candidates() + unlisted };
         let others = self.associations.iter().enumerate().filter(|(index, _)| *index != association);
         let reserved: usize =
@@ -267,10 +267,18 @@ impl Engine {
             return;
         }
         let is_replaceable =
-            |source: &&Source| self.associations[source.association].name().is_some() && self.is_bad(source, now);
-        let Some(association) = self.sources.iter().find(is_replaceable).map(|source| source.association) else {
+            |source: &Source| self.associations[source.association].name().is_some() && self.is_bad(source);
+        let mut bad = [0; MAX_SOURCES];
+        let mut count = 0;
+        for source in self.sources.iter().filter(|source| is_replaceable(source)) {
+            bad[count] = source.association;
+            count += 1;
+        }
+        if count == 0 {
             return;
-        };
+        }
+        // Not always the first: its name may have no other address.
+        let association = bad[(self.random.fraction() * count as f64) as usize];
         self.associations[association].hasten(now);
         let pause = match self.set_at {
             Some(_) => REPLACEMENT_PAUSE.scaled(self.random.fraction()),
@@ -299,7 +307,7 @@ impl Engine {
                 let is_superfluous = match source.is_listed {
                     // The first to be added stay.
                     true if good >= wanted => !is_good || good - seen >= wanted,
-                    true => left > wanted && self.is_bad(source, now),
+                    true => left > wanted && self.is_bad(source),
                     false => 2 * good > wanted,
                 };
                 if is_superfluous {
