@@ -112,6 +112,11 @@ impl Rig {
         self.inputs += 1;
         self.engine.handle_input(Input { now, what });
         self.drain();
+        let sources = self.engine.sources();
+        for (index, source) in sources.iter().enumerate() {
+            let mut others = sources[..index].iter();
+            assert!(others.all(|other| other.slot != source.slot && other.address != source.address), "{sources:?}");
+        }
     }
 
     /// Performs what the engine wants, with suspicion.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use slewd::core::event::Event;
 use slewd::core::last_good::LastGood;
 use slewd::core::settings::{Host, SourceConfig, SourceOptions};
-use slewd::sim::link::Link;
+use slewd::sim::link::{Detour, Link};
 use slewd::sim::server::{Manner, Server};
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
@@ -81,6 +81,7 @@ fn names_that_resolve_after_90_s_are_found_within_a_minute() {
         scenario
     });
     result.expect("DNS dead for 90 s", 90.0 + 70.0, 4e-4, 1);
+    println!("stepped after {} s", first_step_s(&result));
 }
 
 #[test]
@@ -92,6 +93,7 @@ fn last_good_addresses_set_the_clock_when_dns_is_dead() {
         scenario
     });
     result.expect("DNS dead for ever, addresses known", 1.0, 4e-4, 1);
+    println!("stepped after {} s", first_step_s(&result));
     assert!(first_step_s(&result) < 0.05, "{} s", first_step_s(&result));
 }
 
@@ -126,6 +128,23 @@ fn fresh_addresses_take_over_from_remembered_ones() {
     assert_eq!(members(make(1), 100.0), (5..=8).map(v4).collect::<Vec<_>>());
 }
 
+/// The last good addresses have become somebody else's, who is ten hours ahead.
+#[test]
+fn remembered_addresses_cannot_hold_out_against_fresh_ones() {
+    for (pool, count) in [(false, 1), (true, 4)] {
+        let make = |seed| {
+            let mut scenario = named(seed, pool, honest(2 * count));
+            scenario.names = vec![(NAME.into(), 0.0, (count + 1..=2 * count).map(v4).collect())];
+            scenario.servers.iter_mut().take(count.into()).for_each(|server| server.ahead = hours(10));
+            scenario.last_good = remembered(&(1..=count).map(v4).collect::<Vec<_>>());
+            scenario
+        };
+        let name = format!("{count} remembered liars");
+        runs(make).expect_deceived(&name, 30.0, 1e-3, 2);
+        assert_eq!(members(make(1), 100.0), (count + 1..=2 * count).map(v4).collect::<Vec<_>>());
+    }
+}
+
 #[test]
 fn a_dead_family_delays_nothing() {
     let families: [(&str, Vec<IpAddr>, bool, bool); 5] = [
@@ -152,6 +171,7 @@ fn a_dead_family_delays_nothing() {
         };
         let result = runs(make);
         result.expect(name, 1.0, 4e-4, 1);
+        println!("stepped after {} s", first_step_s(&result));
         assert!(first_step_s(&result) < 0.35, "{name}: {} s", first_step_s(&result));
         let mut alive: Vec<IpAddr> = addresses.iter().copied().filter(|address| !dead(address)).collect();
         alive.sort();
@@ -188,6 +208,7 @@ fn a_pool_of_four_bad_servers_is_replaced() {
     };
     let result = runs(make);
     result.expect("pool of four bad servers, 12 addresses", 1.0, 4e-4, 1);
+    println!("stepped after {} s", first_step_s(&result));
     assert!(first_step_s(&result) < 0.35, "{} s", first_step_s(&result));
     let members = members(make(1), 10.0);
     assert_eq!(members.len(), 4);
@@ -225,6 +246,42 @@ fn members_that_go_bad_are_replaced_one_at_a_time() {
     assert!(last_s < 8.0 * 3600.0, "{last_s} s");
 }
 
+/// Each thing that makes a member bad, alone.
+#[test]
+fn whatever_is_wrong_with_a_member_it_is_replaced() {
+    type Fault = fn(&mut Server);
+    let faults: [(&str, Fault); 6] = [
+        ("lies", |server| server.step = Some((2000.0, hours(10)))),
+        ("falls silent", |server| server.alive = (0.0, 2000.0)),
+        ("says RATE for ever", |server| server.manner = Manner::Kisses(*b"RATE", 12)),
+        ("says DENY", |server| server.manner = Manner::Kisses(*b"DENY", 12)),
+        ("loses its time", |server| server.manner = Manner::Kisses([0; 4], 12)),
+        ("is too far away", |server| {
+            server.link.detour =
+                Some(Detour { from_s: 2000.0, until_s: f64::INFINITY, forward_s: 0.2, backward_s: 0.2 });
+        }),
+    ];
+    for (name, fault) in faults {
+        let result = runs(|seed| {
+            let mut servers = honest(5);
+            fault(&mut servers[2]);
+            let mut scenario = named(seed, true, servers);
+            scenario.names =
+                vec![(NAME.into(), 0.0, (1..=4).map(v4).collect()), (NAME.into(), 1000.0, (1..=5).map(v4).collect())];
+            scenario.settings.max_distance_s = 0.15;
+            scenario.length_s = 12.0 * 3600.0;
+            scenario
+        });
+        for run in &result.runs {
+            let replaced = replaced(run);
+            assert_eq!(replaced.len(), 1, "{name}, seed {}: {replaced:?}", run.seed);
+            assert_eq!((replaced[0].1, replaced[0].2), (v4(3), v4(5)), "{name}");
+            assert!(run.trace.max_s(60.0, f64::INFINITY) < 0.002, "{name}, seed {}", run.seed);
+        }
+        println!("a member that {name} is replaced after {:.0} s", result.worst(|run| replaced(run)[0].0));
+    }
+}
+
 /// The name has moved, and the old address is dead.
 #[test]
 fn a_server_that_has_moved_is_found() {
@@ -244,6 +301,9 @@ fn a_server_that_has_moved_is_found() {
         assert!(run.final_error_s() < 0.002, "seed {}: {} s", run.seed, run.final_error_s());
         assert_eq!(run.trace.address_saves, 2, "seed {}: each server is remembered", run.seed);
     }
+    let found_s = result.worst(|run| replaced(run)[0].0) - 5000.0;
+    println!("found {found_s} s after its death");
+    assert!(found_s < 3.0 * 3600.0, "{found_s} s");
 }
 
 /// The old address still answers: `refresh` finds the new one, and the old one is used until that has answered.
@@ -260,6 +320,34 @@ fn refresh_follows_a_name_that_has_moved() {
     assert_eq!(members(make(3000), 5000.0), [v4(2)]);
     assert_eq!(members(make(0), 9000.0), [v4(1)]);
     assert_eq!(members(make(1_209_600), 9000.0), [v4(1)]);
+}
+
+/// The name has moved to a server that is too far away to be used: the old one stays.
+#[test]
+fn refresh_does_not_cost_the_last_good_server() {
+    let mut scenario = named(1, false, honest(2));
+    scenario.names = vec![(NAME.into(), 0.0, vec![v4(1)]), (NAME.into(), 1000.0, vec![v4(2)])];
+    scenario.servers[1].link = Link::symmetric(0.2, 0.001);
+    scenario.settings.max_distance_s = 0.15;
+    scenario.settings.refresh_s = 3000;
+    scenario.length_s = 20_000.0;
+    assert!(members(scenario.clone(), 19_000.0).contains(&v4(1)));
+    let trace = World::new(scenario).run();
+    assert!(trace.max_s(60.0, f64::INFINITY) < 0.002);
+}
+
+/// A pool shows other addresses each time: `refresh` exchanges one member, not all.
+#[test]
+fn refresh_exchanges_one_member_of_a_pool() {
+    let mut scenario = named(1, true, honest(8));
+    let shown = |from_s, hosts: std::ops::RangeInclusive<u8>| (NAME.into(), from_s, hosts.map(v4).collect());
+    scenario.names = vec![shown(0.0, 1..=4), shown(1000.0, 5..=8)];
+    scenario.settings.refresh_s = 3000;
+    scenario.length_s = 10_000.0;
+    let after_s = |at_s| members(scenario.clone(), at_s);
+    assert_eq!(after_s(2900.0), [v4(1), v4(2), v4(3), v4(4)]);
+    assert_eq!(after_s(5900.0), [v4(2), v4(3), v4(4), v4(5)]);
+    assert_eq!(after_s(8900.0), [v4(3), v4(4), v4(5), v4(6)]);
 }
 
 /// When nobody answers it is probably not the servers' fault: nothing is given up in a hurry.

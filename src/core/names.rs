@@ -35,14 +35,23 @@ pub struct Association {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lookup {
-    /// Due at this moment, for want of sources.
-    Due(Raw),
-    /// Due at this moment, to see whether the name has moved (`refresh`).
-    RefreshDue(Raw),
+    /// Due at this moment.
+    Due(Raw, Purpose),
     /// With the resolver.
-    Running { is_refresh: bool },
+    Running(Purpose),
     /// All is well.
     None,
+}
+
+/// What a lookup is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The line has fewer sources than it should.
+    Fill,
+    /// One of them is bad.
+    Replace,
+    /// The name may have moved (directive `refresh`).
+    Refresh,
 }
 
 /// What a lookup has led to.
@@ -61,7 +70,7 @@ impl Association {
     pub fn new(config: SourceConfig, now: Raw) -> Self {
         let lookup = match config.host {
             Host::Address(_) => Lookup::None,
-            Host::Name(_) => Lookup::Due(now),
+            Host::Name(_) => Lookup::Due(now, Purpose::Fill),
         };
         Association {
             config,
@@ -102,8 +111,8 @@ impl Association {
     /// When to look its name up.
     pub fn due(&self) -> Option<Raw> {
         match self.lookup {
-            Lookup::Due(at) | Lookup::RefreshDue(at) => Some(at),
-            Lookup::Running { .. } | Lookup::None => None,
+            Lookup::Due(at, _) => Some(at),
+            Lookup::Running(_) | Lookup::None => None,
         }
     }
 
@@ -112,20 +121,25 @@ impl Association {
         self.name().is_some() && !self.has_been_answered
     }
 
-    /// The lookup in progress is to see whether the name has moved.
-    pub fn is_refreshing(&self) -> bool {
-        self.lookup == Lookup::Running { is_refresh: true }
+    /// What the lookup in progress is for.
+    pub fn purpose(&self) -> Option<Purpose> {
+        match self.lookup {
+            Lookup::Running(purpose) => Some(purpose),
+            Lookup::Due(..) | Lookup::None => None,
+        }
     }
 
     /// The resolver has the name.
     pub fn asked(&mut self) {
-        self.lookup = Lookup::Running { is_refresh: matches!(self.lookup, Lookup::RefreshDue(_)) };
+        if let Lookup::Due(_, purpose) = self.lookup {
+            self.lookup = Lookup::Running(purpose);
+        }
     }
 
     /// A source is to be replaced: look the name up now, unless the resolver has it already.
     pub fn hasten(&mut self, now: Raw) {
-        if !matches!(self.lookup, Lookup::Running { .. }) {
-            self.lookup = Lookup::Due(self.due().map_or(now, |due| due.min(now)));
+        if self.purpose().is_none() {
+            self.lookup = Lookup::Due(now, Purpose::Replace);
         }
     }
 
@@ -135,7 +149,7 @@ impl Association {
         match found {
             Yield::Enough => {
                 self.failures = 0;
-                self.lookup = refresh.map_or(Lookup::None, |after| Lookup::RefreshDue(now + after));
+                self.lookup = refresh.map_or(Lookup::None, |after| Lookup::Due(now + after, Purpose::Refresh));
                 return;
             }
             Yield::TooFew => self.failures = self.failures.max(DOUBLINGS_IF_FEW),
@@ -143,7 +157,8 @@ impl Association {
         }
         let wait = FIRST_RETRY.times(1 << self.failures.min(MAX_DOUBLINGS));
         self.failures += 1;
-        self.lookup = Lookup::Due(now + wait.min(if is_calm { MAX_CALM_RETRY } else { MAX_RETRY }));
+        let wait = wait.min(if is_calm { MAX_CALM_RETRY } else { MAX_RETRY });
+        self.lookup = Lookup::Due(now + wait, Purpose::Fill);
     }
 
     /// This address has not worked: it is not used again before `until`.

@@ -227,7 +227,8 @@ impl World {
     }
 
     fn resolve(&mut self, association: usize, attempt: u32) {
-        let has_given_up = attempt == LOOKUP_ATTEMPTS;
+        // Without a network there is nothing to wait for.
+        let has_given_up = attempt == LOOKUP_ATTEMPTS || !self.is_network_up();
         let addresses = if has_given_up { Vec::new() } else { self.known_addresses(association).to_vec() };
         if addresses.is_empty() && !has_given_up {
             let at = self.oscillator.now() + LOOKUP_TIMEOUT;

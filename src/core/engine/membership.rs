@@ -7,7 +7,7 @@
 //!
 //! Later a member that is *bad* (silent, denying, or at odds with the others for long enough) gives its place to an
 //! address fresh from the resolver: one at a time, and not often. A member that is only *not listed* (remembered from
-//! the last run, or no longer among the addresses of its name) is used until a majority of its line is good without it.
+//! the last run, or no longer among the addresses of its name) is used until a majority of its line answers without it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::{MAX_SOURCES, Slot};
 use crate::core::event::{Event, Label};
 use crate::core::last_good::LastGood;
-use crate::core::names::Yield;
+use crate::core::names::{Purpose, Yield};
 use crate::core::select::Status;
 use crate::core::settings::Host;
 use crate::core::source::Source;
@@ -33,6 +33,9 @@ const REPLACEMENT_PAUSE: Span = Span::from_secs(3584);
 /// Before, they are this far apart.
 const REPLACEMENT_PAUSE_AT_START: Span = Span::from_secs(60);
 
+/// Addresses remembered from the last run are asked in so many places at most: there is room for the resolver's.
+const MAX_REMEMBERED: usize = MAX_SOURCES / 2;
+
 /// A replaced address is not used again for this long.
 const SHUNNED_FOR: Span = Span::from_secs(4 * 3600);
 
@@ -47,12 +50,14 @@ impl Engine {
                 self.add_source(association, address, now);
             }
         }
+        let mut room = MAX_REMEMBERED;
         for association in 0..self.associations.len() {
             let line = &mut self.associations[association];
             let entries = last_good.iter().filter(|entry| line.name() == Some(&entry.name));
             let known = entries.flat_map(|entry| &entry.addresses).copied().take(line.wanted());
             line.last_good = known.collect();
-            for address in line.eligible(&line.last_good, now) {
+            for address in line.eligible(&line.last_good, now).into_iter().take(room) {
+                room -= 1;
                 if let Some(source) = self.add_source(association, address, now) {
                     source.is_listed = false;
                 }
@@ -83,22 +88,21 @@ impl Engine {
     pub(super) fn resolved(&mut self, association: usize, addresses: &[IpAddr], now: Raw) {
         let Some(line) = self.associations.get(association).filter(|line| line.name().is_some()) else { return };
         let is_calm = self.set_at.is_some();
-        let wanted = line.wanted();
+        let (wanted, purpose) = (line.wanted(), line.purpose());
         let eligible = line.eligible(addresses, now);
-        self.note_listed(association, addresses);
+        self.note_listed(association, addresses, purpose == Some(Purpose::Refresh));
         let port = self.associations[association].config.options.port;
         let is_used = |address: &IpAddr| self.sources.iter().any(|s| s.address == SocketAddr::new(*address, port));
         let mut fresh = eligible.into_iter().filter(|address| !is_used(address)).collect::<Vec<_>>().into_iter();
-        for index in 0..self.sources.len() {
-            if self.sources[index].association == association
-                && self.is_bad(&self.sources[index])
-                && let Some(address) = fresh.next()
-            {
-                self.replace(index, address, now);
-                if is_calm {
-                    break;
-                }
-            }
+        let is_bad = |source: &Source| source.association == association && self.is_bad(source);
+        let bad: Vec<usize> = (0..self.sources.len()).filter(|index| is_bad(&self.sources[*index])).collect();
+        let allowed = match (is_calm, purpose) {
+            (false, _) => bad.len(),
+            (true, Some(Purpose::Replace)) => 1,
+            (true, _) => 0,
+        };
+        for (index, address) in bad.into_iter().take(allowed).zip(fresh.by_ref()) {
+            self.replace(index, address, now);
         }
         for address in fresh {
             if self.has_room(association) {
@@ -177,6 +181,14 @@ impl Engine {
         source.reach != 0 && is_believed && self.phase == Phase::Tracking && !source.conduct.is_bad(self.seen)
     }
 
+    /// It answers with a time that selection considers, right or wrong.
+    fn has_say(&self, source: &Source) -> bool {
+        let status = self.selection.status[source.slot.index()];
+        let is_considered =
+            matches!(status, Some(Status::Active | Status::NotPreferred | Status::Distant | Status::Falseticker));
+        source.reach != 0 && (source.options.no_select || is_considered)
+    }
+
     /// Another address would do better.
     fn is_bad(&self, source: &Source) -> bool {
         let has_no_route = || {
@@ -186,13 +198,13 @@ impl Engine {
         source.conduct.is_bad(self.seen) || has_no_route()
     }
 
-    fn note_listed(&mut self, association: usize, addresses: &[IpAddr]) {
+    fn note_listed(&mut self, association: usize, addresses: &[IpAddr], is_refresh: bool) {
         let members = self.sources.iter_mut().filter(|source| source.association == association);
         for source in members {
             source.is_listed |= addresses.contains(&source.address.ip());
         }
         // A pool shows other addresses each time: one member a lookup is enough.
-        if self.associations[association].is_refreshing() && !addresses.is_empty() {
+        if is_refresh && !addresses.is_empty() {
             let mut members = self.sources.iter_mut().filter(|source| source.association == association);
             if let Some(moved) = members.find(|source| !addresses.contains(&source.address.ip())) {
                 moved.is_listed = false;
@@ -295,7 +307,10 @@ impl Engine {
             if members <= wanted && self.members(association).all(|source| source.is_listed) {
                 continue;
             }
-            let good = self.members(association).filter(|source| self.is_good(source) && source.is_listed).count();
+            let listed = || self.members(association).filter(|source| source.is_listed);
+            let good = listed().filter(|source| self.is_good(source)).count();
+            // Right or wrong: the configuration trusts the name, not what it once stood for.
+            let answering = listed().filter(|source| self.has_say(source)).count();
             let (mut seen, mut left) = (0, members);
             for index in (0..self.sources.len()).rev() {
                 let source = &self.sources[index];
@@ -308,7 +323,7 @@ impl Engine {
                     // The first to be added stay.
                     true if good >= wanted => !is_good || good - seen >= wanted,
                     true => left > wanted && self.is_bad(source),
-                    false => 2 * good > wanted,
+                    false => 2 * answering > wanted,
                 };
                 if is_superfluous {
                     left -= 1;
