@@ -367,3 +367,57 @@ fn an_outage_does_not_cost_all_members() {
         assert!(run.final_error_s() < 0.002, "seed {}: {} s", run.seed, run.final_error_s());
     }
 }
+
+/// Two pools and a server whose names show other addresses from time to time, a fifth of them good for nothing.
+#[test]
+fn names_in_motion_keep_the_clock_right() {
+    for seed in 0..10 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut scenario = Scenario::new(seed, &[]);
+        scenario.clock_ahead = hours(-4);
+        scenario.length_s = 86_400.0;
+        scenario.settings.refresh_s = 20_000;
+        for (index, pool) in [true, true, false].into_iter().enumerate() {
+            let name = format!("{index}.example");
+            let mut hosts: Vec<IpAddr> = (0..12).map(|host| v4(20 * index as u8 + host)).collect();
+            let mut at_s = 0.0;
+            while at_s < scenario.length_s {
+                rng.shuffle(&mut hosts);
+                scenario.names.push((name.clone(), at_s, hosts[..if pool { 4 } else { 2 }].to_vec()));
+                at_s += 600.0 + 10_000.0 * rng.f64();
+            }
+            scenario.servers.extend(hosts.iter().map(|address| random_server(*address, &mut rng)));
+            scenario.sources.push(SourceConfig { host: Host::Name(name), ..line(pool) });
+        }
+        let mut world = World::new(scenario);
+        for hour in 1..=24 {
+            world.run_for(3600.0 * f64::from(hour));
+            let sources = world.engine().expect("it runs").sources().len();
+            assert!((7..=16).contains(&sources), "seed {seed}: {sources} sources after {hour} h");
+        }
+        let trace = world.trace();
+        let worst_s = trace.max_s(60.0, f64::INFINITY);
+        let replaced = trace.events.iter().filter(|(_, event)| matches!(event, Event::Replaced { .. })).count();
+        println!(
+            "seed {seed}: {worst_s:.6} s, {replaced} replaced, {} requests, {} address files",
+            trace.requests, trace.address_saves
+        );
+        assert!(worst_s < 0.02, "seed {seed}: {worst_s} s");
+        assert!(replaced <= 48, "seed {seed}: {replaced} replaced");
+        assert!(trace.address_saves <= 40, "seed {seed}: {} files", trace.address_saves);
+    }
+}
+
+fn random_server(address: IpAddr, rng: &mut fastrand::Rng) -> Server {
+    let mut server = server(address);
+    if rng.f64() < 0.2 {
+        let at_s = 80_000.0 * rng.f64();
+        match rng.u32(..4) {
+            0 => server.step = Some((at_s, hours(10))),
+            1 => server.alive = (0.0, at_s),
+            2 => server.manner = Manner::Kisses(*b"DENY", rng.u64(..100)),
+            _ => server.manner = Manner::Dead,
+        }
+    }
+    server
+}
