@@ -154,15 +154,18 @@ impl Engine {
         })
     }
 
-    /// A line none of whose sources is good keeps what it had.
+    /// One that was good and is still a member counts as good: the file is not written for every lost packet. A line none
+    /// of whose sources is good keeps what it had.
     fn remember_good(&mut self) -> Vec<LastGood> {
         let mut known = Vec::new();
         for index in 0..self.associations.len() {
-            let good = self.members(index).filter(|source| self.is_good(source));
-            let good: Vec<IpAddr> = good.map(|source| source.address.ip()).collect();
+            let remembered = &self.associations[index].last_good;
+            let is_kept = |source: &&Source| self.is_good(source) || remembered.contains(&source.address.ip());
+            let has_good = self.members(index).any(|source| self.is_good(source));
+            let kept: Vec<IpAddr> = self.members(index).filter(is_kept).map(|source| source.address.ip()).collect();
             let line = &mut self.associations[index];
-            if !good.is_empty() {
-                line.last_good = good;
+            if has_good {
+                line.last_good = kept;
             }
             if let Some(name) = line.name().filter(|_| !line.last_good.is_empty()) {
                 known.push(LastGood { name: name.to_owned(), addresses: line.last_good.clone() });
