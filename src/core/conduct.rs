@@ -8,15 +8,23 @@ const FRUITLESS_REQUESTS: u32 = 8;
 /// Answers in a row that selection refused after which it is bad.
 const REFUSED_ANSWERS: u32 = 4;
 
-/// What counts against a server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What speaks for and against a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conduct {
+    /// The resolver lists its address, or the configuration does.
+    pub is_listed: bool,
     /// Requests since the last reply that told the time.
     fruitless: u32,
     /// Replies in a row that selection refused.
     refused: u32,
     /// It said DENY or RSTR.
     denied_until: Option<Raw>,
+}
+
+impl Default for Conduct {
+    fn default() -> Self {
+        Conduct { is_listed: true, fruitless: 0, refused: 0, denied_until: None }
+    }
 }
 
 impl Conduct {

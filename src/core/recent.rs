@@ -1,39 +1,39 @@
-//! What a source said last.
+//! The last few replies of a server.
 
 use crate::core::source::Measurement;
+use crate::time::Span;
 
 /// Replies kept per source for selection and for the first correction.
-pub const RECENT: usize = 8;
+const RECENT: usize = 8;
 
 /// A ring of the last few measurements.
 #[derive(Clone, Debug, Default)]
-pub struct Recent {
+pub(super) struct Recent {
     ring: [Option<Measurement>; RECENT],
     next: usize,
     len: usize,
 }
 
 impl Recent {
-    /// Forgets the oldest in favour of this one.
-    pub fn push(&mut self, measurement: Measurement) {
+    /// How many there are, at most [`RECENT`].
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn push(&mut self, measurement: Measurement) {
         self.ring[self.next] = Some(measurement);
         self.next = (self.next + 1) % RECENT;
         self.len = (self.len + 1).min(RECENT);
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Are there none?
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Oldest first.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         let (newer, older) = self.ring.split_at(self.next);
         older.iter().chain(newer).flatten()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.ring.iter_mut().flatten().for_each(|measurement| measurement.sample.lead += by);
     }
 }

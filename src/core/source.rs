@@ -73,10 +73,10 @@ pub struct Source {
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
-    /// The resolver lists its address, or the configuration does.
-    pub is_listed: bool,
     /// Whether another address would do better.
     pub conduct: Conduct,
+    /// The last reply that told the time and took too long: for the log of measurements.
+    pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
     recent: Recent,
 }
@@ -204,8 +204,8 @@ impl Source {
             reach: 0,
             tally: Tally::default(),
             last: None,
-            is_listed: true,
             conduct: Conduct::default(),
+            refused: None,
             exchange: None,
             recent: Recent::default(),
         }
@@ -258,6 +258,12 @@ impl Source {
         self.exchange.map(|exchange| exchange.asked)
     }
 
+    /// Who noted the departure of the request in flight.
+    pub fn sent_by(&self) -> StampSource {
+        let sent = self.exchange.and_then(|exchange| exchange.sent);
+        sent.map_or(StampSource::Daemon, |sent| sent.source)
+    }
+
     /// When the open exchange is to be given up.
     pub fn expires(&self) -> Option<Raw> {
         let patience = Span::from_secs_f64(self.options.max_delay_s) + GRACE;
@@ -304,8 +310,14 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub fn shift(&mut self, by: Span) {
+        self.last.iter_mut().for_each(|last| last.sample.lead += by);
+        self.recent.shift(by);
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -334,7 +346,7 @@ impl Source {
         }
     }
 
-    fn examine(&self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    fn examine(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
         if reply.origin() != exchange.cookie {
@@ -351,7 +363,7 @@ impl Source {
     }
 
     /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
+    fn measure(&mut self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
         if reply.authenticated {
             return Err(Refusal::Authentication);
         }
@@ -372,8 +384,9 @@ impl Source {
             return Err(Refusal::Era);
         }
         let delay = (arrived.at - sent.at) - turnaround;
-        self.check_delay(delay)?;
-        Ok(self.measurement(reply, sent, arrived, delay.max(MIN_DELAY)))
+        let measurement = self.measurement(reply, sent, arrived, delay.max(MIN_DELAY));
+        self.check_delay(delay).inspect_err(|_| self.refused = Some(measurement))?;
+        Ok(measurement)
     }
 
     /// A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.

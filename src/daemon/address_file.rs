@@ -9,7 +9,7 @@ use log::{info, warn};
 use crate::core::last_good::{self, LastGood};
 use crate::core::settings::Family;
 use crate::daemon::drift_file::plain;
-use crate::daemon::state_file;
+use crate::daemon::state_file::{self, StateFile};
 
 /// Sixteen addresses and their names fit many times.
 const MAX_BYTES: u64 = 16 * 1024;
@@ -42,9 +42,20 @@ pub fn read(path: &Path, family: Family) -> Vec<LastGood> {
     known
 }
 
-/// Replaces it at once or not at all.
-pub fn write(path: &Path, known: &[LastGood]) {
-    state_file::replace(path, &last_good::to_text(known));
+/// The file, to be written.
+#[derive(Clone, Debug)]
+pub struct AddressFile(StateFile);
+
+impl AddressFile {
+    /// Nothing is done to it yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        AddressFile(StateFile::new(path, "the addresses are not remembered"))
+    }
+
+    /// Replaces the file at once or not at all.
+    pub fn write(&mut self, known: &[LastGood]) {
+        self.0.replace(&last_good::to_text(known));
+    }
 }
 
 #[cfg(test)]
@@ -61,7 +72,7 @@ mod tests {
         assert_eq!(path.file_name().and_then(|name| name.to_str()), Some("drift.addresses"));
         assert_eq!(read(&path, Family::Any), []);
         let addresses = ["2001:db8::1", "192.0.2.1"].map(|text| text.parse().expect("an address")).to_vec();
-        write(&path, &[LastGood { name: "pool.example".into(), addresses: addresses.clone() }]);
+        AddressFile::new(&path).write(&[LastGood { name: "pool.example".into(), addresses: addresses.clone() }]);
         assert_eq!(read(&path, Family::Any)[0].addresses, addresses);
         assert_eq!(read(&path, Family::V4)[0].addresses, addresses[1..]);
         fs::write(&path, [0xff; 100_000]).expect("own directory");

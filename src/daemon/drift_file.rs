@@ -2,13 +2,13 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use log::{info, warn};
 
 use crate::core::drift::DriftRecord;
-use crate::daemon::state_file;
+use crate::daemon::state_file::StateFile;
 use crate::time::{Span, Utc};
 
 /// Longer than any drift file; what is longer is something else.
@@ -50,9 +50,20 @@ pub fn written(path: &Path) -> Option<Utc> {
     Some(Utc::from_secs(i64::try_from(since_1970.as_secs()).unwrap_or(0)))
 }
 
-/// Replaces the file at once or not at all. Failure is one line in the log.
-pub fn write(path: &Path, record: &DriftRecord) {
-    state_file::replace(path, &record.to_text());
+/// The file, to be written.
+#[derive(Clone, Debug)]
+pub struct DriftFile(StateFile);
+
+impl DriftFile {
+    /// Nothing is done to it yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        DriftFile(StateFile::new(path, "the frequency is not remembered"))
+    }
+
+    /// Replaces the file at once or not at all.
+    pub fn write(&mut self, record: &DriftRecord) {
+        self.0.replace(&record.to_text());
+    }
 }
 
 /// Age of a file by a clock that may be wrong: never negative.
@@ -77,8 +88,6 @@ pub fn plain(reason: &io::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     #[test]
@@ -86,8 +95,9 @@ mod tests {
         let directory = tempdir("drift");
         let path = directory.join("drift");
         let record = DriftRecord { frequency_ppm: -12.5, skew_ppm: 0.25 };
-        write(&path, &record);
-        write(&path, &record);
+        let mut file = DriftFile::new(&path);
+        file.write(&record);
+        file.write(&record);
         assert_eq!(fs::read(&path).expect("written").len(), 42);
         assert_eq!(read(&path).map(|found| found.record), Some(record));
         assert_eq!(fs::read_dir(&directory).expect("own directory").count(), 1, "no temporary file is left");

@@ -9,6 +9,8 @@ pub mod event_loop;
 pub mod exchanges;
 pub mod files;
 pub mod hosts;
+pub mod leap_file;
+pub mod log_files;
 pub mod logging;
 pub mod pid_file;
 pub mod resolver;

@@ -59,7 +59,7 @@ impl Engine {
             for address in line.eligible(&line.last_good, now).into_iter().take(room) {
                 room -= 1;
                 if let Some(source) = self.add_source(association, address, now) {
-                    source.is_listed = false;
+                    source.conduct.is_listed = false;
                 }
             }
         }
@@ -109,7 +109,7 @@ impl Engine {
                 self.add_source(association, address, now);
             }
         }
-        let listed = self.members(association).filter(|source| source.is_listed).count();
+        let listed = self.members(association).filter(|source| source.conduct.is_listed).count();
         let found = match listed {
             0 => Yield::Nothing,
             _ if listed < wanted => Yield::TooFew,
@@ -204,13 +204,13 @@ impl Engine {
     fn note_listed(&mut self, association: usize, addresses: &[IpAddr], is_refresh: bool) {
         let members = self.sources.iter_mut().filter(|source| source.association == association);
         for source in members {
-            source.is_listed |= addresses.contains(&source.address.ip());
+            source.conduct.is_listed |= addresses.contains(&source.address.ip());
         }
         // A pool shows other addresses each time: one member a lookup is enough.
         if is_refresh && !addresses.is_empty() {
             let mut members = self.sources.iter_mut().filter(|source| source.association == association);
             if let Some(moved) = members.find(|source| !addresses.contains(&source.address.ip())) {
-                moved.is_listed = false;
+                moved.conduct.is_listed = false;
             }
         }
     }
@@ -219,7 +219,7 @@ impl Engine {
     fn has_room(&self, association: usize) -> bool {
         let line = &self.associations[association];
         let members = self.members(association).count();
-        let unlisted = self.members(association).filter(|source| !source.is_listed).count();
+        let unlisted = self.members(association).filter(|source| !source.conduct.is_listed).count();
         let has_good = self.members(association).any(|source| self.is_good(source));
         let most = if has_good { line.wanted() + unlisted } else { line.candidates() + unlisted };
         let others = self.associations.iter().enumerate().filter(|(index, _)| *index != association);
@@ -236,7 +236,7 @@ impl Engine {
         let is_known = self.sources.iter().any(|source| source.address == address);
         let is_free = |slot: &Slot| self.sources.iter().all(|source| source.slot != *slot);
         let slot = (0..MAX_SOURCES).filter_map(Slot::new).find(is_free).filter(|_| !is_known)?;
-        let listed = self.members(association).filter(|source| source.is_listed).count();
+        let listed = self.members(association).filter(|source| source.conduct.is_listed).count();
         let delay = if listed < line.wanted() { Span::ZERO } else { HEAD_START };
         let source = self.source(association, slot, address, now + delay);
         self.sources.push(source);
@@ -307,22 +307,22 @@ impl Engine {
         for association in 0..self.associations.len() {
             let wanted = self.associations[association].wanted();
             let members = self.members(association).count();
-            if members <= wanted && self.members(association).all(|source| source.is_listed) {
+            if members <= wanted && self.members(association).all(|source| source.conduct.is_listed) {
                 continue;
             }
-            let listed = || self.members(association).filter(|source| source.is_listed);
+            let listed = || self.members(association).filter(|source| source.conduct.is_listed);
             let good = listed().filter(|source| self.is_good(source)).count();
             // Right or wrong: the configuration trusts the name, not what it once stood for.
             let answering = listed().filter(|source| self.has_say(source)).count();
             let (mut seen, mut left) = (0, members);
             for index in (0..self.sources.len()).rev() {
                 let source = &self.sources[index];
-                let is_good = self.is_good(source) && source.is_listed;
+                let is_good = self.is_good(source) && source.conduct.is_listed;
                 if source.association != association {
                     continue;
                 }
                 seen += usize::from(is_good);
-                let is_superfluous = match source.is_listed {
+                let is_superfluous = match source.conduct.is_listed {
                     // The first to be added stay.
                     true if good >= wanted => !is_good || good - seen >= wanted,
                     true => left > wanted && self.is_bad(source),

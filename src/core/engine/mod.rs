@@ -4,13 +4,16 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock.
+//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `believing` decides whom to
+//! believe, `electing` holds the vote when that is not clear, `steering` moves the clock, `leaping` deals with leap
+//! seconds, `recording` notes for the log files what the others do.
 
 mod asking;
 mod believing;
 mod electing;
+mod leaping;
 mod membership;
+mod recording;
 mod steering;
 
 use std::collections::VecDeque;
@@ -21,8 +24,10 @@ use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
 use crate::core::last_good::LastGood;
+use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
+use crate::core::record::Record;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
@@ -46,6 +51,8 @@ pub struct Start {
     pub floor: Floor,
     /// How often the drift file is written, at most.
     pub drift_interval: Span,
+    /// What `leapseclist` or `leapsectz` says.
+    pub leap_table: Option<LeapTable>,
     /// For cookies and for spreading requests.
     pub seed: [u8; 16],
 }
@@ -116,6 +123,8 @@ pub enum What<'a> {
     },
     /// A clock command was carried out.
     Applied(Applied),
+    /// The file with leap seconds was read again.
+    LeapData(&'a LeapTable),
 }
 
 /// Something is to be done.
@@ -139,12 +148,16 @@ pub enum Output {
     },
     /// Carry this out, and answer with [`What::Applied`].
     Clock(ClockCommand),
+    /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
+    ReadLeapData,
     /// Write the drift file.
     Save(DriftRecord),
     /// Write the address file.
     SaveAddresses(Vec<LastGood>),
     /// Tell people.
     Event(Event),
+    /// A line for a log file, if [`Settings::records`] wants it.
+    Record(Box<Record>),
     /// Exit: with success or not.
     Finish {
         /// Exit status 0.
@@ -212,10 +225,12 @@ pub struct Engine {
     discipline: Discipline,
     seen: Raw,
     slept: Span,
-    leap: Leap,
+    leap: LeapWatch,
     announced: Announced,
     saved_at: Option<Raw>,
+    saved: Option<DriftRecord>,
     last_exchange: ExchangeId,
+    recorder: recording::Recorder,
     finished: bool,
     outputs: VecDeque<Output>,
 }
@@ -250,8 +265,10 @@ impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
         let associations = start.sources.into_iter().map(|line| Association::new(line, now.raw)).collect();
+        let recorder = recording::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
+            leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -270,13 +287,15 @@ impl Engine {
             backing: electing::Backing::default(),
             seen: now.raw,
             slept: now.slept,
-            leap: Leap::None,
             announced: Announced::default(),
             saved_at: None,
+            saved: None,
             last_exchange: ExchangeId(0),
+            recorder,
             finished: false,
             outputs: VecDeque::with_capacity(64),
         };
+        engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
         engine.add_first_sources(&start.last_good, now.raw);
         engine
@@ -286,6 +305,7 @@ impl Engine {
     pub fn handle_input(&mut self, input: Input<'_>) {
         let now = input.now;
         self.seen = now.raw;
+        self.recorder.begin(&now);
         if let What::Applied(applied) = input.what {
             // Our own step must be known before the clock is compared with where it should be.
             return self.applied(applied, now);
@@ -297,10 +317,12 @@ impl Engine {
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
             self.run_due(&now);
         }
+        self.end_records();
     }
 
     /// The next thing to do.
@@ -345,7 +367,7 @@ impl Engine {
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
-        let tracking = self.tracking(now).filter(|_| self.leap != Leap::None)?;
+        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::None)?;
         let left = tracking.error.abs();
         Some(ClockCommand::Report(ClockReport {
             synchronized: self.settings.rtc_sync && tracking.is_synchronised,
@@ -385,6 +407,7 @@ impl Engine {
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
+            (self.next_leap(), "leap second"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));
