@@ -22,7 +22,11 @@ const MAX_RATE_ERROR: f64 = 20e-6;
 /// The kernel cannot change the rate of its clock by more than a tenth (tick 9000 to 11000).
 const MAX_FREQUENCY: f64 = 0.1;
 /// A clock this far off its course was set by somebody else, whatever the rest of the tolerance (s).
-const LEAST_FOREIGN_S: f64 = 0.01;
+const LEAST_SET_S: f64 = 0.01;
+/// A clock this far off its course, after a stretch from which a rate can be told, is steered by somebody else...
+const LEAST_STEERED_S: f64 = 0.001;
+/// ...unless an idle kernel was this late to notice that a second has begun, and let a share of a slew go on (s).
+const MAX_IDLE_S: f64 = 64.0;
 
 /// Knows what the clock was last told, and learns what it makes of it.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +40,19 @@ pub struct Course {
 pub struct Deviation {
     /// Positive: it was moved forward.
     pub by: Span,
-    /// More than rate errors and the slew in progress can explain.
-    pub is_foreign: bool,
+    /// Whose doing it is.
+    pub cause: Cause,
+}
+
+/// Whose doing a deviation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// The kernel's rounding, or the slew in progress.
+    Ours,
+    /// Somebody else set the clock: more than anything else can explain.
+    Set,
+    /// Somebody else gave it another rate or slew.
+    Steered,
 }
 
 /// From one command to the next.
@@ -81,9 +96,16 @@ impl Course {
         let leg = self.leg?;
         let elapsed_s = leg.elapsed_s(now.raw);
         let unexplained_s = leg.deviation_s(now) - self.rate_error.mean * elapsed_s;
-        let tolerance_s = LEAST_FOREIGN_S + MAX_RATE_ERROR * elapsed_s + leg.slack_s(now);
-        let is_foreign = unexplained_s.abs() > tolerance_s;
-        Some(Deviation { by: Span::from_secs_f64(unexplained_s), is_foreign })
+        let rounding_s = MAX_RATE_ERROR * elapsed_s + leg.slack_s(now);
+        let is_long = elapsed_s >= MIN_RATE_STRETCH_S;
+        let cause = if unexplained_s.abs() > LEAST_SET_S + rounding_s {
+            Cause::Set
+        } else if is_long && unexplained_s.abs() > LEAST_STEERED_S + rounding_s + leg.idle_slack_s(now) {
+            Cause::Steered
+        } else {
+            Cause::Ours
+        };
+        Some(Deviation { by: Span::from_secs_f64(unexplained_s), cause })
     }
 
     /// What the slew will still move the clock by in this second, whatever is commanded now.
@@ -100,7 +122,9 @@ impl Course {
     fn learn_rate(&mut self, now: &ClockReading) {
         let Some(leg) = self.leg else { return };
         let elapsed_s = leg.elapsed_s(now.raw);
-        if elapsed_s >= MIN_RATE_STRETCH_S && self.deviation(now).is_some_and(|deviation| !deviation.is_foreign) {
+        if elapsed_s >= MIN_RATE_STRETCH_S
+            && self.deviation(now).is_some_and(|deviation| deviation.cause == Cause::Ours)
+        {
             let width_s = (now.width + leg.start.width).secs_f64() + leg.slack_s(now) + LEAST_WIDTH_S;
             self.rate_error.learn(leg.deviation_s(now) / elapsed_s, width_s / elapsed_s);
         }
@@ -166,6 +190,12 @@ impl Leg {
     fn slack_s(&self, now: &ClockReading) -> f64 {
         let late = self.carried.abs() + self.share * self.left_s((self.seconds_begun(now) - 1.0).max(0.0)).abs();
         late + self.share.powi(2) * self.phase_s.abs().powi(3) / 2.0
+    }
+
+    /// The same if the kernel has slept for long with a share in force.
+    fn idle_slack_s(&self, now: &ClockReading) -> f64 {
+        let rate = self.carried.abs() + self.share * self.phase_s.abs();
+        rate * self.elapsed_s(now.raw).min(MAX_IDLE_S)
     }
 }
 

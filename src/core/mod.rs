@@ -13,6 +13,8 @@ pub mod names;
 pub mod poll;
 pub mod quorum;
 pub mod random;
+pub mod reachability;
+pub mod rivalry;
 pub mod select;
 pub mod settings;
 pub mod slew;

@@ -64,6 +64,14 @@ impl Association {
         self.failures == 0 && self.lookup != Lookup::Done
     }
 
+    /// A name that could not be looked up may be by now: the network has changed.
+    pub fn hurry(&mut self, now: Raw) {
+        if let Lookup::Due(at) = &mut self.lookup {
+            *at = (*at).min(now);
+            self.failures = self.failures.min(1);
+        }
+    }
+
     /// The resolver has the name.
     pub fn asked(&mut self) {
         self.lookup = Lookup::Running;

@@ -187,10 +187,7 @@ impl Source {
         options: SourceOptions,
         now: Raw,
     ) -> Self {
-        let mut schedule = Schedule::new(&options, now);
-        if options.offline {
-            schedule.bar(None);
-        }
+        let schedule = Schedule::new(&options, now);
         Source {
             slot,
             address,

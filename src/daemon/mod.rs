@@ -8,6 +8,8 @@ pub mod event_loop;
 pub mod exchanges;
 pub mod files;
 pub mod logging;
+pub mod network;
 pub mod pid_file;
 pub mod resolver;
+pub mod rivals;
 pub mod run;

@@ -17,6 +17,7 @@ use crate::daemon::event_loop::{self, Ending, LogOnly};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
 use crate::daemon::logging::{self, Destination, FATAL};
+use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
@@ -244,11 +245,13 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
     let start = start(options, config, drift_path.map(Path::new));
+    let network = NetworkWatch::new(clock.read().raw);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
+        network,
         drift_file: drift_path.map(Into::into),
         family: options.family,
         timeout: options.timeout,

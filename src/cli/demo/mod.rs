@@ -68,6 +68,7 @@ fn show() -> io::Result<Span> {
         exchanges: Exchanges::new(Network::default()),
         signals: None,
         watch: None,
+        network: None,
         drift_file: None,
         family: Family::Any,
         timeout: Some(LENGTH),

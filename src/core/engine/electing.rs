@@ -90,8 +90,11 @@ impl Engine {
             |source: &&Source| is_silent(source) && !source.options.no_select && is_hopeful(source) && is_asked(source);
         let agreeing = self.selection.agreeing;
         let answers = |source: &Source| source.recent().count();
+        let is_offline =
+            |source: &&Source| source.schedule.is_offline() && is_silent(source) && !source.options.no_select;
+        let offline = self.sources.iter().filter(is_offline).count();
         Ballot {
-            configured: lines.map(|line| line.wanted()).sum(),
+            configured: lines.map(|line| line.wanted()).sum::<usize>().saturating_sub(offline),
             answered: self.selection.voters,
             pending: self.sources.iter().filter(is_pending).count() + unresolved.sum::<usize>(),
             agreeing: agreeing.len(),

@@ -4,12 +4,13 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock.
+//! `asking` sends requests and takes replies, `network` heeds where they can go, `believing` decides whom to believe,
+//! `electing` holds the vote when that is not clear, `steering` moves the clock.
 
 mod asking;
 mod believing;
 mod electing;
+mod network;
 mod steering;
 
 use std::collections::VecDeque;
@@ -21,6 +22,8 @@ use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
 use crate::core::names::Association;
 use crate::core::random::Random;
+use crate::core::reachability::Changes;
+use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
@@ -112,6 +115,15 @@ pub enum What<'a> {
     },
     /// A clock command was carried out.
     Applied(Applied),
+    /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
+    NetworkChanged,
+    /// Somebody wants sources to be asked, or not.
+    SetOnline {
+        /// Those at this address; `None` is all, also those whose name is not known yet.
+        whom: Option<IpAddr>,
+        /// They are to be asked.
+        online: bool,
+    },
 }
 
 /// Something is to be done.
@@ -202,6 +214,8 @@ pub struct Engine {
     discipline: Discipline,
     seen: Raw,
     slept: Span,
+    changes: Changes,
+    rivalry: Rivalry,
     leap: Leap,
     announced: Announced,
     saved_at: Option<Raw>,
@@ -258,6 +272,8 @@ impl Engine {
             backing: electing::Backing::default(),
             seen: now.raw,
             slept: now.slept,
+            changes: Changes::new(now.raw),
+            rivalry: Rivalry::default(),
             leap: Leap::None,
             announced: Announced::default(),
             saved_at: None,
@@ -285,6 +301,8 @@ impl Engine {
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::NetworkChanged => self.changes.note(now.raw),
+            What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
         }
         if !self.finished {
             self.run_due(&now);
@@ -357,6 +375,7 @@ impl Engine {
     }
 
     fn run_due(&mut self, now: &ClockReading) {
+        self.heed_network(now.raw);
         self.look_up_names(now.raw);
         self.give_up_exchanges(now.raw);
         self.ask_due_sources(now.raw);
@@ -373,6 +392,8 @@ impl Engine {
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
+            (self.changes.due(), "network"),
+            (self.rivalry.due(), "interference"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));

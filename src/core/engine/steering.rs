@@ -1,10 +1,12 @@
 //! From the estimate to the clock: corrections, error bounds, leap seconds, the drift file, and gaps in time.
 
+use crate::core::course::{Cause, Deviation};
 use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occasion};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
 use crate::core::event::Event;
+use crate::core::rivalry::Sight;
 use crate::core::settings::LeapMode;
 use crate::core::slew;
 use crate::core::source::Source;
@@ -56,7 +58,9 @@ impl Engine {
         let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
-                self.announce_error(error);
+                if occasion != Occasion::ForeignChange || !self.rivalry.is_silent() {
+                    self.announce_error(error);
+                }
                 self.emit(Output::Clock(command));
                 if matches!(command, ClockCommand::Step { .. }) {
                     if occasion != Occasion::ForeignChange {
@@ -106,6 +110,9 @@ impl Engine {
         self.discipline.applied(applied, now);
         match applied {
             Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
+                if self.rivalry.was_silent_step() {
+                    return;
+                }
                 self.tell(Event::Stepped(by));
             }
             Applied::Observed { is_step: true } if !self.announced.step_failed => {
@@ -126,14 +133,28 @@ impl Engine {
             self.estimator.distrust(PHASE_SD_AFTER_SLEEP_S, FREQUENCY_SD_AFTER_SLEEP);
             return self.call_vote_after_gap(now.raw);
         }
-        let Some(deviation) = self.discipline.deviation(now).filter(|deviation| deviation.is_foreign) else { return };
-        self.tell(Event::ForeignChange(deviation.by));
+        match self.discipline.deviation(now) {
+            Some(deviation) if deviation.cause != Cause::Ours => self.put_right(deviation, now),
+            _ => self.rivalry.calm(),
+        }
+    }
+
+    /// Undoes what somebody else did to the clock.
+    fn put_right(&mut self, deviation: Deviation, now: &ClockReading) {
+        let sight = self.rivalry.see(now.raw);
+        match sight {
+            Sight::TooSoon => return,
+            Sight::Known => {}
+            Sight::Rivalry => self.tell(Event::Interference),
+            Sight::Single if deviation.cause == Cause::Set => self.tell(Event::ForeignChange(deviation.by)),
+            Sight::Single => self.tell(Event::ForeignSteering(deviation.by)),
+        }
         self.discipline.accept(*now);
         if self.has_target() {
             // The estimate does not depend on the system clock: it is as good as before.
             self.correct(Occasion::ForeignChange, now);
-            for source in &mut self.sources {
-                source.schedule.hurry(now.raw);
+            if sight == Sight::Single {
+                self.sources.iter_mut().for_each(|source| source.schedule.hurry(now.raw));
             }
         }
     }
