@@ -19,6 +19,10 @@ const LEAST_WIDTH_S: f64 = 1e-8;
 const RATE_FLOOR: f64 = 1e-10;
 /// A rate error beyond this is somebody else steering the clock, not rounding in the kernel.
 const MAX_RATE_ERROR: f64 = 20e-6;
+/// Once it is known this well...
+const KNOWN_RATE_SD: f64 = 1e-7;
+/// ...it changes by no more than this: the kernel's multiplier is a whole number, and another frequency rounds otherwise.
+const RATE_CHANGE: f64 = 2e-6;
 /// The kernel cannot change the rate of its clock by more than a tenth (tick 9000 to 11000).
 const MAX_FREQUENCY: f64 = 0.1;
 /// A clock this far off its course was set by somebody else, whatever the rest of the tolerance (s).
@@ -86,6 +90,8 @@ impl Course {
 
     /// Somebody else set the clock, which ends any slew: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
+        // Or it was the kernel's own rate that changed, with its clock source: then it is learnt again.
+        self.rate_error.weight = 0.0;
         if let Some(leg) = &mut self.leg {
             *leg = Leg { start: now, phase_s: 0.0, carried: 0.0, ..*leg };
         }
@@ -96,11 +102,12 @@ impl Course {
         let leg = self.leg?;
         let elapsed_s = leg.elapsed_s(now.raw);
         let unexplained_s = leg.deviation_s(now) - self.rate_error.mean * elapsed_s;
-        let rounding_s = MAX_RATE_ERROR * elapsed_s + leg.slack_s(now);
+        let slack_s = leg.slack_s(now);
+        let steered_s = LEAST_STEERED_S + self.rate_error.bound() * elapsed_s + leg.idle_slack_s(now);
         let is_long = elapsed_s >= MIN_RATE_STRETCH_S;
-        let cause = if unexplained_s.abs() > LEAST_SET_S + rounding_s {
+        let cause = if unexplained_s.abs() > LEAST_SET_S + MAX_RATE_ERROR * elapsed_s + slack_s {
             Cause::Set
-        } else if is_long && unexplained_s.abs() > LEAST_STEERED_S + rounding_s + leg.idle_slack_s(now) {
+        } else if is_long && unexplained_s.abs() > steered_s + slack_s {
             Cause::Steered
         } else {
             Cause::Ours
@@ -213,6 +220,11 @@ struct RateError {
 }
 
 impl RateError {
+    /// How far the rate may be from the mean.
+    fn bound(&self) -> f64 {
+        if self.weight > KNOWN_RATE_SD.powi(-2) { RATE_CHANGE } else { MAX_RATE_ERROR }
+    }
+
     fn learn(&mut self, observed: f64, sd: f64) {
         let weight = sd.max(RATE_FLOOR).powi(2).recip();
         let total = (self.weight + weight).min(RATE_FLOOR.powi(2).recip());

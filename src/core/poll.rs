@@ -159,7 +159,6 @@ impl Schedule {
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
-        self.send_failures = 0;
         self.barred = false;
         self.sent_before = self.sent.replace(now);
         self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
@@ -174,6 +173,11 @@ impl Schedule {
         let gap = self.gap_after_answer(demand, urgency, place);
         self.interval = gap;
         self.due = Some((sent + gap.scaled(1.0 + STRETCH * random.fraction())).max(now));
+    }
+
+    /// The request left.
+    pub fn could_send(&mut self) {
+        self.send_failures = 0;
     }
 
     /// The kernel refused to send: costs nothing on the wire, so it is tried again soon.

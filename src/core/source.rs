@@ -226,6 +226,7 @@ impl Source {
     pub fn sent(&mut self, id: ExchangeId, stamp: Stamp) {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
             exchange.sent = Some(stamp);
+            self.schedule.could_send();
         }
     }
 
