@@ -41,11 +41,11 @@ impl Rig {
         Rig { client, server, _chronyd: chronyd }
     }
 
-    /// How long it takes from this change of the client's network until the server hears its next request.
-    fn until_heard(&self, already: u64, change: &str) -> Duration {
+    /// How long it takes from this change of the client's network until its next request leaves.
+    fn until_asked(&self, already: u64, change: &str) -> Duration {
         let start = Instant::now();
         self.client.ip(change);
-        while self.server.datagrams_received() == already {
+        while self.client.datagrams_sent() == already {
             assert!(start.elapsed() < PATIENCE, "no request");
             sleep(Duration::from_millis(1));
         }
@@ -60,11 +60,13 @@ fn a_link_that_comes_up_is_used_at_once() {
     slewd.wait_for("Disabled control of system clock", PATIENCE);
     // By now the tries are 4 and 8 s apart.
     sleep(Duration::from_secs(8));
-    assert_eq!(rig.server.datagrams_received(), 0);
-    let heard = rig.until_heard(0, "link set cable up");
+    assert_eq!(rig.client.datagrams_sent(), 0, "there is no way out yet");
+    let asked = rig.until_asked(0, "link set cable up");
+    let start = Instant::now();
     slewd.wait_for(&format!("Selected source {SERVER}"), PATIENCE);
-    println!("link up: first request after {heard:?}");
-    assert!(heard < PROMPT, "{heard:?}");
+    // The far end of a cable takes up to a second to notice that it is plugged in, and its ARP replies are lost till then.
+    println!("link up: first request after {asked:?}, selected {:?} later", start.elapsed());
+    assert!(asked < PROMPT, "{asked:?}");
     let log = slewd.log();
     assert_eq!(log.matches("Could not send").count(), 1, "not once for each packet:\n{log}");
     assert!(!log.contains("Can't synchronise"), "{log}");
@@ -80,10 +82,10 @@ fn a_link_that_was_down_for_a_while_is_used_at_once() {
     rig.client.ip("link set cable down");
     // At minpoll 3 at least one request finds no way out.
     sleep(Duration::from_secs(22));
-    let before = rig.server.datagrams_received();
-    let heard = rig.until_heard(before, "link set cable up");
-    println!("link up again: first request after {heard:?}");
-    assert!(heard < PROMPT, "{heard:?}");
+    let before = rig.client.datagrams_sent();
+    let asked = rig.until_asked(before, "link set cable up");
+    println!("link up again: first request after {asked:?}");
+    assert!(asked < PROMPT, "{asked:?}");
 }
 
 #[test]
@@ -104,10 +106,10 @@ fn a_new_address_is_used_at_once_and_requests_from_the_old_one_are_dropped() {
     sleep(Duration::from_millis(100));
     assert!(!rig.client.udp_sockets().contains("020200C0"), "it is dropped:\n{}", rig.client.udp_sockets());
     sleep(Duration::from_secs(3));
-    let before = rig.server.datagrams_received();
-    let heard = rig.until_heard(before, "address add 192.0.2.3/24 dev cable");
-    println!("new address: first request after {heard:?}");
-    assert!(heard < PROMPT, "{heard:?}");
+    let before = rig.client.datagrams_sent();
+    let asked = rig.until_asked(before, "address add 192.0.2.3/24 dev cable");
+    println!("new address: first request after {asked:?}");
+    assert!(asked < PROMPT, "{asked:?}");
     slewd.wait_for(&format!("Selected source {SERVER}"), PATIENCE);
 }
 
@@ -117,13 +119,14 @@ fn a_link_that_flaps_causes_no_storm() {
     rig.client.ip("link set cable up");
     let mut slewd = start_slewd(&rig.client);
     slewd.wait_for(&format!("Selected source {SERVER}"), PATIENCE);
-    let before = rig.server.datagrams_received();
+    let before = rig.client.datagrams_sent();
     let start = Instant::now();
     for _ in 0..100 {
         rig.client.ip("link set cable down");
         rig.client.ip("link set cable up");
+        sleep(Duration::from_millis(100));
     }
-    let requests = rig.server.datagrams_received() - before;
+    let requests = rig.client.datagrams_sent() - before;
     let heeded = slewd.log().matches("The network has changed").count();
     println!("100 times down and up in {:?}: {requests} requests, {heeded} times heeded", start.elapsed());
     assert!(heeded <= 33, "{heeded}");

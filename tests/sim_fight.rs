@@ -166,6 +166,28 @@ fn resumed_after_eight_hours() {
 }
 
 #[test]
+fn a_guest_agent_that_knows_of_a_pause_is_believed_once_a_source_confirms_it() {
+    let paused_s = 3600.0;
+    let resumed_s = THEN_S + paused_s;
+    for count in [1, 4] {
+        let result = runs(|seed| {
+            let mut scenario = Scenario::pool(seed, count);
+            scenario.length_s = 21_600.0;
+            scenario.notices_clock_set = true;
+            let agent = Happening::ForeignStep(hours(1) + Span::from_millis(300));
+            scenario.happenings = vec![(THEN_S, Happening::Pause(hours(1))), (resumed_s + 2.0, agent)];
+            scenario
+        });
+        let name = format!("paused for an hour, a guest agent sets the clock, {count} servers");
+        result.print(&name);
+        for run in &result.runs {
+            assert!(run.good_after_s() < resumed_s + 10.0, "{name}, seed {}: {}", run.seed, run.good_after_s());
+            assert_eq!(run.count(is_interference), 0);
+        }
+    }
+}
+
+#[test]
 fn a_gap_is_stepped_when_makestep_is_used_up_unless_that_is_switched_off() {
     for (gap_step, steps) in [(true, 2), (false, 1)] {
         let result = runs(|seed| {

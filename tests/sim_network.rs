@@ -195,6 +195,31 @@ fn offline_sources_are_asked_when_they_are_set_online() {
 }
 
 #[test]
+fn sources_whose_name_is_not_known_yet_are_set_online_too() {
+    for known_s in [0.0, 250.0] {
+        let make = |seed| {
+            let mut scenario = pool(seed);
+            scenario.names = vec![(
+                "pool.example".to_owned(),
+                known_s,
+                scenario.servers.iter().map(|server| server.address).collect(),
+            )];
+            scenario.sources.truncate(1);
+            scenario.sources[0].host = slewd::core::settings::Host::Name("pool.example".to_owned());
+            scenario.sources[0].pool = true;
+            scenario.sources[0].options.offline = true;
+            scenario.happenings = vec![(200.0, Happening::SetOnline(true))];
+            scenario.length_s = 400.0;
+            scenario
+        };
+        for run in &runs(make).runs {
+            assert_eq!(requests_until(make, run.seed, 199.9), 0);
+            assert!(first_selected_s(run, 0.0) < known_s.max(200.0) + 60.1, "seed {}", run.seed);
+        }
+    }
+}
+
+#[test]
 fn a_source_left_offline_does_not_delay_the_others() {
     let result = runs(|seed| {
         let mut scenario = pool(seed);

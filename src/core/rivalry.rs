@@ -16,6 +16,11 @@ const PEACE: Span = Span::from_secs(86_400);
 /// While it lasts the clock is put right so often at most, lest two programs answer each other without end.
 const PACE: Span = Span::from_secs(2);
 
+/// What a guest agent set the clock by, and what sources say soon after, are the same if they differ by no more...
+const SAME: Span = Span::from_secs(1);
+/// ...and are a pause rather than a mistake if they are larger than this.
+const PAUSE: Span = Span::from_secs(10);
+
 /// What to make of a foreign change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sight {
@@ -37,6 +42,8 @@ pub struct Rivalry {
     due: Option<Raw>,
     /// The step that puts it right is not worth a line either.
     silences_step: bool,
+    /// When the clock was last set, and by how much.
+    set: Option<(Raw, Span)>,
 }
 
 impl Rivalry {
@@ -57,6 +64,17 @@ impl Rivalry {
         }
         self.is_known = self.recent[0].is_some_and(|first| now - first < WITHIN);
         if self.is_known { Sight::Rivalry } else { Sight::Single }
+    }
+
+    /// The change was that the clock was set.
+    pub fn was_set(&mut self, by: Span, now: Raw) {
+        self.set = Some((now, by));
+    }
+
+    /// Whether sources that find such a jump of true time only say what somebody who set the clock knew before: a guest
+    /// agent that has heard of a pause.
+    pub fn knew_of(&self, jump: Span, now: Raw) -> bool {
+        self.set.is_some_and(|(at, by)| now - at < WITHIN && by.abs() > PAUSE && (jump - by).abs() < SAME)
     }
 
     /// When a change that was left alone is to be looked at again.

@@ -87,11 +87,11 @@ impl Namespace {
         assert!(output.status.success(), "ip {arguments}: {output:?}");
     }
 
-    /// Datagrams that have arrived at a socket in here.
-    pub(crate) fn datagrams_received(&self) -> u64 {
+    /// Datagrams that programs in here have sent, also those that still wait for the address of their neighbour.
+    pub(crate) fn datagrams_sent(&self) -> u64 {
         let text = self.proc_net("snmp");
         let line = text.lines().filter(|line| line.starts_with("Udp: ")).nth(1);
-        line.and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("the kernel counts datagrams")
+        line.and_then(|line| line.split(' ').nth(4)?.parse().ok()).expect("the kernel counts datagrams")
     }
 
     /// The kernel's list of sockets.

@@ -228,7 +228,8 @@ impl Engine {
             Cause::Gap => true,
             Cause::Contradiction => {
                 let is_told_by_several = self.selection.agreeing.len() > 1;
-                self.is_on_probation(now.raw) || is_told_by_several && jump.abs() > GAP_JUMP
+                let is_gap = is_told_by_several && jump.abs() > GAP_JUMP;
+                is_gap || self.is_on_probation(now.raw) || self.rivalry.knew_of(jump, now.raw)
             }
         };
         if acquisition.cause == Cause::Contradiction && jump != Span::ZERO {

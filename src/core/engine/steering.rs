@@ -149,6 +149,9 @@ impl Engine {
             Sight::Single if deviation.cause == Cause::Set => self.tell(Event::ForeignChange(deviation.by)),
             Sight::Single => self.tell(Event::ForeignSteering(deviation.by)),
         }
+        if deviation.cause == Cause::Set {
+            self.rivalry.was_set(deviation.by, now.raw);
+        }
         self.discipline.accept(*now);
         if self.has_target() {
             // The estimate does not depend on the system clock: it is as good as before.
