@@ -7,9 +7,9 @@ const WINDOW: usize = 64;
 /// The expected excess of the minimum of n sums of two exponentials over the base is 1.25 (sqrt(pi/2)) times the
 /// mean one-way jitter over sqrt(n).
 const MINIMUM_BIAS: f64 = 1.25;
-/// The first few delays say little of the base: the gap is wider by this over n. Without it one start in two hundred
-/// is 20 ms off for minutes.
-const YOUNG: f64 = 6.0;
+/// The first few delays say little of the base: the gap is wider by this over the square of n. Without it one start in
+/// two hundred is 20 ms off for minutes.
+const YOUNG: f64 = 24.0;
 /// Jitter assumed before any is seen: this part of the base delay plus [`PRIOR_JITTER_S`], weighing 2/n samples.
 const PRIOR_JITTER_RATIO: f64 = 0.05;
 /// The part of the assumed jitter that does not depend on the delay, in seconds.
@@ -154,7 +154,7 @@ impl Path {
         self.base = least(delays);
         let prior = PRIOR_JITTER_RATIO * self.base + PRIOR_JITTER_S;
         self.jitter = ((n * raw_jitter(delays, self.base) + 2.0 / n * prior) / (n + 2.0 / n)).max(LEAST_JITTER_S);
-        self.gap = MINIMUM_BIAS * self.jitter / n.sqrt() * (1.0 + YOUNG / n);
+        self.gap = MINIMUM_BIAS * self.jitter / n.sqrt() * (1.0 + YOUNG / (n * n));
     }
 
     fn fall_or_return(&mut self, delay: f64) -> Option<Change> {
