@@ -188,6 +188,20 @@ fn a_guest_agent_that_knows_of_a_pause_is_believed_once_a_source_confirms_it() {
 }
 
 #[test]
+fn everybody_is_asked_after_a_stop_that_the_counter_went_on_in() {
+    let stopped_s = 240.0;
+    let requests = |seed, until_s| {
+        let happenings = vec![(THEN_S, Happening::Stall(Span::from_secs_f64(stopped_s)))];
+        let scenario = Scenario { happenings, length_s: until_s, ..pool(seed) };
+        slewd::sim::World::new(scenario).run().requests
+    };
+    for seed in support::SEEDS {
+        let (before, after) = (requests(seed, THEN_S - 1.0), requests(seed, THEN_S + stopped_s + 0.1));
+        assert!(after - before >= 4, "seed {seed}: {before} {after}");
+    }
+}
+
+#[test]
 fn a_gap_is_stepped_when_makestep_is_used_up_unless_that_is_switched_off() {
     for (gap_step, steps) in [(true, 2), (false, 1)] {
         let result = runs(|seed| {

@@ -53,6 +53,8 @@ pub enum Happening {
     ForeignStep(Span),
     /// Another program gives the clock this rate (parts in 10^9) and this slew.
     ForeignSteering(i64, Span),
+    /// slewd is stopped for this long, and everything else goes on.
+    Stall(Span),
     /// The kernel reports that the network has changed.
     NetworkChanged,
     /// Somebody sets all sources online or offline.

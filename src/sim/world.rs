@@ -200,6 +200,7 @@ impl World {
                 let frequency = frequency_ppb as f64 * 1e-9;
                 self.kernel.apply(ClockCommand::Steer { frequency, phase, time_constant: 0 });
             }
+            Happening::Stall(length) => self.advance(self.oscillator.now() + length),
             Happening::NetworkChanged => {
                 self.trace.wakes += 1;
                 self.input(What::NetworkChanged);

@@ -213,6 +213,7 @@ pub struct Engine {
     backing: electing::Backing,
     discipline: Discipline,
     seen: Raw,
+    promised: Option<Raw>,
     slept: Span,
     changes: Changes,
     rivalry: Rivalry,
@@ -271,6 +272,7 @@ impl Engine {
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
             backing: electing::Backing::default(),
             seen: now.raw,
+            promised: None,
             slept: now.slept,
             changes: Changes::new(now.raw),
             rivalry: Rivalry::default(),
@@ -311,7 +313,12 @@ impl Engine {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| self.timeout())
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        let (at, why) = self.deadline();
+        self.promised = at;
+        Output::Timeout { at, why }
     }
 
     /// The sources, in the order they were added.
@@ -385,7 +392,7 @@ impl Engine {
         self.continue_slew(now);
     }
 
-    fn timeout(&self) -> Output {
+    fn deadline(&self) -> (Option<Raw>, &'static str) {
         let deadlines = [
             (self.next_lookup(), "lookup"),
             (self.next_request(), "request"),
@@ -396,7 +403,6 @@ impl Engine {
             (self.rivalry.due(), "interference"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
-        let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));
-        Output::Timeout { at, why }
+        earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))
     }
 }

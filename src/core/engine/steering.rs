@@ -22,6 +22,9 @@ pub(super) const BOUND_SIGMAS: f64 = 3.0;
 /// Sleep shorter than this is rounding between two clocks.
 const LEAST_SLEEP: Span = Span::from_millis(100);
 
+/// Woken this much too late, we were stopped: by a signal, a freezer, or the pause of a virtual machine.
+const LATE: Span = Span::from_secs(10);
+
 /// The raw counter may run at another rate after a sleep (another temperature, another host).
 const FREQUENCY_SD_AFTER_SLEEP: f64 = 1e-6;
 
@@ -132,6 +135,10 @@ impl Engine {
             self.discipline.accept(*now);
             self.estimator.distrust(PHASE_SD_AFTER_SLEEP_S, FREQUENCY_SD_AFTER_SLEEP);
             return self.call_vote_after_gap(now.raw);
+        }
+        if self.promised.take().is_some_and(|at| now.raw - at > LATE) {
+            // This process, or the whole machine, stood still while the counter went on: not a word is up to date.
+            self.changes.note(now.raw);
         }
         match self.discipline.deviation(now) {
             Some(deviation) if deviation.cause != Cause::Ours => self.put_right(deviation, now),
