@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn a_chatty_network_is_not_listened_to_for_the_rest_of_a_minute() {
-        let at = |seconds| Raw::from_nanos(1_000_000_000 * seconds);
+        let at = |seconds: i64| Raw::from_nanos(1_000_000_000 * seconds);
         let mut watch = NetworkWatch::new(at(0)).expect("Linux has rtnetlink");
         for _ in 0..MOST_WAKES {
             assert!(watch.descriptor().is_some() && watch.resumes_at().is_none());
