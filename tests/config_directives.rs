@@ -186,6 +186,7 @@ fn settings_of_the_engine_are_stored() {
         clock_precision_s: Some(1e-8),
         refresh_s: 0,
         auth_select_mode: AuthSelectMode::Prefer,
+        records: Default::default(),
     };
     let config = load(text);
     assert_eq!(config.settings, expected);
@@ -239,8 +240,8 @@ fn the_process_and_its_sockets_are_described() {
 #[test]
 fn logs_that_are_not_written_are_mentioned() {
     let config = load("log selection rtc refclocks tempcomp statistics");
-    assert_eq!(config.warnings.len(), 4);
-    assert_eq!(config.warnings[0].text, "log directive: the selection log is not written by this client");
+    assert_eq!(config.warnings.len(), 3);
+    assert_eq!(config.warnings[0].text, "log directive: the rtc log is not written by this client");
 }
 
 #[test]

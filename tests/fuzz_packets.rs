@@ -8,13 +8,20 @@ use slewd::core::discipline::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::event::Event;
+use slewd::core::record::Wanted;
 use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use slewd::core::slew::MAX_PHASE;
 use slewd::core::source::{ExchangeId, Refusal, Stamp, StampSource};
+use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
+use slewd::sim::timeline::Timeline;
 use slewd::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
+
+/// All log files.
+const EVERYTHING: Wanted =
+    Wanted { measurements: true, raw_measurements: true, statistics: true, tracking: true, selection: true };
 
 /// True time at the start of each run.
 const START: Utc = Utc::from_secs(1_795_132_800);
@@ -56,12 +63,13 @@ impl Rig {
         };
         let makestep = Some(MakeStep { threshold_s: 1.0, limit: if seed.is_multiple_of(2) { 3 } else { -1 } });
         let start = Start {
-            settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
+            settings: Settings { makestep, rtc_sync: true, records: EVERYTHING, ..Settings::default() },
             sources: (0..SOURCES).map(source).collect(),
             mode,
             prior: FrequencyPrior::unknown(),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
             drift_interval: Span::from_secs(3600),
+            leap_table: None,
             seed: (u128::from(seed) + 1).to_le_bytes(),
         };
         let ahead = Span::from_secs(if seed.is_multiple_of(3) { 0 } else { 100 });
@@ -129,7 +137,11 @@ impl Rig {
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
                 Output::Event(event) => self.events.push(event),
                 Output::Finish { .. } => self.finished = true,
-                Output::Resolve { .. } | Output::Save(_) => {}
+                Output::Record(record) => {
+                    let line = log_file::line(&record);
+                    assert!(line.is_ascii() && !line.contains("NaN") && !line.contains("inf"), "{line}");
+                }
+                Output::Resolve { .. } | Output::Save(_) | Output::ReadLeapData => {}
             }
         }
         panic!("the engine does not come to rest");
@@ -150,6 +162,7 @@ impl Rig {
                 self.ahead += phase;
                 Applied::Steered { frequency, phase: Span::ZERO, time_constant }
             }
+            ClockCommand::SetTai { tai_s } => Applied::TaiSet { tai_s },
             ClockCommand::Report(report) => {
                 assert!(report.max_error >= Span::ZERO && report.est_error >= Span::ZERO, "{command:?}");
                 Applied::Reported
@@ -174,7 +187,7 @@ impl Rig {
         let (exchange, packet) = *self.open.get(place)?;
         let link = Link::symmetric(0.01, 0.0);
         let server = Server::honest(IpAddr::V4(Ipv4Addr::LOCALHOST), link);
-        let (bytes, _) = server.answer(&packet, START + self.elapsed, 0.0, 0)?;
+        let (bytes, _) = server.answer(&packet, &Timeline::default(), START + self.elapsed, 0.0, 0)?;
         self.old.push(bytes.clone());
         if self.old.len() > REPLAYED {
             self.old.remove(0);

@@ -4,7 +4,6 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[path = "support/namespace.rs"]
-#[allow(dead_code, reason = "each test binary uses its own part")]
 mod namespace;
 
 use std::path::Path;

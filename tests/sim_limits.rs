@@ -8,7 +8,7 @@ use slewd::core::discipline::ClockCommand;
 use slewd::core::event::Event;
 use slewd::core::settings::{MakeStep, MaxChange};
 use slewd::sim::oscillator::Sine;
-use slewd::sim::server::Manner;
+use slewd::sim::server::{Announces, Manner};
 use slewd::sim::{Happening, Scenario, Trace, World};
 use slewd::time::{Span, Utc};
 use slewd::wire::ntp::Leap;
@@ -128,7 +128,8 @@ fn a_leap_second_is_armed_by_a_majority_on_the_last_day_of_the_year_only() {
     let armed = |start: i64, announcing: usize| {
         let mut scenario = Scenario::pool(1, 4);
         scenario.start = Utc::from_secs(start);
-        scenario.servers.iter_mut().take(announcing).for_each(|server| server.leap = Leap::Insert);
+        let insert = Announces::Always(Leap::Insert, 0.0, 60.0);
+        scenario.servers.iter_mut().take(announcing).for_each(|server| server.announces = insert);
         scenario.length_s = 60.0;
         World::new(scenario).run().told(|event| *event == Event::Leap(Leap::Insert))
     };
@@ -143,7 +144,7 @@ fn a_leap_second_is_armed_by_a_majority_on_the_last_day_of_the_year_only() {
 fn an_armed_leap_second_is_disarmed_at_exit() {
     let mut scenario = Scenario::pool(1, 4);
     scenario.start = Utc::from_secs(1_798_718_400);
-    scenario.servers.iter_mut().for_each(|server| server.leap = Leap::Insert);
+    scenario.servers.iter_mut().for_each(|server| server.announces = Announces::Always(Leap::Insert, 0.0, 60.0));
     let mut world = World::new(scenario);
     world.run_for(60.0);
     assert_eq!(world.kernel().report().leap, Leap::Insert);

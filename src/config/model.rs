@@ -102,7 +102,7 @@ pub struct FilePaths {
 pub struct DriftFile {
     /// Path of the file.
     pub path: String,
-    /// Shortest time between two writes in seconds, 3600 by default; 0 writes at each update.
+    /// Shortest time between two writes in seconds, 3600 by default.
     pub interval_s: u32,
 }
 

@@ -29,7 +29,7 @@ const LOGS: [Log; 8] = [
     }),
     log_file("statistics", true, |logs| logs.statistics = true),
     log_file("tracking", true, |logs| logs.tracking = true),
-    log_file("selection", false, |logs| logs.selection = true),
+    log_file("selection", true, |logs| logs.selection = true),
     log_file("rtc", false, |logs| logs.rtc = true),
     log_file("refclocks", false, |logs| logs.refclocks = true),
     log_file("tempcomp", false, |logs| logs.tempcomp = true),

@@ -84,7 +84,11 @@ impl Course {
                 let carried = self.leg.map_or(0.0, |leg| leg.slew_rate(&now));
                 self.leg = Some(Leg { start: now, frequency, phase_s, share, carried });
             }
-            Applied::Steered { .. } | Applied::Reported | Applied::Observed { .. } | Applied::Failed => {}
+            Applied::Steered { .. }
+            | Applied::Reported
+            | Applied::TaiSet { .. }
+            | Applied::Observed { .. }
+            | Applied::Failed => {}
         }
     }
 
@@ -94,6 +98,13 @@ impl Course {
         self.rate_error.weight = 0.0;
         if let Some(leg) = &mut self.leg {
             *leg = Leg { start: now, phase_s: 0.0, carried: 0.0, ..*leg };
+        }
+    }
+
+    /// The kernel has moved the clock by a leap second, as it was told; a slew goes on.
+    pub fn leapt(&mut self, by: Span) {
+        if let Some(leg) = &mut self.leg {
+            leg.start.utc += by;
         }
     }
 

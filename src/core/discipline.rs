@@ -43,6 +43,11 @@ pub enum ClockCommand {
     },
     /// Tell the kernel how good its time is.
     Report(ClockReport),
+    /// Tell the kernel how far TAI is ahead of UTC.
+    SetTai {
+        /// Seconds.
+        tai_s: i32,
+    },
 }
 
 /// What the rest of the system may believe about the clock.
@@ -77,6 +82,11 @@ pub enum Applied {
     },
     /// The report was taken.
     Reported,
+    /// The TAI offset was taken.
+    TaiSet {
+        /// Seconds.
+        tai_s: i32,
+    },
     /// The clock may only be observed: nothing was done.
     Observed {
         /// A step would have been due.
@@ -164,6 +174,11 @@ impl Discipline {
         self.continue_at
     }
 
+    /// What is left of the corrections decided so far. Positive: the clock is behind.
+    pub fn remaining(&self, now: &ClockReading) -> Span {
+        self.target.map_or(Span::ZERO, |target| target.lead_at(now.raw) - now.lead())
+    }
+
     /// Decides what to do about `error` (positive: the clock is behind) at the frequency the estimate wants.
     /// `decay_s` is how fast a slew should take it out.
     ///
@@ -223,6 +238,16 @@ impl Discipline {
     /// Somebody else set the clock: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
         self.course.accept(now);
+    }
+
+    /// True time has moved by this much: a leap second.
+    pub fn shift(&mut self, by: Span) {
+        self.target.iter_mut().for_each(|target| target.lead += by);
+    }
+
+    /// The kernel has moved the clock by this much: a leap second.
+    pub fn clock_leapt(&mut self, by: Span) {
+        self.course.leapt(by);
     }
 
     fn refuse(&mut self, change: Span) -> Option<Decision> {

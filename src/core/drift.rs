@@ -15,6 +15,15 @@ const UNKNOWN_SKEW_PPM: f64 = 10_000.0;
 /// The file does not say how much the oscillator wanders: the middle of what computers do, per square root of a second.
 const USUAL_WANDER: f64 = 2e-9;
 
+/// A file is never left older than this while slewd runs.
+const REFRESH: Span = Span::from_secs(86_400);
+
+/// A bound tighter than this gains nobody anything: the oscillator strays as far in two hours.
+const COARSE_PPM: f64 = 0.5;
+
+/// A bound has improved when it was this many times larger.
+const COARSER: f64 = 2.0;
+
 /// Error bound of the frequency, in standard deviations.
 const SKEW_SIGMAS: f64 = 3.0;
 
@@ -53,6 +62,15 @@ impl DriftRecord {
         is_usable.then(|| FrequencyPrior::from_drift(self.frequency(), sd, USUAL_WANDER, age.secs_f64()))
     }
 
+    /// Whether a file with this record, written `age` ago, is worth the wear of the disk that writing the `new` one
+    /// costs: once a day, so that it does not look older than it is; when who reads it would be off by more than its age
+    /// makes him expect; or when it was written before much was known.
+    pub fn is_worth_replacing(&self, new: &DriftRecord, age: Span) -> bool {
+        let is_misleading = |prior: FrequencyPrior| (new.frequency() - self.frequency()).abs() > SKEW_SIGMAS * prior.sd;
+        let was_coarse = self.skew_ppm > COARSE_PPM && self.skew_ppm > COARSER * new.skew_ppm;
+        age >= REFRESH || was_coarse || self.prior(age).is_none_or(is_misleading)
+    }
+
     /// Rate of true time against the clock, minus one.
     pub fn frequency(&self) -> f64 {
         -self.frequency_ppm * 1e-6
@@ -82,6 +100,19 @@ mod tests {
         for text in ["", "\0\0", "12", "12 x", "nan 1", "1 inf", "99999 1", "-2000.0 0.1", "5 -1"] {
             assert_eq!(DriftRecord::parse(text), None, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_file_is_replaced_when_it_is_a_day_old_misleading_or_coarse() {
+        let record = |frequency_ppm, skew_ppm| DriftRecord { frequency_ppm, skew_ppm };
+        let (old, hour, day) = (record(5.0, 0.05), Span::from_secs(3600), Span::from_secs(86_400));
+        assert!(!old.is_worth_replacing(&old, day - hour));
+        assert!(old.is_worth_replacing(&old, day));
+        assert!(!old.is_worth_replacing(&record(5.4, 0.05), hour), "within what an hour does to any oscillator");
+        assert!(old.is_worth_replacing(&record(5.6, 0.05), hour));
+        assert!(!old.is_worth_replacing(&record(5.6, 0.05), hour.times(6)));
+        assert!(record(5.0, 3.0).is_worth_replacing(&old, hour), "little was known");
+        assert!(!old.is_worth_replacing(&record(5.0, 0.001), hour), "enough was known");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::core::settings::LeapMode;
 use crate::time::Span;
+use crate::wire::ntp::Leap;
 
 /// How the log names a source: its address, and the configured name if that differs.
 pub type Label = Arc<str>;
@@ -66,7 +68,24 @@ pub enum Event {
         exiting: bool,
     },
     /// A leap second is armed in the kernel (`Insert`, `Delete`) or disarmed (`None`).
-    Leap(crate::wire::ntp::Leap),
+    Leap(Leap),
+    /// The same where slewd itself is to do something about it, or nothing.
+    LeapExpected(Leap),
+    /// A leap second has passed, and was dealt with in this way.
+    LeapSecond(LeapMode),
+    /// The kernel was told how many seconds TAI is ahead of UTC.
+    TaiOffset(i32),
+    /// The file with leap seconds (or the time zone), so called, has expired.
+    LeapDataExpired(Label),
+    /// Around a leap second some sources drift away from others, as servers do that smear it.
+    SmearMixed {
+        /// Those whose time runs slower.
+        slower: Vec<Label>,
+        /// Those whose time runs faster.
+        faster: Vec<Label>,
+        /// By so many ppm.
+        gap_ppm: f64,
+    },
     /// The frequency correction wanted (ppm) is beyond `maxdrift`.
     FrequencyLimited(f64),
     /// A lone source contradicted itself; three agreeing answers are now wanted.

@@ -220,6 +220,11 @@ impl Selection {
 }
 
 impl Favourite {
+    /// How well a source has done against the best: 1 or more, it takes over at 10.
+    pub fn score(&self, slot: Slot) -> f64 {
+        self.scores[slot.index()].max(1.0)
+    }
+
     /// The best source now: the last one, unless it is gone or another has been better for long enough.
     fn update(&mut self, eligible: &Voters, settings: &Settings, fresh: Option<Slot>) -> Option<Candidate> {
         let lowest_stratum = eligible.iter().map(|v| v.stratum).min()?;

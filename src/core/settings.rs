@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::core::record::Wanted;
 use crate::time::Span;
 
 /// Everything that is not about one particular source.
@@ -58,6 +59,8 @@ pub struct Settings {
     pub refresh_s: u32,
     /// `authselectmode`: what authentication means for selection.
     pub auth_select_mode: AuthSelectMode,
+    /// `log`: what the engine notes for the log files.
+    pub records: Wanted,
 }
 
 /// `makestep THRESHOLD LIMIT`.
@@ -238,6 +241,7 @@ impl Default for Settings {
             clock_precision_s: None,
             refresh_s: 1_209_600,
             auth_select_mode: AuthSelectMode::Mix,
+            records: Wanted::default(),
         }
     }
 }

@@ -6,12 +6,10 @@ use crate::core::estimate::{Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
+use crate::core::recent::Recent;
 use crate::core::settings::SourceOptions;
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
-
-/// Replies kept per source for selection and for the first correction.
-pub const RECENT: usize = 8;
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -74,6 +72,8 @@ pub struct Source {
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
+    /// The last reply that told the time and took too long: for the log of measurements.
+    pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
     recent: Recent,
 }
@@ -198,6 +198,7 @@ impl Source {
             reach: 0,
             tally: Tally::default(),
             last: None,
+            refused: None,
             exchange: None,
             recent: Recent::default(),
         }
@@ -249,6 +250,12 @@ impl Source {
         self.exchange.map(|exchange| exchange.asked)
     }
 
+    /// Who noted the departure of the request in flight.
+    pub fn sent_by(&self) -> StampSource {
+        let sent = self.exchange.and_then(|exchange| exchange.sent);
+        sent.map_or(StampSource::Daemon, |sent| sent.source)
+    }
+
     /// When the open exchange is to be given up.
     pub fn expires(&self) -> Option<Raw> {
         let patience = Span::from_secs_f64(self.options.max_delay_s) + GRACE;
@@ -294,8 +301,14 @@ impl Source {
     }
 
     /// Its last accepted replies, oldest first.
-    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub fn shift(&mut self, by: Span) {
+        self.last.iter_mut().for_each(|last| last.sample.lead += by);
+        self.recent.shift(by);
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -324,7 +337,7 @@ impl Source {
         }
     }
 
-    fn examine(&self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    fn examine(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
         if reply.origin() != exchange.cookie {
@@ -341,7 +354,7 @@ impl Source {
     }
 
     /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
+    fn measure(&mut self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
         if reply.authenticated {
             return Err(Refusal::Authentication);
         }
@@ -362,8 +375,9 @@ impl Source {
             return Err(Refusal::Era);
         }
         let delay = (arrived.at - sent.at) - turnaround;
-        self.check_delay(delay)?;
-        Ok(self.measurement(reply, sent, arrived, delay.max(MIN_DELAY)))
+        let measurement = self.measurement(reply, sent, arrived, delay.max(MIN_DELAY));
+        self.check_delay(delay).inspect_err(|_| self.refused = Some(measurement))?;
+        Ok(measurement)
     }
 
     /// A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
@@ -375,7 +389,7 @@ impl Source {
             return Err(Refusal::Turnaround);
         }
         let ratio = self.options.max_delay_ratio;
-        if ratio >= 1.0 && self.recent.len >= RATIO_NEEDS {
+        if ratio >= 1.0 && self.recent.len() >= RATIO_NEEDS {
             let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
             if delay > minimum.scaled(ratio) {
                 return Err(Refusal::DelayRatio);
@@ -472,26 +486,5 @@ impl From<Malformed> for Refusal {
             Malformed::Trailer => Refusal::Trailer,
             Malformed::Timestamp => Refusal::Timestamp,
         }
-    }
-}
-
-/// A ring of the last few measurements.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    ring: [Option<Measurement>; RECENT],
-    next: usize,
-    len: usize,
-}
-
-impl Recent {
-    fn push(&mut self, measurement: Measurement) {
-        self.ring[self.next] = Some(measurement);
-        self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
-    }
-
-    fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> {
-        let (newer, older) = self.ring.split_at(self.next);
-        older.iter().chain(newer).flatten()
     }
 }

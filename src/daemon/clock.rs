@@ -60,6 +60,7 @@ impl KernelClock {
                     time_constant: state.time_constant,
                 })
             }
+            ClockCommand::SetTai { tai_s } => clock::set_tai(tai_s).map(|()| Applied::TaiSet { tai_s }),
             ClockCommand::Report(report) => clock::set_status(status(&report)).map(|_| Applied::Reported),
         }
     }

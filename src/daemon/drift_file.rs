@@ -50,12 +50,32 @@ pub fn written(path: &Path) -> Option<Utc> {
     Some(Utc::from_secs(i64::try_from(since_1970.as_secs()).unwrap_or(0)))
 }
 
-/// Replaces the file at once or not at all. Failure is one line in the log.
-pub fn write(path: &Path, record: &DriftRecord) {
-    let temporary = temporary(path);
-    let result = try_write(&temporary, record).and_then(|()| fs::rename(&temporary, path));
-    if let Err(reason) = result {
-        error!("Could not open {} : {}", temporary.display(), plain(&reason));
+/// The file, to be written.
+#[derive(Clone, Debug)]
+pub struct DriftFile {
+    path: PathBuf,
+    has_failed: bool,
+}
+
+impl DriftFile {
+    /// Nothing is done to it yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        DriftFile { path: path.into(), has_failed: false }
+    }
+
+    /// Replaces the file at once or not at all. Failure is one line in the log, and the next one not before it has
+    /// worked again: a disk that is read-only or full stays so for long.
+    pub fn write(&mut self, record: &DriftRecord) {
+        let temporary = temporary(&self.path);
+        let result = try_write(&temporary, record).and_then(|()| fs::rename(&temporary, &self.path));
+        if let Err(reason) = &result {
+            let _ = fs::remove_file(&temporary);
+            if !self.has_failed {
+                let reason = plain(reason);
+                error!("Could not open {} : {reason} (the frequency is not remembered)", temporary.display());
+            }
+        }
+        self.has_failed = result.is_err();
     }
 }
 
@@ -104,12 +124,28 @@ mod tests {
         let directory = tempdir("drift");
         let path = directory.join("drift");
         let record = DriftRecord { frequency_ppm: -12.5, skew_ppm: 0.25 };
-        write(&path, &record);
-        write(&path, &record);
+        let mut file = DriftFile::new(&path);
+        file.write(&record);
+        file.write(&record);
         assert_eq!(fs::read(&path).expect("written").len(), 42);
         assert_eq!(read(&path).map(|found| found.record), Some(record));
         assert_eq!(fs::read_dir(&directory).expect("own directory").count(), 1, "no temporary file is left");
         fs::remove_dir_all(directory).expect("own directory");
+    }
+
+    #[test]
+    fn a_failure_is_remembered_until_it_works_again() {
+        let directory = tempdir("failure").join("below");
+        let mut file = DriftFile::new(directory.join("drift"));
+        let record = DriftRecord { frequency_ppm: 1.0, skew_ppm: 0.1 };
+        for is_possible in [false, false, true, true] {
+            if is_possible {
+                fs::create_dir_all(&directory).expect("a temporary directory");
+            }
+            file.write(&record);
+            assert_eq!(file.has_failed, !is_possible);
+        }
+        fs::remove_dir_all(tempdir("failure")).expect("own directory");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 
 use log::{Level, debug, info, log};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -13,14 +12,16 @@ use crate::core::event::Event;
 use crate::core::settings::{Family, Host, SourceConfig};
 use crate::core::source::ExchangeId;
 use crate::daemon::clock::Clock;
-use crate::daemon::drift_file;
+use crate::daemon::drift_file::DriftFile;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::leap_file::LeapFile;
+use crate::daemon::log_files::LogFiles;
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::resolver::Resolver;
 use crate::daemon::rivals;
 use crate::report;
 use crate::sys::clock::ClockWatch;
-use crate::sys::signals::Signals;
+use crate::sys::signals::{REOPEN, Signals};
 use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
@@ -73,8 +74,12 @@ pub struct World<'a> {
     pub watch: Option<ClockWatch>,
     /// Notices that the network has changed.
     pub network: Option<NetworkWatch>,
+    /// Where leap seconds are read from.
+    pub leap_file: Option<LeapFile>,
     /// Where the frequency is remembered.
-    pub drift_file: Option<PathBuf>,
+    pub drift_file: Option<DriftFile>,
+    /// Where measurements and the like are written, if anywhere.
+    pub log_files: Option<LogFiles>,
     /// `-4`, `-6`: overrides what each line says.
     pub family: Family,
     /// `-t`: give up after this long.
@@ -152,8 +157,14 @@ impl Loop<'_> {
                     let applied = self.world.clock.apply(command);
                     self.tell(What::Applied(applied));
                 }
+                Output::ReadLeapData => self.read_leap_data(),
                 Output::Save(record) => self.save(&record),
                 Output::Event(event) => self.world.observer.event(&event),
+                Output::Record(record) => {
+                    if let Some(logs) = &mut self.world.log_files {
+                        logs.write(&record);
+                    }
+                }
                 Output::Finish { success } => self.ending = Some(Ending::Finished { success }),
                 Output::Timeout { at, why } => {
                     debug!("Waiting for {why}");
@@ -208,9 +219,18 @@ impl Loop<'_> {
         Ok(())
     }
 
+    /// Takes what signals there are; `true`: one of them ends the run.
     fn signalled(&mut self) -> bool {
-        let name = self.world.signals.as_ref().and_then(Signals::next_name);
-        name.inspect(|name| debug!("Received {name}")).is_some()
+        while let Some(name) = self.world.signals.as_ref().and_then(Signals::next_name) {
+            debug!("Received {name}");
+            if name != REOPEN {
+                return true;
+            }
+            if let Some(logs) = &mut self.world.log_files {
+                logs.reopen();
+            }
+        }
+        false
     }
 
     /// Requests sent from addresses that went away are given up before anything is asked again.
@@ -275,9 +295,17 @@ impl Loop<'_> {
         Ok(awake)
     }
 
-    fn save(&self, record: &DriftRecord) {
-        if let Some(path) = &self.world.drift_file {
-            drift_file::write(path, record);
+    fn read_leap_data(&mut self) {
+        match self.world.leap_file.as_ref().map(LeapFile::read) {
+            Some(Ok(table)) => self.tell(What::LeapData(&table)),
+            Some(Err(reason)) => debug!("Leap seconds not read again: {reason}"),
+            None => {}
+        }
+    }
+
+    fn save(&mut self, record: &DriftRecord) {
+        if let Some(file) = &mut self.world.drift_file {
+            file.write(record);
         }
     }
 

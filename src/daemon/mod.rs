@@ -7,6 +7,8 @@ pub mod drift_file;
 pub mod event_loop;
 pub mod exchanges;
 pub mod files;
+pub mod leap_file;
+pub mod log_files;
 pub mod logging;
 pub mod network;
 pub mod pid_file;

@@ -10,12 +10,15 @@ use log::{LevelFilter, debug, error, info, warn};
 use crate::config::{Config, Failure, read_source_dirs};
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
+use crate::core::record::Wanted;
 use crate::core::settings::{Family, MakeStep};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
-use crate::daemon::drift_file::{self, Found};
+use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::event_loop::{self, Ending, LogOnly};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
+use crate::daemon::leap_file::LeapFile;
+use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
@@ -117,6 +120,7 @@ pub fn run(options: Options) -> ExitCode {
 struct Prepared {
     _pid_file: Option<PidFile>,
     signals: Signals,
+    log_files: Option<LogFiles>,
     controls_clock: bool,
 }
 
@@ -134,8 +138,9 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     }
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
+    let log_files = log_files(options, config);
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, controls_clock })
+    Ok(Prepared { _pid_file: pid_file, signals, log_files, controls_clock })
 }
 
 /// Time that was meant to be authenticated and is not must not come as a surprise.
@@ -167,6 +172,26 @@ fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, 
         }
         Err(Refusal::Unwritable(reason)) => Err(format!("Could not open {path} : {}", drift_file::plain(&reason))),
     }
+}
+
+/// The log files, if any are wanted and there is a place for them. `-Q` leaves nothing behind.
+fn log_files(options: &Options, config: &Config) -> Option<LogFiles> {
+    if options.mode == Mode::MeasureOnce || log_files::wanted(&config.logs) == Wanted::default() {
+        return None;
+    }
+    let Some(directory) = &config.logs.dir else {
+        warn!("logdir not specified (no log files: add the directive logdir, or remove the directive log)");
+        return None;
+    };
+    let owner = user_name(options, config).filter(|_| privileges::is_root());
+    let mut files = LogFiles::new(directory, config.logs.banner);
+    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    Some(files)
+}
+
+/// Whom to become after root.
+fn user_name<'a>(options: &'a Options, config: &'a Config) -> Option<&'a String> {
+    options.user.as_ref().or(config.process.user.as_ref())
 }
 
 /// Without the capability the clock is observed, except where setting it is all that was asked for.
@@ -211,7 +236,7 @@ fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result
         }
         Ok(())
     };
-    let Some(name) = options.user.as_ref().or(config.process.user.as_ref()) else { return stay_root() };
+    let Some(name) = user_name(options, config) else { return stay_root() };
     let user = privileges::find_user(name).ok().flatten();
     let user = user.ok_or_else(|| format!("Could not get user/group ID of {name}"))?;
     if user.uid == 0 {
@@ -244,7 +269,11 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
     let mut clock: Box<dyn Clock> =
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
-    let start = start(options, config, drift_path.map(Path::new));
+    let (leap_file, leap_table) = LeapFile::find(&config.files).unzip();
+    let mut start = Start { leap_table, ..start(options, config, drift_path.map(Path::new)) };
+    if prepared.log_files.is_some() {
+        start.settings.records = log_files::wanted(&config.logs);
+    }
     let network = NetworkWatch::new(clock.read().raw);
     let world = event_loop::World {
         clock: clock.as_mut(),
@@ -252,7 +281,9 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
         network,
-        drift_file: drift_path.map(Into::into),
+        leap_file,
+        drift_file: drift_path.map(DriftFile::new),
+        log_files: prepared.log_files,
         family: options.family,
         timeout: options.timeout,
         observer: &mut LogOnly,
@@ -290,6 +321,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),
         drift_interval: Span::from_secs(config.files.drift.as_ref().map_or(3600, |drift| i64::from(drift.interval_s))),
+        leap_table: None,
         seed: seed(),
     }
 }

@@ -4,6 +4,7 @@
 use log::Level;
 
 use crate::core::event::{Event, Obstacle};
+use crate::core::settings::LeapMode;
 use crate::wire::ntp::Leap;
 
 /// Severity and text of an event.
@@ -69,6 +70,21 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::Leap(Leap::None) => info("System clock status set to not insert/delete leap second".to_owned()),
         Event::Leap(Leap::Insert) => info("System clock status set to insert leap second".to_owned()),
         Event::Leap(Leap::Delete) => info("System clock status set to delete leap second".to_owned()),
+        Event::LeapExpected(Leap::None) => info("No leap second is announced any more".to_owned()),
+        Event::LeapExpected(Leap::Insert) => info("A leap second will be inserted at the end of this day".to_owned()),
+        Event::LeapExpected(Leap::Delete) => info("A leap second will be left out at the end of this day".to_owned()),
+        Event::LeapSecond(LeapMode::System) => info("System clock status reset after leap second".to_owned()),
+        Event::LeapSecond(LeapMode::Step) => warn("System clock was stepped for leap second".to_owned()),
+        Event::LeapSecond(LeapMode::Slew) => warn("Adjusting system clock for leap second".to_owned()),
+        Event::LeapSecond(LeapMode::Ignore) => warn("Ignoring leap second".to_owned()),
+        Event::TaiOffset(tai_s) => info(format!("System clock TAI offset set to {tai_s} seconds")),
+        Event::LeapDataExpired(file) => warn(format!("{file} needs update")),
+        Event::SmearMixed { slower, faster, gap_ppm } => warn(format!(
+            "Sources {} run {gap_ppm:.1} ppm slower than {} around a leap second: some servers smear it and some do not, \
+             use one kind only",
+            slower.join(", "),
+            faster.join(", ")
+        )),
         Event::FrequencyLimited(ppm) => warn(format!("Frequency {ppm:.1} ppm exceeds allowed maximum")),
         Event::LoneSourceContradicted(source) => warn(format!(
             "Source {source} contradicts itself and is the only one, waiting for three answers that agree"

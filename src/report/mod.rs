@@ -1,3 +1,4 @@
 //! Facts into words.
 
 pub mod log;
+pub mod log_file;

@@ -9,6 +9,7 @@ pub mod oscillator;
 pub mod random;
 pub mod scenario;
 pub mod server;
+pub mod timeline;
 pub mod trace;
 pub mod world;
 

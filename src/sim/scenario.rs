@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::drift::DriftRecord;
+use crate::core::leap::LeapTable;
 use crate::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::sim::link::Link;
 use crate::sim::oscillator::Crystal;
 use crate::sim::server::Server;
+use crate::sim::timeline::Timeline;
 use crate::time::{Span, Utc};
 
 /// A run, before it starts. Public fields: build one with [`Scenario::new`] and change what matters.
@@ -30,12 +32,18 @@ pub struct Scenario {
     pub names: Vec<(String, f64, Vec<IpAddr>)>,
     /// Directives.
     pub settings: Settings,
+    /// True time; `start` and all other moments are steady.
+    pub timeline: Timeline,
+    /// What the leap second file says, each from so many seconds after the start on.
+    pub leap_tables: Vec<(f64, LeapTable)>,
     /// Contents and age of the drift file.
     pub drift: Option<(DriftRecord, Span)>,
     /// Packets cannot be sent before this many seconds after the start.
     pub network_up_s: f64,
     /// There is no network between these moments, in seconds after the start.
     pub outages: Vec<(f64, f64)>,
+    /// The clock may only be looked at (`-x`, or no privilege).
+    pub observes_only: bool,
     /// The daemon is told at once when somebody else sets the clock.
     pub notices_clock_set: bool,
     /// What else happens, in seconds after the start.
@@ -88,9 +96,12 @@ impl Scenario {
             sources: addresses().map(source).collect(),
             names: Vec::new(),
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
+            timeline: Timeline::default(),
+            leap_tables: Vec::new(),
             drift: None,
             network_up_s: 0.0,
             outages: Vec::new(),
+            observes_only: false,
             notices_clock_set: false,
             happenings: Vec::new(),
             length_s: 4000.0,

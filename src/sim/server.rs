@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::sim::link::Link;
+use crate::sim::timeline::Timeline;
 use crate::time::{NtpTimestamp, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap, Request, TimeReply, encode_kiss};
 
@@ -18,7 +19,9 @@ pub struct Server {
     /// How far its clock is ahead of the truth.
     pub ahead: Span,
     /// Leap second it announces.
-    pub leap: Leap,
+    pub announces: Announces,
+    /// It takes this long to follow a leap second, which it never announces.
+    pub smears: Option<Span>,
     /// From this many seconds after the start its clock is ahead by so much more.
     pub step: Option<(f64, Span)>,
     /// From this many seconds after the start its clock runs away at this rate.
@@ -47,6 +50,15 @@ pub enum Manner {
     Unsynchronised,
 }
 
+/// What a server says of leap seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Announces {
+    /// The truth, on the last day.
+    Truth,
+    /// This, between these moments in seconds after the start.
+    Always(Leap, f64, f64),
+}
+
 /// Time a server takes to answer.
 const PROCESSING: Span = Span::from_nanos(20_000);
 
@@ -58,7 +70,8 @@ impl Server {
             link,
             manner: Manner::Tells,
             ahead: Span::ZERO,
-            leap: Leap::None,
+            announces: Announces::Truth,
+            smears: None,
             step: None,
             drift: None,
             alive: (f64::NEG_INFINITY, f64::INFINITY),
@@ -77,9 +90,16 @@ impl Server {
         self
     }
 
-    /// Answers a request that arrives at true time `now`, `since_s` after the start, as its `served`th (from 0), and
-    /// says when the answer leaves.
-    pub fn answer(&self, request: &[u8], now: Utc, since_s: f64, served: u64) -> Option<(Vec<u8>, Utc)> {
+    /// Answers a request that arrives at true time `now` (the steady one of `timeline`), `since_s` after the start, as
+    /// its `served`th (from 0), and says when the answer leaves.
+    pub fn answer(
+        &self,
+        request: &[u8],
+        timeline: &Timeline,
+        now: Utc,
+        since_s: f64,
+        served: u64,
+    ) -> Option<(Vec<u8>, Utc)> {
         let request = Request::decode(request)?;
         let leaves = now + PROCESSING;
         let ahead = match self.manner {
@@ -97,12 +117,18 @@ impl Server {
         let stepped = self.step.filter(|(at, _)| since_s >= *at).map_or(Span::ZERO, |(_, by)| by);
         let drifted = self.drift.map_or(Span::ZERO, |(at, rate)| Span::from_secs_f64((since_s - at).max(0.0) * rate));
         let ahead = ahead + self.ahead + stepped + drifted;
-        Some((self.reply(&request, now + ahead, leaves + ahead).to_vec(), leaves))
+        let told = |steady| self.smears.map_or(timeline.utc(steady), |length| timeline.smeared(steady, length)) + ahead;
+        let leap = match self.announces {
+            Announces::Always(leap, from_s, until_s) if (from_s..until_s).contains(&since_s) => leap,
+            Announces::Truth if self.smears.is_none() => timeline.announced(now),
+            _ => Leap::None,
+        };
+        Some((self.reply(&request, leap, told(now), told(leaves)).to_vec(), leaves))
     }
 
-    fn reply(&self, request: &Request, receive: Utc, transmit: Utc) -> [u8; HEADER_LEN] {
+    fn reply(&self, request: &Request, leap: Leap, receive: Utc, transmit: Utc) -> [u8; HEADER_LEN] {
         TimeReply {
-            leap: self.leap,
+            leap,
             version: request.version,
             stratum: 2,
             poll: request.poll,

@@ -1,6 +1,7 @@
 //! What a run has shown.
 
 use crate::core::event::Event;
+use crate::core::record::Record;
 use crate::time::Span;
 
 /// The record of a run.
@@ -10,14 +11,16 @@ pub struct Trace {
     pub points: Vec<Point>,
     /// What the engine told, and when (seconds after the start).
     pub events: Vec<(f64, Event)>,
+    /// What the engine noted for the log files, and when.
+    pub records: Vec<(f64, Record)>,
     /// When the clock was stepped by the engine, and by how much.
     pub steps: Vec<(f64, Span)>,
     /// Requests sent.
     pub requests: u64,
     /// Times the daemon woke up.
     pub wakes: u64,
-    /// Drift files written.
-    pub saves: u64,
+    /// When the drift file was written (seconds after the start).
+    pub saves: Vec<f64>,
     /// Exit status, if the engine has finished.
     pub finished: Option<bool>,
 }

@@ -7,6 +7,7 @@ use crate::core::discipline::{Applied, ClockCommand};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
+use crate::core::leap::LeapTable;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
@@ -112,7 +113,7 @@ impl World {
         let tracking = self.engine.as_ref().and_then(|engine| engine.tracking(&self.reading()));
         Point {
             at_s: self.since_start_s(),
-            error_s: (self.kernel.utc() - self.oscillator.now()).secs_f64(),
+            error_s: (self.kernel.utc() - self.scenario.timeline.utc(self.oscillator.now())).secs_f64(),
             frequency_error: (1.0 + self.oscillator.frequency()) * (1.0 + self.kernel.rate()) - 1.0,
             max_error_s: report.max_error.secs_f64(),
             est_error_s: tracking.map_or(f64::NAN, |tracking| tracking.est_error.secs_f64()),
@@ -154,10 +155,16 @@ impl World {
             prior: known.unwrap_or(kernel),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
             drift_interval: Span::from_secs(3600),
+            leap_table: self.leap_table(),
             seed: (u128::from(self.scenario.seed) << 64 | u128::from(self.sequence)).to_le_bytes(),
         };
         self.engine = Some(Engine::new(start, self.reading()));
         self.input(What::Wake);
+    }
+
+    fn leap_table(&self) -> Option<LeapTable> {
+        let mut written = self.scenario.leap_tables.iter().filter(|(from_s, _)| *from_s <= self.since_start_s());
+        written.next_back().map(|(_, table)| table.clone())
     }
 
     fn next_moment(&self) -> Option<Utc> {
@@ -279,16 +286,25 @@ impl World {
             Output::Resolve { association } => {
                 self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association });
             }
+            Output::ReadLeapData => {
+                if let Some(table) = self.leap_table() {
+                    engine.handle_input(Input { now: self.reading(), what: What::LeapData(&table) });
+                }
+            }
             Output::Save(record) => {
                 self.saved = Some(record);
-                self.trace.saves += 1;
+                self.trace.saves.push(self.since_start_s());
             }
             Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
+            Output::Record(record) => self.trace.records.push((self.since_start_s(), *record)),
             Output::Close(_) | Output::Finish { .. } | Output::Timeout { .. } => {}
         }
     }
 
     fn apply(&mut self, command: ClockCommand) -> Applied {
+        if self.scenario.observes_only {
+            return Applied::Observed { is_step: matches!(command, ClockCommand::Step { .. }) };
+        }
         if let ClockCommand::Step { by } = command {
             self.trace.steps.push((self.since_start_s(), by));
         }
@@ -304,7 +320,9 @@ impl World {
         let reaches = self.oscillator.now() + Span::from_secs_f64(forward_s);
         let served = self.served[index];
         self.served[index] += 1;
-        if let Some((bytes, leaves)) = server.answer(packet, reaches, since_s + forward_s, served) {
+        if let Some((bytes, leaves)) =
+            server.answer(packet, &self.scenario.timeline, reaches, since_s + forward_s, served)
+        {
             let at = leaves + Span::from_secs_f64(backward_s);
             self.schedule(at, Incident::Reply { exchange, bytes });
         }

@@ -1,4 +1,4 @@
-//! The signals that end the daemon, delivered as bytes on a descriptor that poll can wait for.
+//! The signals that end the daemon or reopen its log files, delivered as bytes on a descriptor that poll can wait for.
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, IntoRawFd};
@@ -9,13 +9,16 @@ use libc::c_int;
 use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
-/// Signals that ask the daemon to end; SIGUSR1 and SIGUSR2 keep their default action.
-const HANDLED: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP];
+/// Signals that ask the daemon to end, and [`REOPEN`]; SIGUSR2 keeps its default action.
+const HANDLED: [Signal; 5] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1];
+
+/// The signal that asks for new log files.
+pub const REOPEN: &str = "SIGUSR1";
 
 /// Where the handler writes; stays open for the life of the process.
 static WRITE_END: AtomicI32 = AtomicI32::new(-1);
 
-/// The receiving end of SIGTERM, SIGINT, SIGQUIT and SIGHUP.
+/// The receiving end of SIGTERM, SIGINT, SIGQUIT, SIGHUP and SIGUSR1.
 #[derive(Debug)]
 pub struct Signals(UnixStream);
 
@@ -73,7 +76,7 @@ mod tests {
     fn signals_become_readable_and_keep_their_names() {
         let signals = Signals::install().unwrap();
         assert_eq!(signals.next_name(), None);
-        for (signal, name) in HANDLED.into_iter().zip(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP"]) {
+        for (signal, name) in HANDLED.into_iter().zip(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", REOPEN]) {
             raise(signal).unwrap();
             let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
             assert_eq!(poll(&mut fds, PollTimeout::from(5000u16)), Ok(1));

@@ -116,6 +116,25 @@ pub struct TimeReply {
     pub authenticated: bool,
 }
 
+/// The descriptive fields of any server's packet, whether it tells the time or not: for the log of measurements.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Leap warning; `None` if the server is not synchronised.
+    pub leap: Option<Leap>,
+    /// Mode: 4 for a server.
+    pub mode: u8,
+    /// Stratum; 0 for a server that does not know the time, and for kisses-o'-death.
+    pub stratum: u8,
+    /// The server's poll field, log2 of seconds.
+    pub poll: i8,
+    /// Round trip from the server to its primary reference.
+    pub root_delay: Span,
+    /// Error accumulated from the primary reference to the server.
+    pub root_dispersion: Span,
+    /// What the server is synchronised to.
+    pub reference_id: [u8; 4],
+}
+
 /// Why bytes are not a server's reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Malformed {
@@ -171,16 +190,13 @@ impl Reply {
         }
         let authenticated = parse_trailer(&bytes[HEADER_LEN..])?;
         let origin = Cookie(BigEndian::read_u64(&header[field::ORIGIN]));
-        let stratum = header[field::STRATUM];
-        let reference_id = [header[12], header[13], header[14], header[15]];
-        let leap = match header[field::FLAGS] >> 6 {
-            0 => Leap::None,
-            1 => Leap::Insert,
-            2 => Leap::Delete,
-            _ if stratum == 0 && reference_id != [0; 4] => {
+        let Header { leap, stratum, poll, root_delay, root_dispersion, reference_id, .. } = Header::read(header);
+        let leap = match leap {
+            Some(leap) => leap,
+            None if stratum == 0 && reference_id != [0; 4] => {
                 return Ok(Reply::Kiss { origin, code: KissCode::from(reference_id) });
             }
-            _ => return Ok(Reply::Unsynchronised { origin }),
+            None => return Ok(Reply::Unsynchronised { origin }),
         };
         if !(1..=15).contains(&stratum) {
             return Ok(Reply::Unsynchronised { origin });
@@ -194,10 +210,10 @@ impl Reply {
             leap,
             version,
             stratum,
-            poll: header[field::POLL] as i8,
+            poll,
             precision: header[field::PRECISION] as i8,
-            root_delay: short_to_span(BigEndian::read_u32(&header[field::ROOT_DELAY])),
-            root_dispersion: short_to_span(BigEndian::read_u32(&header[field::ROOT_DISPERSION])),
+            root_delay,
+            root_dispersion,
             reference_id,
             reference: NtpTimestamp(BigEndian::read_u64(&header[field::REFERENCE])),
             origin,
@@ -212,6 +228,26 @@ impl Reply {
         match self {
             Reply::Time(reply) => reply.origin,
             Reply::Unsynchronised { origin } | Reply::Kiss { origin, .. } => *origin,
+        }
+    }
+}
+
+impl Header {
+    /// The fields as they are on the wire, unchecked.
+    pub fn read(header: &[u8; HEADER_LEN]) -> Header {
+        Header {
+            leap: match header[field::FLAGS] >> 6 {
+                0 => Some(Leap::None),
+                1 => Some(Leap::Insert),
+                2 => Some(Leap::Delete),
+                _ => None,
+            },
+            mode: header[field::FLAGS] & 7,
+            stratum: header[field::STRATUM],
+            poll: header[field::POLL] as i8,
+            root_delay: short_to_span(BigEndian::read_u32(&header[field::ROOT_DELAY])),
+            root_dispersion: short_to_span(BigEndian::read_u32(&header[field::ROOT_DISPERSION])),
+            reference_id: [header[12], header[13], header[14], header[15]],
         }
     }
 }

@@ -20,6 +20,7 @@ use slewd::core::estimate::{Estimator, FrequencyPrior, Sample, Slot};
 use slewd::core::source::{ExchangeId, Stamp, StampSource};
 use slewd::sim::random::Dice;
 use slewd::sim::server::Server;
+use slewd::sim::timeline::Timeline;
 use slewd::sim::{Scenario, World};
 use slewd::time::{BUILD_EPOCH, ClockReading, Lead, Raw, Span};
 
@@ -120,6 +121,7 @@ impl Rig {
             prior: FrequencyPrior::unknown(),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
             drift_interval: Span::from_secs(3600),
+            leap_table: None,
             seed: [1; 16],
         };
         let engine = Engine::new(start, reading(now));
@@ -168,7 +170,7 @@ impl Rig {
         let server = self.servers.iter().find(|server| server.address == to).expect("a server of the scenario");
         let (forward_s, backward_s) = server.link.delays(0.0, &mut self.dice).expect("nothing is lost");
         let reaches = self.now + Span::from_secs_f64(forward_s);
-        if let Some((bytes, leaves)) = server.answer(packet, reading(reaches).utc, 0.0, 0) {
+        if let Some((bytes, leaves)) = server.answer(packet, &Timeline::default(), reading(reaches).utc, 0.0, 0) {
             let arrives = reaches + (leaves - reading(reaches).utc) + Span::from_secs_f64(backward_s);
             self.replies.push((arrives, exchange, bytes));
         }

@@ -150,7 +150,7 @@ fn apply(command: ClockCommand) -> Result<(), String> {
         ClockCommand::Steer { frequency, phase, time_constant } => {
             clock::steer(frequency * 1e6, Some(PhaseSlew { amount: phase, time_constant })).map(drop)
         }
-        ClockCommand::Report(_) => Ok(()),
+        ClockCommand::Report(_) | ClockCommand::SetTai { .. } => Ok(()),
     }
     .map_err(|e| e.to_string())
 }

@@ -3,14 +3,19 @@
 //! Everything started here lacks CAP_SYS_TIME, so that no mistake of a client under test can reach the clock of this
 //! machine, and ends when its handle is dropped.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 /// A namespace with nothing but a loopback interface, and a directory for the files of its programs.
 pub(crate) struct Namespace {
@@ -138,6 +143,17 @@ impl Program {
     /// Waits for exactly this line.
     pub(crate) fn wait_for_line(&mut self, text: &str, patience: Duration) {
         self.wait_until(text, patience, |line| line == text);
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
+        kill(pid, signal).expect("it is our child");
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("it is our child")
     }
 
     fn wait_until(&mut self, what: &str, patience: Duration, found: impl Fn(&str) -> bool) {

@@ -69,7 +69,9 @@ fn show() -> io::Result<Span> {
         signals: None,
         watch: None,
         network: None,
+        leap_file: None,
         drift_file: None,
+        log_files: None,
         family: Family::Any,
         timeout: Some(LENGTH),
         observer: &mut narrator,
@@ -103,6 +105,7 @@ fn start(addresses: &[SocketAddr]) -> io::Result<Start> {
         prior: FrequencyPrior::unknown(),
         floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
         drift_interval: Span::from_secs(3600),
+        leap_table: None,
         seed,
     })
 }

@@ -68,8 +68,9 @@ impl Engine {
     }
 
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
+        let is_quiet = self.after_quiet(now) > now;
         for index in 0..self.sources.len() {
-            if self.sources[index].schedule.due().is_some_and(|due| due <= now) {
+            if !is_quiet && self.sources[index].schedule.due().is_some_and(|due| due <= now) {
                 self.ask(index, now);
             }
         }
@@ -129,12 +130,18 @@ impl Engine {
         let Some(index) = self.sources.iter().position(|source| source.in_flight() == Some(exchange)) else {
             return self.emit(Output::Close(exchange));
         };
+        let stamped_by = (self.sources[index].sent_by(), arrived.source);
         let result = self.sources[index].receive(bytes, arrived);
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
+        self.record_reply(index, bytes, stamped_by, &result);
         match result {
-            Ok(Answer::Measured(measurement)) => self.measured(index, measurement, now),
+            Ok(Answer::Measured(measurement)) => {
+                let before = self.known_before();
+                self.measured(index, measurement, now);
+                self.record_statistics(index, before);
+            }
             Ok(Answer::Kiss(code)) => self.kissed(index, code, now.raw),
             Ok(Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
             Err(refusal) if refusal.is_answer() => self.plan_next(index, Default::default(), now.raw),
@@ -175,7 +182,8 @@ impl Engine {
     }
 
     pub(super) fn next_request(&self) -> Option<Raw> {
-        self.sources.iter().filter_map(|source| source.schedule.due()).min()
+        let earliest = self.sources.iter().filter_map(|source| source.schedule.due()).min();
+        earliest.map(|due| self.after_quiet(due.max(self.seen)))
     }
 
     pub(super) fn next_expiry(&self) -> Option<Raw> {

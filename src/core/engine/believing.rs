@@ -29,6 +29,7 @@ impl Engine {
             // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
+        self.watch_for_smear(now.raw);
         self.reselect(now.raw, Some(measurement.sample.slot));
         match self.phase {
             Phase::Acquiring(mut acquisition) => {
@@ -198,12 +199,13 @@ impl Engine {
         }
         has_dissent |= self.selection.is_majority && !selection.is_majority;
         self.selection = selection;
+        self.recorder.note_selection();
         if has_dissent && self.phase == Phase::Tracking {
             self.consult_all(now);
         }
     }
 
-    fn candidates(&self, now: Raw) -> ([Candidate; MAX_SOURCES], usize) {
+    pub(super) fn candidates(&self, now: Raw) -> ([Candidate; MAX_SOURCES], usize) {
         let mut list = [Candidate::NONE; MAX_SOURCES];
         let mut count = 0;
         let (reference, rate) = (self.reference_lead(now), self.rate_bound());
@@ -227,7 +229,7 @@ impl Engine {
     }
 
     /// Any lead near the truth will do: it keeps the numbers small.
-    fn reference_lead(&self, now: Raw) -> Lead {
+    pub(super) fn reference_lead(&self, now: Raw) -> Lead {
         let measured = || self.sources.iter().find_map(|source| source.last).map(|last| last.sample.lead);
         let estimated = self.estimator.estimate().map(|estimate| estimate.lead_at(now));
         estimated.or_else(measured).unwrap_or(Lead::from_nanos(0))

@@ -5,12 +5,15 @@
 //! never blocks, and after the start it allocates nothing per packet.
 //!
 //! `asking` sends requests and takes replies, `network` heeds where they can go, `believing` decides whom to believe,
-//! `electing` holds the vote when that is not clear, `steering` moves the clock.
+//! `electing` holds the vote when that is not clear, `steering` moves the clock, `leaping` deals with leap seconds,
+//! `recording` notes for the log files what the others do.
 
 mod asking;
 mod believing;
 mod electing;
+mod leaping;
 mod network;
+mod recording;
 mod steering;
 
 use std::collections::VecDeque;
@@ -20,9 +23,11 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
+use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
 use crate::core::reachability::Changes;
+use crate::core::record::Record;
 use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
@@ -45,6 +50,8 @@ pub struct Start {
     pub floor: Floor,
     /// How often the drift file is written, at most.
     pub drift_interval: Span,
+    /// What `leapseclist` or `leapsectz` says.
+    pub leap_table: Option<LeapTable>,
     /// For cookies and for spreading requests.
     pub seed: [u8; 16],
 }
@@ -124,6 +131,8 @@ pub enum What<'a> {
         /// They are to be asked.
         online: bool,
     },
+    /// The file with leap seconds was read again.
+    LeapData(&'a LeapTable),
 }
 
 /// Something is to be done.
@@ -147,10 +156,14 @@ pub enum Output {
     },
     /// Carry this out, and answer with [`What::Applied`].
     Clock(ClockCommand),
+    /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
+    ReadLeapData,
     /// Write the drift file.
     Save(DriftRecord),
     /// Tell people.
     Event(Event),
+    /// A line for a log file, if [`Settings::records`] wants it.
+    Record(Box<Record>),
     /// Exit: with success or not.
     Finish {
         /// Exit status 0.
@@ -217,10 +230,12 @@ pub struct Engine {
     slept: Span,
     changes: Changes,
     rivalry: Rivalry,
-    leap: Leap,
+    leap: LeapWatch,
     announced: Announced,
     saved_at: Option<Raw>,
+    saved: Option<DriftRecord>,
     last_exchange: ExchangeId,
+    recorder: recording::Recorder,
     finished: bool,
     outputs: VecDeque<Output>,
 }
@@ -255,8 +270,10 @@ impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
         let associations = start.sources.into_iter().map(|line| Association::new(line, now.raw)).collect();
+        let recorder = recording::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
+            leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -276,13 +293,15 @@ impl Engine {
             slept: now.slept,
             changes: Changes::new(now.raw),
             rivalry: Rivalry::default(),
-            leap: Leap::None,
             announced: Announced::default(),
             saved_at: None,
+            saved: None,
             last_exchange: ExchangeId(0),
+            recorder,
             finished: false,
             outputs: VecDeque::with_capacity(64),
         };
+        engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
         engine.add_literal_sources(now.raw);
         engine
@@ -292,6 +311,7 @@ impl Engine {
     pub fn handle_input(&mut self, input: Input<'_>) {
         let now = input.now;
         self.seen = now.raw;
+        self.recorder.begin(&now);
         if let What::Applied(applied) = input.what {
             // Our own step must be known before the clock is compared with where it should be.
             return self.applied(applied, now);
@@ -305,10 +325,12 @@ impl Engine {
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
             What::NetworkChanged => self.changes.note(now.raw),
             What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
+            What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
             self.run_due(&now);
         }
+        self.end_records();
     }
 
     /// The next thing to do.
@@ -358,7 +380,7 @@ impl Engine {
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
-        let tracking = self.tracking(now).filter(|_| self.leap != Leap::None)?;
+        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::None)?;
         let left = tracking.error.abs();
         Some(ClockCommand::Report(ClockReport {
             synchronized: self.settings.rtc_sync && tracking.is_synchronised,
@@ -401,6 +423,7 @@ impl Engine {
             (self.discipline.continue_at(), "slew"),
             (self.changes.due(), "network"),
             (self.rivalry.due(), "interference"),
+            (self.next_leap(), "leap second"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))

@@ -7,10 +7,9 @@ use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
 use crate::core::event::Event;
 use crate::core::rivalry::Sight;
-use crate::core::settings::LeapMode;
 use crate::core::slew;
 use crate::core::source::Source;
-use crate::time::{ClockReading, Raw, Span, Utc};
+use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::Leap;
 
 /// A frequency less certain than this is not worth keeping in the drift file: half of what is assumed without one.
@@ -52,16 +51,19 @@ impl Engine {
         let Some(estimate) = self.estimator.estimate() else { return };
         let error = estimate.true_time(now.raw) - now.utc;
         if self.mode != Mode::Discipline {
+            self.record_update(&estimate, now, error, Span::ZERO);
             return self.correct_once(error);
         }
-        self.vote_on_leap(&estimate, now.raw);
+        self.look_for_leap(&estimate, now.raw);
         let frequency = self.believable_frequency(&estimate);
         // What somebody else did, or a sleep, is no noise.
         let is_update = matches!(occasion, Occasion::Update { .. });
+        let remaining = self.discipline.remaining(now);
         let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
-                if occasion != Occasion::ForeignChange || !self.rivalry.is_silent() {
+                let is_known = occasion == Occasion::ForeignChange && self.rivalry.is_silent();
+                if occasion != Occasion::Continuation && !is_known {
                     self.announce_error(error);
                 }
                 self.emit(Output::Clock(command));
@@ -72,7 +74,9 @@ impl Engine {
                     let steady = self.discipline.coast(frequency);
                     self.emit(Output::Clock(steady));
                 }
-                self.report(&estimate, now, error, command);
+                let is_step = matches!(command, ClockCommand::Step { .. });
+                self.report(&estimate, now, if is_step { Span::ZERO } else { error.abs() });
+                self.record_update(&estimate, now, error, remaining);
                 self.save_when_due(&estimate, now.raw);
             }
             Decision::Refuse { limit_s, give_up } => {
@@ -112,6 +116,7 @@ impl Engine {
     pub(super) fn applied(&mut self, applied: Applied, now: ClockReading) {
         self.discipline.applied(applied, now);
         match applied {
+            Applied::Stepped { .. } if self.leap.take_step() => self.stepped_for_leap(&now),
             Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
                 if self.rivalry.was_silent_step() {
                     return;
@@ -122,12 +127,17 @@ impl Engine {
                 self.announced.step_failed = true;
                 self.tell(Event::StepFailed);
             }
+            Applied::TaiSet { tai_s } => self.tell(Event::TaiOffset(tai_s)),
+            Applied::Failed => {
+                self.leap.take_step();
+            }
             _ => {}
         }
     }
 
     /// Has the machine slept, or has somebody else set the clock?
     pub(super) fn notice_gaps(&mut self, now: &ClockReading) {
+        self.pass_leap(now);
         let slept = now.slept - self.slept;
         self.slept = now.slept;
         if slept > LEAST_SLEEP {
@@ -211,15 +221,12 @@ impl Engine {
         }
     }
 
-    fn report(&mut self, estimate: &Estimate, now: &ClockReading, error: Span, command: ClockCommand) {
-        let left = match command {
-            ClockCommand::Steer { .. } => error.abs(),
-            ClockCommand::Step { .. } | ClockCommand::Report(_) => Span::ZERO,
-        };
+    /// `left` is still to be slewed.
+    pub(super) fn report(&mut self, estimate: &Estimate, now: &ClockReading, left: Span) {
         let est_error = expected_error(estimate, now.raw, left);
         let max_error = self.bound(estimate, now.raw) + left;
         let synchronized = self.settings.rtc_sync && self.is_synchronised();
-        let report = ClockReport { synchronized, max_error, est_error, leap: self.leap };
+        let report = ClockReport { synchronized, max_error, est_error, leap: self.leap.armed() };
         self.emit(Output::Clock(ClockCommand::Report(report)));
     }
 
@@ -229,38 +236,21 @@ impl Engine {
         self.emit(Output::Clock(ClockCommand::Report(report)));
     }
 
-    /// More than half of the agreeing sources must announce a leap second, on the last day of June or December.
-    fn vote_on_leap(&mut self, estimate: &Estimate, now: Raw) {
-        let voters = || self.sources.iter().filter(|source| self.selection.agreeing.contains(source.slot));
-        let total = voters().count();
-        let announced = |leap: Leap| voters().filter(|s| s.last.is_some_and(|last| last.leap == leap)).count();
-        let elected = [Leap::Insert, Leap::Delete].into_iter().find(|leap| 2 * announced(*leap) > total);
-        let is_allowed =
-            self.settings.leap_mode == LeapMode::System && is_last_day_of_half_year(estimate.true_time(now));
-        let leap = elected.filter(|_| is_allowed).unwrap_or(Leap::None);
-        if leap != self.leap {
-            self.leap = leap;
-            self.tell(Event::Leap(leap));
-        }
-    }
-
     fn save_when_due(&mut self, estimate: &Estimate, now: Raw) {
-        let first = *self.saved_at.get_or_insert(now);
-        if now - first < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
+        let age = now - *self.saved_at.get_or_insert(now);
+        if age < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
             return;
         }
-        self.saved_at = Some(now);
         let record = DriftRecord::new(estimate.frequency, estimate.frequency_sd());
-        self.emit(Output::Save(record));
+        if self.saved.is_none_or(|saved| saved.is_worth_replacing(&record, age)) {
+            self.saved_at = Some(now);
+            self.saved = Some(record);
+            self.emit(Output::Save(record));
+        }
     }
 }
 
 /// Root mean square of the error to be expected of a clock that is off the estimate by `left`.
 pub(super) fn expected_error(estimate: &Estimate, now: Raw, left: Span) -> Span {
     Span::from_secs_f64(estimate.offset_sd_s(now).hypot(left.secs_f64()))
-}
-
-fn is_last_day_of_half_year(utc: Utc) -> bool {
-    let date = utc.civil();
-    matches!((date.month, date.day), (6, 30) | (12, 31))
 }

@@ -187,6 +187,11 @@ impl Estimator {
         Some(Bias { bias_s, sd_s: variance.max(0.0).sqrt() })
     }
 
+    /// Whether requests (up to 1) or replies (down to -1) of a source queue more; 0 if that may be chance.
+    pub fn lean(&self, slot: Slot) -> f64 {
+        self.joint.filter.lean(slot.index())
+    }
+
     /// The terms of the poll rule; `None` before the first sample of any of these sources.
     pub fn poll_terms(&self, active: &[Slot]) -> Option<PollTerms> {
         self.joint.poll_terms(active)

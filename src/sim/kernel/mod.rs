@@ -10,6 +10,9 @@
 //! * A frequency is in force at once. Rates come in units, between which the kernel alternates at each tick; a change in
 //!   mid-tick leaves a small debt that it pays back at one unit at most, and a step cancels.
 //!
+//! * STA_INS and STA_DEL are obeyed at the next end of a UTC day, at the tick: the clock repeats 23:59:59, or leaves it
+//!   out, and takes no notice of the flag after that until it is cleared.
+//!
 //! What a controller that renews a slew must not count twice is therefore what the clock goes on doing by itself. With
 //! `phase`, `share = 1 / 2^(2 + time constant)`, `frequency` and `in_force` (the rate then in force from an older slew, 0
 //! after a step) of its last command, `n` whole seconds of CLOCK_REALTIME begun since, and now `f` into the current one:
@@ -41,6 +44,9 @@ const ERROR_GROWTH: f64 = 500e-6;
 
 /// From here on the kernel itself sets STA_UNSYNC (NTP_PHASE_LIMIT).
 const WORST_ERROR: Span = Span::from_secs(16);
+
+/// Seconds in a day of UTC, as the kernel counts.
+const DAY_S: i64 = 86_400;
 
 /// A slew below this is over.
 const NEGLIGIBLE_NS: f64 = 0.01;
@@ -74,6 +80,21 @@ pub struct KernelClock {
     owed_ns: f64,
     report: ClockReport,
     reported: Raw,
+    leap: LeapState,
+    tai_s: i32,
+}
+
+/// Of the leap second (TIME_OK, TIME_INS and TIME_DEL, TIME_OOP and TIME_WAIT in adjtimex(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LeapState {
+    Idle,
+    /// The clock moves by so many seconds when it begins this second.
+    Armed {
+        second: i64,
+        by: i64,
+    },
+    /// It has, and will not do so again before the flag is cleared.
+    Done,
 }
 
 impl KernelClock {
@@ -99,6 +120,8 @@ impl KernelClock {
                 leap: Leap::None,
             },
             reported: raw,
+            leap: LeapState::Idle,
+            tai_s: 0,
         }
     }
 
@@ -141,6 +164,11 @@ impl KernelClock {
         ClockReport { max_error, synchronized: self.report.synchronized && max_error < WORST_ERROR, ..self.report }
     }
 
+    /// TAI minus UTC in seconds, 0 if nobody told.
+    pub fn tai_s(&self) -> i32 {
+        self.tai_s
+    }
+
     /// Runs until the counter reads `raw`.
     pub fn advance(&mut self, raw: Raw) {
         while self.raw < raw {
@@ -161,7 +189,7 @@ impl KernelClock {
                 Applied::Stepped { by }
             }
             ClockCommand::Steer { frequency, phase, time_constant } => {
-                if self.next_look().is_none() {
+                if !self.is_slewing() {
                     let since_look_ns = self.since_multiple_ns(self.looks_every) as f64 * (1.0 + self.rate());
                     self.second = second(self.utc - Span::from_nanos(since_look_ns as i64));
                 }
@@ -177,7 +205,12 @@ impl KernelClock {
             ClockCommand::Report(report) => {
                 self.report = report;
                 self.reported = self.raw;
+                self.arm(report.leap);
                 Applied::Reported
+            }
+            ClockCommand::SetTai { tai_s } => {
+                self.tai_s = tai_s;
+                Applied::TaiSet { tai_s }
             }
         }
     }
@@ -189,6 +222,7 @@ impl KernelClock {
         self.slew_left_ns = 0.0;
         self.is_ending = self.slew_now_ns != 0.0;
         self.owed_ns = 0.0;
+        self.leap = LeapState::Idle;
         self.report =
             ClockReport { synchronized: false, max_error: WORST_ERROR, est_error: WORST_ERROR, leap: Leap::None };
     }
@@ -202,12 +236,47 @@ impl KernelClock {
 
     /// When the kernel will next notice something; `None` if there is nothing to notice.
     fn next_look(&self) -> Option<Raw> {
-        let is_slewing = self.slew_left_ns != 0.0 || self.slew_now_ns != 0.0;
-        let to_second_ns = ((self.second + 1) * NANOS_PER_SEC - self.utc.nanos()) as f64 - self.fraction_ns;
+        let next_second = match self.leap {
+            _ if self.is_slewing() => self.second + 1,
+            LeapState::Armed { second, .. } => second,
+            LeapState::Idle | LeapState::Done => return None,
+        };
+        let to_second_ns = (next_second * NANOS_PER_SEC - self.utc.nanos()) as f64 - self.fraction_ns;
         let raw_to_second_ns = (to_second_ns / (1.0 + self.rate())).ceil() as i64;
         let earliest_ns = self.raw.nanos() + if self.is_ending { 1 } else { raw_to_second_ns.max(1) };
         let every_ns = self.looks_every.nanos();
-        is_slewing.then(|| Raw::from_nanos((earliest_ns + every_ns - 1).div_euclid(every_ns) * every_ns))
+        Some(Raw::from_nanos((earliest_ns + every_ns - 1).div_euclid(every_ns) * every_ns))
+    }
+
+    fn is_slewing(&self) -> bool {
+        self.slew_left_ns != 0.0 || self.slew_now_ns != 0.0
+    }
+
+    /// A leap second takes place at the next end of a UTC day.
+    fn arm(&mut self, leap: Leap) {
+        let (before_midnight, by) = match leap {
+            Leap::None => {
+                self.leap = LeapState::Idle;
+                return;
+            }
+            Leap::Insert => (0, -1),
+            Leap::Delete => (1, 1),
+        };
+        let day = (second(self.utc) + before_midnight).div_euclid(DAY_S);
+        let next = LeapState::Armed { second: (day + 1) * DAY_S - before_midnight, by };
+        self.leap = if self.leap == LeapState::Done { LeapState::Done } else { next };
+    }
+
+    /// The clock has begun this second.
+    fn leap(&mut self) {
+        if let LeapState::Armed { second, by } = self.leap
+            && self.second == second
+        {
+            self.utc += Span::from_secs(by);
+            self.second += by;
+            self.tai_s -= by as i32;
+            self.leap = LeapState::Done;
+        }
     }
 
     fn look(&mut self) {
@@ -217,6 +286,7 @@ impl KernelClock {
         while self.second < second(self.utc) {
             self.begin_second();
             self.second += 1;
+            self.leap();
         }
     }
 
@@ -272,191 +342,4 @@ fn second(utc: Utc) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn error_after(clock: &mut KernelClock, seconds: i64) -> f64 {
-        clock.advance(Raw::from_nanos(seconds * NANOS_PER_SEC));
-        (clock.utc() - Utc::from_secs(1_800_000_000 + seconds)).secs_f64()
-    }
-
-    fn clock() -> KernelClock {
-        KernelClock::new(Raw::from_nanos(0), Utc::from_secs(1_800_000_000), 0.0)
-    }
-
-    #[test]
-    fn a_slew_ends_by_itself_and_takes_out_its_phase() {
-        let mut clock = clock();
-        clock.apply(ClockCommand::Steer { frequency: 0.0, phase: Span::from_millis(100), time_constant: 0 });
-        let after_three = error_after(&mut clock, 3);
-        assert!((0.0433..0.0435).contains(&after_three), "a quarter of the rest in each second: {after_three}");
-        // The shares are rates for a second of the clock, and while it slews forward its seconds are short.
-        let at_the_end = error_after(&mut clock, 300);
-        assert!((at_the_end - (0.1 - 0.1 * 0.1 / 7.0)).abs() < 1e-4, "{at_the_end}");
-        assert_eq!(clock.rate(), 0.0);
-    }
-
-    #[test]
-    fn a_small_slew_takes_out_all_of_its_phase() {
-        for phase in [Span::from_nanos(100_000), Span::from_nanos(-100_000)] {
-            let mut clock = clock();
-            clock.apply(ClockCommand::Steer { frequency: 0.0, phase, time_constant: 2 });
-            let at_the_end = error_after(&mut clock, 1000);
-            // A sixteenth of it is the share; each begins and ends up to a tick late.
-            assert!((at_the_end - phase.secs_f64()).abs() < 1e-4 / 16.0 * 4e-3 + 2e-9, "{at_the_end}");
-        }
-    }
-
-    #[test]
-    fn frequency_is_held_to_a_fraction_of_a_ppb() {
-        let mut clock = clock();
-        clock.apply(ClockCommand::Steer { frequency: 40e-6, phase: Span::ZERO, time_constant: 0 });
-        assert!((error_after(&mut clock, 100_000) - 4.0).abs() < 1e-5 * 100.0);
-    }
-
-    #[test]
-    fn an_abandoned_clock_admits_that_it_gets_worse() {
-        let mut clock = clock();
-        let good = ClockReport {
-            synchronized: true,
-            max_error: Span::from_millis(10),
-            est_error: Span::from_millis(1),
-            leap: Leap::None,
-        };
-        clock.apply(ClockCommand::Report(good));
-        clock.advance(Raw::from_nanos(1000 * NANOS_PER_SEC));
-        assert_eq!(clock.report().max_error, Span::from_millis(510));
-        clock.advance(Raw::from_nanos(40_000 * NANOS_PER_SEC));
-        assert!(!clock.report().synchronized);
-    }
-
-    /// Lead in nanoseconds when the raw counter reads this.
-    fn lead_at(clock: &mut KernelClock, seconds: f64) -> f64 {
-        let raw = Raw::from_nanos(libm::round(seconds * 1e9) as i64);
-        clock.advance(raw);
-        (clock.utc() - Utc::from_secs(1_800_000_000) - (raw - Raw::from_nanos(0))).nanos() as f64
-    }
-
-    fn steer(frequency: f64, phase_ns: i64, time_constant: u8) -> ClockCommand {
-        ClockCommand::Steer { frequency, phase: Span::from_nanos(phase_ns), time_constant }
-    }
-
-    #[test]
-    fn the_share_in_force_outlives_a_new_phase() {
-        for (renewed_ns, next_rate) in [(0, 0.0), (7_500_000, 1875e-6), (-10_000_000, -2500e-6)] {
-            for at in [1.05, 1.5, 1.95] {
-                let mut clock = clock();
-                clock.apply(steer(0.0, 10_000_000, 0));
-                lead_at(&mut clock, at);
-                assert_eq!(clock.slew_left(), Span::from_nanos(7_500_000), "the whole share is gone from the rest");
-                clock.apply(steer(0.0, renewed_ns, 0));
-                lead_at(&mut clock, 1.99);
-                assert!((clock.rate() - 2500e-6).abs() < 1e-9, "{renewed_ns} at {at}");
-                lead_at(&mut clock, 2.01);
-                assert!((clock.rate() - next_rate).abs() < 1e-9, "{renewed_ns} at {at}: {}", clock.rate());
-            }
-        }
-    }
-
-    #[test]
-    fn a_controller_that_subtracts_what_is_in_flight_hits_its_mark() {
-        for at in [1.05, 1.5, 1.95] {
-            let mut clock = clock();
-            clock.apply(steer(0.0, 1_000_000, 0));
-            let error_ns = 1e6 - lead_at(&mut clock, at);
-            let in_flight = clock.in_flight();
-            assert!((in_flight.nanos() as f64 - 250e3 * (2.0 - at)).abs() < 150.0, "{in_flight:?} at {at}");
-            clock.apply(steer(0.0, error_ns as i64 - in_flight.nanos(), 0));
-            // Ticks are late by less than 4 ms; a controller that ignores the share misses by up to 240 us.
-            let missed_ns = lead_at(&mut clock, 200.0) - 1e6;
-            assert!(missed_ns.abs() < 250e-6 * 4e6, "{missed_ns} at {at}");
-        }
-    }
-
-    #[test]
-    fn a_command_before_the_tick_counts_for_the_second_that_has_begun() {
-        let mut clock = clock();
-        clock.apply(ClockCommand::Step { by: Span::from_nanos(-1_000_000) });
-        lead_at(&mut clock, 0.5);
-        clock.apply(steer(0.0, 10_000_000, 0));
-        // The clock's second begins 1 ms after a tick, the next tick is 3 ms away.
-        lead_at(&mut clock, 1.002);
-        assert_eq!(clock.rate(), 0.0);
-        clock.apply(steer(0.0, -10_000_000, 0));
-        lead_at(&mut clock, 1.005);
-        assert!((clock.rate() + 2500e-6).abs() < 1e-9);
-        assert_eq!(clock.slew_left(), Span::from_nanos(-7_500_000));
-    }
-
-    #[test]
-    fn an_idle_kernel_begins_its_shares_late() {
-        let mut clock = clock().woken_every(Span::from_millis(700));
-        clock.apply(steer(0.0, 10_000_000, 0));
-        assert_eq!(lead_at(&mut clock, 1.35), 0.0);
-        let at_two = lead_at(&mut clock, 2.0);
-        assert!((at_two - 2500e-6 * 0.6e9).abs() < 2.0, "{at_two}");
-        let rest_ns = lead_at(&mut clock, 60.0) - 10e6;
-        assert!((20e3..1e6).contains(&rest_ns.abs()), "what is lost stays lost: {rest_ns}");
-    }
-
-    #[test]
-    fn a_step_moves_the_seconds_and_ends_the_share_at_the_next_tick() {
-        let mut clock = clock();
-        clock.apply(steer(0.0, 10_000_000, 0));
-        lead_at(&mut clock, 2.501);
-        clock.apply(ClockCommand::Step { by: Span::from_millis(300) });
-        assert_eq!(clock.slew_left(), Span::ZERO);
-        assert!(clock.rate() > 1800e-6);
-        lead_at(&mut clock, 2.505);
-        assert_eq!(clock.rate(), 0.0);
-        clock.apply(steer(0.0, 10_000_000, 0));
-        lead_at(&mut clock, 2.68);
-        assert_eq!(clock.rate(), 0.0);
-        lead_at(&mut clock, 2.71);
-        assert!(clock.rate() > 2400e-6, "the second begins at 2.7 on the counter");
-    }
-
-    #[test]
-    fn a_frequency_is_in_force_at_once_and_beside_the_share() {
-        let mut clock = clock();
-        clock.apply(steer(0.0, 10_000_000, 0));
-        let before = lead_at(&mut clock, 1.5);
-        clock.apply(steer(-100e-6, 7_500_000, 0));
-        let gained = lead_at(&mut clock, 1.6) - before;
-        assert!((gained - 2400e-6 * 0.1e9).abs() < 50.0, "{gained}");
-    }
-
-    #[test]
-    fn a_change_in_mid_tick_leaves_a_debt_paid_in_units() {
-        let mut clock = clock();
-        lead_at(&mut clock, 0.502);
-        clock.apply(steer(-150e-6, 0, 0));
-        let owed = -150e-6 * 2e6;
-        let rate = clock.rate() + 150e-6;
-        assert!((-RATE_UNIT..0.0).contains(&rate), "{rate}");
-        let paid = lead_at(&mut clock, 60.0) + 150e-6 * (60.0 - 0.502) * 1e9;
-        assert!((paid - owed).abs() < 2.0 + 60e9 * FREQUENCY_UNIT, "{paid}, {owed}");
-        // At frequency zero the unit below would be too much: the debt remains, and the rate is exact.
-        clock.apply(steer(0.0, 0, 0));
-        assert_eq!(clock.rate(), 0.0);
-    }
-
-    #[test]
-    fn phases_below_a_microsecond_are_taken_out() {
-        for phase_ns in [100, 30, 3, -3] {
-            let mut clock = clock();
-            clock.apply(steer(0.0, phase_ns, 0));
-            assert!((lead_at(&mut clock, 100.0) - phase_ns as f64).abs() <= 1.0, "{phase_ns}");
-        }
-    }
-
-    #[test]
-    fn the_rest_is_read_back_rounded_towards_zero() {
-        for (phase_ns, rest_ns) in [(10_000, 4_218), (-10_000, -4_218)] {
-            let mut clock = clock();
-            clock.apply(steer(0.0, phase_ns, 0));
-            lead_at(&mut clock, 3.5);
-            assert_eq!(clock.slew_left(), Span::from_nanos(rest_ns));
-        }
-    }
-}
+mod tests;

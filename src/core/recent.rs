@@ -1,0 +1,39 @@
+//! The last few replies of a server.
+
+use crate::core::source::Measurement;
+use crate::time::Span;
+
+/// Replies kept per source for selection and for the first correction.
+const RECENT: usize = 8;
+
+/// A ring of the last few measurements.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Recent {
+    ring: [Option<Measurement>; RECENT],
+    next: usize,
+    len: usize,
+}
+
+impl Recent {
+    /// How many there are, at most [`RECENT`].
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) fn push(&mut self, measurement: Measurement) {
+        self.ring[self.next] = Some(measurement);
+        self.next = (self.next + 1) % RECENT;
+        self.len = (self.len + 1).min(RECENT);
+    }
+
+    /// Oldest first.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
+        let (newer, older) = self.ring.split_at(self.next);
+        older.iter().chain(newer).flatten()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub(super) fn shift(&mut self, by: Span) {
+        self.ring.iter_mut().flatten().for_each(|measurement| measurement.sample.lead += by);
+    }
+}
