@@ -131,6 +131,7 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct Discipline {
     makestep: Option<MakeStep>,
+    gap_step: bool,
     max_change: Option<MaxChange>,
     max_slew_rate: f64,
     max_frequency: f64,
@@ -155,6 +156,7 @@ impl Discipline {
     pub fn new(settings: &Settings) -> Self {
         Discipline {
             makestep: settings.makestep,
+            gap_step: settings.gap_step,
             max_change: settings.max_change,
             max_slew_rate: (settings.max_slew_rate_ppm * 1e-6).clamp(1e-9, MAX_FREQUENCY),
             max_frequency: (settings.max_drift_ppm * 1e-6).clamp(0.0, MAX_FREQUENCY),
@@ -264,12 +266,14 @@ impl Discipline {
         let size_s = error.secs_f64().abs();
         match occasion {
             _ if policy.limit == 0 => false,
-            Occasion::Update { .. } => {
+            Occasion::Continuation => false,
+            Occasion::ProvenGap | Occasion::ForeignChange if self.gap_step => {
+                size_s > policy.threshold_s.min(GAP_STEP_S)
+            }
+            Occasion::Update { .. } | Occasion::ProvenGap | Occasion::ForeignChange => {
                 let is_early = policy.limit < 0 || i64::from(self.updates) < i64::from(policy.limit);
                 is_early && size_s > policy.threshold_s
             }
-            Occasion::ProvenGap | Occasion::ForeignChange => size_s > policy.threshold_s.min(GAP_STEP_S),
-            Occasion::Continuation => false,
         }
     }
 

@@ -42,6 +42,12 @@ pub enum Event {
     },
     /// Somebody else set the clock by this much.
     ForeignChange(Span),
+    /// Somebody else steers the clock: by a frequency or a slew it was moved this far off its course.
+    ForeignSteering(Span),
+    /// Somebody else changes the clock again and again. Said once; what follows is put right in silence.
+    Interference,
+    /// This source is asked from now on, or no longer.
+    Online(Label, bool),
     /// The machine slept for this long.
     Slept(Span),
     /// The measured time jumped by this much: every source says so.

@@ -129,6 +129,14 @@ impl Association {
         }
     }
 
+    /// A name that could not be looked up may be by now: the network has changed.
+    pub fn hurry(&mut self, now: Raw) {
+        if let Lookup::Due(at, Purpose::Fill) = &mut self.lookup {
+            *at = (*at).min(now);
+            self.failures = self.failures.min(1);
+        }
+    }
+
     /// The resolver has the name.
     pub fn asked(&mut self) {
         if let Lookup::Due(_, purpose) = self.lookup {

@@ -13,6 +13,8 @@ use crate::time::Span;
 pub struct Settings {
     /// `makestep`: when stepping is allowed. `None` if the directive is absent.
     pub makestep: Option<MakeStep>,
+    /// A proven gap or a foreign change may be stepped when the updates of `makestep` are used up; `nogapstep` forbids it.
+    pub gap_step: bool,
     /// `maxchange`: refuse large corrections. `None` if the directive is absent.
     pub max_change: Option<MaxChange>,
     /// `maxslewrate` in ppm: the fastest slew.
@@ -216,6 +218,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             makestep: None,
+            gap_step: true,
             max_change: None,
             max_slew_rate_ppm: 83_333.333,
             max_drift_ppm: 500_000.0,

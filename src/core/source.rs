@@ -190,10 +190,7 @@ impl Source {
         options: SourceOptions,
         due: Raw,
     ) -> Self {
-        let mut schedule = Schedule::new(&options, due);
-        if options.offline {
-            schedule.bar(None);
-        }
+        let schedule = Schedule::new(&options, due);
         Source {
             slot,
             address,
@@ -235,6 +232,7 @@ impl Source {
     pub fn sent(&mut self, id: ExchangeId, stamp: Stamp) {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
             exchange.sent = Some(stamp);
+            self.schedule.could_send();
         }
     }
 

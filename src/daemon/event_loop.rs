@@ -18,7 +18,9 @@ use crate::daemon::drift_file::DriftFile;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::LogFiles;
+use crate::daemon::network::NetworkWatch;
 use crate::daemon::resolver::Resolver;
+use crate::daemon::rivals;
 use crate::report;
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{REOPEN, Signals};
@@ -54,7 +56,10 @@ pub struct LogOnly;
 impl Observer for LogOnly {
     fn event(&mut self, event: &Event) {
         let (level, text) = report::log::line(event);
-        log!(level, "{text}");
+        match event {
+            Event::Interference => log!(level, "{text}: {}", rivals::describe()),
+            _ => log!(level, "{text}"),
+        }
         debug_assert!(level <= Level::Info);
     }
 }
@@ -69,6 +74,8 @@ pub struct World<'a> {
     pub signals: Option<Signals>,
     /// Notices that somebody else set the clock.
     pub watch: Option<ClockWatch>,
+    /// Notices that the network has changed.
+    pub network: Option<NetworkWatch>,
     /// Where leap seconds are read from.
     pub leap_file: Option<LeapFile>,
     /// Where the frequency is remembered.
@@ -143,11 +150,8 @@ impl Loop<'_> {
             match self.engine.poll_output() {
                 Output::Send { exchange, to, packet } => {
                     let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
-                        Ok(stamp) => What::Sent { exchange, stamp },
-                        Err(reason) => {
-                            debug!("Could not send to {to}: {reason}");
-                            What::Unreachable { exchange, never_left: true }
-                        }
+                        Some(stamp) => What::Sent { exchange, stamp },
+                        None => What::Unreachable { exchange, never_left: true },
                     };
                     self.tell(what);
                 }
@@ -195,7 +199,8 @@ impl Loop<'_> {
             self.ending = Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() });
             return Ok(());
         }
-        let earliest = [self.deadline, self.gives_up].into_iter().flatten().min();
+        let listens = self.world.network.as_ref().and_then(NetworkWatch::resumes_at);
+        let earliest = [self.deadline, self.gives_up, listens].into_iter().flatten().min();
         let awake = self.sleep(earliest.map(|at| at - now))?;
         if awake.signal && self.signalled() {
             self.ending = Some(Ending::Signal);
@@ -210,6 +215,9 @@ impl Loop<'_> {
             }
         }
         self.receive();
+        if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
+            self.heed_network();
+        }
         if self.ready.is_empty() {
             self.feed(What::Wake);
         }
@@ -228,6 +236,21 @@ impl Loop<'_> {
             }
         }
         false
+    }
+
+    /// Requests sent from addresses that went away are given up before anything is asked again.
+    fn heed_network(&mut self) {
+        let now = self.world.clock.read().raw;
+        let Some(network) = &mut self.world.network else { return };
+        let news = network.read(now);
+        let lost = self.world.exchanges.bound_to(&news.gone);
+        for exchange in &lost {
+            self.feed(What::Unreachable { exchange: *exchange, never_left: false });
+        }
+        if news.is_better || !lost.is_empty() {
+            debug!("The network has changed");
+            self.feed(What::NetworkChanged);
+        }
     }
 
     /// Feeds what the sockets that woke us have to say.
@@ -251,10 +274,12 @@ impl Loop<'_> {
     /// Leaves the exchanges that have something to say in `ready`.
     fn sleep(&mut self, time: Option<Span>) -> io::Result<Awake> {
         let signals = self.world.signals.as_ref().map(|signals| signals.as_fd());
+        let network = self.world.network.as_ref().and_then(NetworkWatch::descriptor);
         let watch = self.world.watch.as_ref().map(|watch| watch.as_fd());
         let wanted = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut descriptors = vec![wanted(self.resolver.as_fd())];
         descriptors.extend(signals.map(wanted));
+        descriptors.extend(network.map(wanted));
         descriptors.extend(watch.map(wanted));
         let own = descriptors.len();
         descriptors.extend(self.world.exchanges.descriptors().map(wanted));
@@ -266,6 +291,7 @@ impl Loop<'_> {
         let awake = Awake {
             resolver: is_ready(&descriptors[0]),
             signal: signals.is_some() && is_ready(&descriptors[1]),
+            network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
         };
         self.ready.clear();
@@ -311,6 +337,7 @@ impl Loop<'_> {
 struct Awake {
     resolver: bool,
     signal: bool,
+    network: bool,
     clock_set: bool,
 }
 

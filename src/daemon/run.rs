@@ -21,6 +21,7 @@ use crate::daemon::files::RealFiles;
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
+use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
@@ -274,11 +275,13 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
     if prepared.log_files.is_some() {
         start.settings.records = log_files::wanted(&config.logs);
     }
+    let network = NetworkWatch::new(clock.read().raw);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
+        network,
         leap_file,
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),

@@ -39,6 +39,13 @@ pub fn line(event: &Event) -> (Level, String) {
                 by.secs_f64()
             ))
         }
+        Event::ForeignSteering(by) => warn(format!(
+            "System clock steered by another program, {:.6} seconds off its course, put right",
+            by.secs_f64()
+        )),
+        Event::Interference => warn("System clock interference detected (another NTP client?)".to_owned()),
+        Event::Online(source, true) => info(format!("Source {source} online")),
+        Event::Online(source, false) => info(format!("Source {source} offline")),
         Event::Slept(length) => {
             info(format!("Resumed after {:.0} seconds of suspend, asking all sources", length.secs_f64()))
         }

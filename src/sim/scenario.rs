@@ -65,6 +65,14 @@ pub struct Scenario {
 pub enum Happening {
     /// Another program sets the clock forward by this much.
     ForeignStep(Span),
+    /// Another program gives the clock this rate (parts in 10^9) and this slew.
+    ForeignSteering(i64, Span),
+    /// slewd is stopped for this long, and everything else goes on.
+    Stall(Span),
+    /// The kernel reports that the network has changed.
+    NetworkChanged,
+    /// Somebody sets all sources online or offline.
+    SetOnline(bool),
     /// Suspended for this long; the kernel's idea of how long is off by the second number.
     Suspend(Span, Span),
     /// A virtual machine is paused for this long and is not told.

@@ -211,6 +211,16 @@ impl World {
                     self.input(What::Wake);
                 }
             }
+            Happening::ForeignSteering(frequency_ppb, phase) => {
+                let frequency = frequency_ppb as f64 * 1e-9;
+                self.kernel.apply(ClockCommand::Steer { frequency, phase, time_constant: 0 });
+            }
+            Happening::Stall(length) => self.advance(self.oscillator.now() + length),
+            Happening::NetworkChanged => {
+                self.trace.wakes += 1;
+                self.input(What::NetworkChanged);
+            }
+            Happening::SetOnline(online) => self.input(What::SetOnline { whom: None, online }),
             Happening::Suspend(length, misjudged) => {
                 self.oscillator.stand_still(self.oscillator.now() + length);
                 self.recorded = self.oscillator.now();

@@ -92,6 +92,33 @@ impl Namespace {
         self.command(program).args(arguments).output().expect("nsenter runs: apt-get install util-linux")
     }
 
+    /// Joins this namespace to another by a cable: an interface `cable` at each end.
+    pub(crate) fn connect(&self, other: &Namespace) {
+        self.ip(&format!("link add cable type veth peer name cable netns {}", other.holder.id()));
+    }
+
+    /// Runs ip(8) inside.
+    pub(crate) fn ip(&self, arguments: &str) {
+        let output = self.run(Path::new("ip"), &arguments.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "ip {arguments}: {output:?}");
+    }
+
+    /// Datagrams that programs in here have sent, also those that still wait for the address of their neighbour.
+    pub(crate) fn datagrams_sent(&self) -> u64 {
+        let text = self.proc_net("snmp");
+        let line = text.lines().filter(|line| line.starts_with("Udp: ")).nth(1);
+        line.and_then(|line| line.split(' ').nth(4)?.parse().ok()).expect("the kernel counts datagrams")
+    }
+
+    /// The kernel's list of sockets.
+    pub(crate) fn udp_sockets(&self) -> String {
+        self.proc_net("udp")
+    }
+
+    fn proc_net(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/net/{name}", self.holder.id())).expect("the namespace is there")
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
         command.arg("--target").arg(self.holder.id().to_string()).args(["--net", "--mount"]);

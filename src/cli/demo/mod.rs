@@ -68,6 +68,7 @@ fn show() -> io::Result<Span> {
         exchanges: Exchanges::new(Network::default()),
         signals: None,
         watch: None,
+        network: None,
         leap_file: None,
         drift_file: None,
         address_file: None,

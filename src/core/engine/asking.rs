@@ -51,9 +51,10 @@ impl Engine {
 
     /// Said once, when the last source falls silent.
     fn report_unreachable(&mut self) {
-        let is_away = |source: &Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
-        let unreachable = self.sources.iter().filter(|source| is_away(source)).count();
-        if unreachable > 0 && unreachable == self.sources.len() {
+        let is_away = |source: &&Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
+        let is_offline = |source: &&Source| source.schedule.is_offline();
+        let unreachable = self.sources.iter().filter(|source| is_away(source) || is_offline(source)).count();
+        if unreachable == self.sources.len() && self.sources.iter().any(|source| is_away(&source)) {
             self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
         }
     }
@@ -67,6 +68,10 @@ impl Engine {
     pub(super) fn unreachable(&mut self, exchange: ExchangeId, never_left: bool, now: Raw) {
         if let Some(source) = self.source_of(exchange) {
             source.failed(exchange, never_left, now);
+            if never_left && source.options.auto_offline && source.schedule.set_online(false, now) {
+                let label = source.label.clone();
+                self.tell(Event::Online(label, false));
+            }
         }
         self.emit(Output::Close(exchange));
     }

@@ -104,8 +104,11 @@ impl Engine {
         };
         let agreeing = self.selection.agreeing;
         let answers = |source: &Source| source.recent().count();
+        let is_offline =
+            |source: &&Source| source.schedule.is_offline() && is_silent(source) && !source.options.no_select;
+        let offline = self.sources.iter().filter(is_offline).count();
         Ballot {
-            configured: lines().map(|(_, line)| line.wanted()).sum(),
+            configured: lines().map(|(_, line)| line.wanted()).sum::<usize>().saturating_sub(offline),
             answered: self.selection.voters,
             pending: lines().map(pending).sum(),
             agreeing: agreeing.len(),
@@ -239,7 +242,8 @@ impl Engine {
             Cause::Gap => true,
             Cause::Contradiction => {
                 let is_told_by_several = self.selection.agreeing.len() > 1;
-                self.is_on_probation(now.raw) || is_told_by_several && jump.abs() > GAP_JUMP
+                let is_gap = is_told_by_several && jump.abs() > GAP_JUMP;
+                is_gap || self.is_on_probation(now.raw) || self.rivalry.knew_of(jump, now.raw)
             }
         };
         if acquisition.cause == Cause::Contradiction && jump != Span::ZERO {

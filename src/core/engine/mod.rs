@@ -4,15 +4,16 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `believing` decides whom to
-//! believe, `electing` holds the vote when that is not clear, `steering` moves the clock, `leaping` deals with leap
-//! seconds, `recording` notes for the log files what the others do.
+//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
+//! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
+//! clock, `leaping` deals with leap seconds, `recording` notes for the log files what the others do.
 
 mod asking;
 mod believing;
 mod electing;
 mod leaping;
 mod membership;
+mod network;
 mod recording;
 mod steering;
 
@@ -27,7 +28,9 @@ use crate::core::last_good::LastGood;
 use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
+use crate::core::reachability::Changes;
 use crate::core::record::Record;
+use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
@@ -123,6 +126,15 @@ pub enum What<'a> {
     },
     /// A clock command was carried out.
     Applied(Applied),
+    /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
+    NetworkChanged,
+    /// Somebody wants sources to be asked, or not.
+    SetOnline {
+        /// Those at this address; `None` is all, also those whose name is not known yet.
+        whom: Option<IpAddr>,
+        /// They are to be asked.
+        online: bool,
+    },
     /// The file with leap seconds was read again.
     LeapData(&'a LeapTable),
 }
@@ -224,7 +236,10 @@ pub struct Engine {
     backing: electing::Backing,
     discipline: Discipline,
     seen: Raw,
+    promised: Option<Raw>,
     slept: Span,
+    changes: Changes,
+    rivalry: Rivalry,
     leap: LeapWatch,
     announced: Announced,
     saved_at: Option<Raw>,
@@ -286,7 +301,10 @@ impl Engine {
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
             backing: electing::Backing::default(),
             seen: now.raw,
+            promised: None,
             slept: now.slept,
+            changes: Changes::new(now.raw),
+            rivalry: Rivalry::default(),
             announced: Announced::default(),
             saved_at: None,
             saved: None,
@@ -317,6 +335,8 @@ impl Engine {
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::NetworkChanged => self.changes.note(now.raw),
+            What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
             What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
@@ -327,7 +347,12 @@ impl Engine {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| self.timeout())
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        let (at, why) = self.deadline();
+        self.promised = at;
+        Output::Timeout { at, why }
     }
 
     /// The sources, in the order they were added.
@@ -391,6 +416,7 @@ impl Engine {
     }
 
     fn run_due(&mut self, now: &ClockReading) {
+        self.heed_network(now.raw);
         self.tend_lines(now.raw);
         self.give_up_exchanges(now.raw);
         self.ask_due_sources(now.raw);
@@ -400,17 +426,18 @@ impl Engine {
         self.continue_slew(now);
     }
 
-    fn timeout(&self) -> Output {
+    fn deadline(&self) -> (Option<Raw>, &'static str) {
         let deadlines = [
             (self.next_lookup(), "lookup"),
             (self.next_request(), "request"),
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
+            (self.changes.due(), "network"),
+            (self.rivalry.due(), "interference"),
             (self.next_leap(), "leap second"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
-        let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));
-        Output::Timeout { at, why }
+        earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))
     }
 }
