@@ -162,9 +162,10 @@ fn settings_of_the_engine_are_stored() {
         maxstratum 4\nreselectdist 1e-5\nstratumweight 0\nclockprecision 1e-8\ncorrtimeratio 10\nleapsecmode Ignore\n\
         makestep 0.1 -1\nmaxchange 1000 1 -2\nmaxclockerror 5\nmaxdrift 100\nmaxslewrate 500\nmaxupdateskew 100.0\n\
         minsamples 4\nmaxsamples 1\nrefresh 0\nrtcsync\nlogchange 0.5\n\
-        fallbackdrift 16 19\ninitstepslew 30 ntp.example 192.0.2.1\n";
+        nogapstep\nfallbackdrift 16 19\ninitstepslew 30 ntp.example 192.0.2.1\n";
     let expected = Settings {
         makestep: Some(MakeStep { threshold_s: 0.1, limit: -1 }),
+        gap_step: false,
         max_change: Some(MaxChange { offset_s: 1000.0, start: 1, ignore: -2 }),
         max_slew_rate_ppm: 500.0,
         max_drift_ppm: 100.0,

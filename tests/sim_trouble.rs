@@ -166,7 +166,8 @@ fn a_restart_uses_the_drift_file() {
 #[test]
 fn the_network_comes_up_after_five_minutes() {
     let result = runs(|seed| Scenario { clock_ahead: hours(-4), network_up_s: 300.0, ..pool(seed) });
-    result.expect("network up after 5 min", 303.0, 6e-4, 1);
+    // Nobody tells: found by the next try to send (tests/sim_network.rs: at once if the kernel tells).
+    result.expect("network up after 5 min", 318.0, 6e-4, 1);
 }
 
 #[test]

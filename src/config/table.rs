@@ -130,6 +130,8 @@ pub(crate) static SECTIONS: &[Section] = &[
         "file that leap seconds are taken from, for example /usr/share/zoneinfo/leap-seconds.list"),
     row("makestep", "SECONDS LIMIT", "off", Used, Words(2, 2, read::make_step),
         "step the clock if it is off by more than this, in the first LIMIT updates; always if LIMIT is negative"),
+    row("nogapstep", "", "off", Used, Flag(|c| c.settings.gap_step = false),
+        "after a suspend, a pause or a foreign change too, step only as makestep allows"),
     row("maxchange", "SECONDS START IGNORE", "off", Used, Words(3, 3, read::max_change),
         "refuse larger corrections after START updates; give up when that happens more than IGNORE times"),
     row("maxclockerror", "PPM", "1", Used, Real(0.0, 1e6, |c, v| c.settings.max_clock_error_ppm = v),

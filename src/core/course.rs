@@ -19,10 +19,18 @@ const LEAST_WIDTH_S: f64 = 1e-8;
 const RATE_FLOOR: f64 = 1e-10;
 /// A rate error beyond this is somebody else steering the clock, not rounding in the kernel.
 const MAX_RATE_ERROR: f64 = 20e-6;
+/// Once it is known this well...
+const KNOWN_RATE_SD: f64 = 1e-7;
+/// ...it changes by no more than this: the kernel's multiplier is a whole number, and another frequency rounds otherwise.
+const RATE_CHANGE: f64 = 2e-6;
 /// The kernel cannot change the rate of its clock by more than a tenth (tick 9000 to 11000).
 const MAX_FREQUENCY: f64 = 0.1;
 /// A clock this far off its course was set by somebody else, whatever the rest of the tolerance (s).
-const LEAST_FOREIGN_S: f64 = 0.01;
+const LEAST_SET_S: f64 = 0.01;
+/// A clock this far off its course, after a stretch from which a rate can be told, is steered by somebody else...
+const LEAST_STEERED_S: f64 = 0.001;
+/// ...unless an idle kernel was this late to notice that a second has begun, and let a share of a slew go on (s).
+const MAX_IDLE_S: f64 = 64.0;
 
 /// Knows what the clock was last told, and learns what it makes of it.
 #[derive(Clone, Debug, Default)]
@@ -36,8 +44,19 @@ pub struct Course {
 pub struct Deviation {
     /// Positive: it was moved forward.
     pub by: Span,
-    /// More than rate errors and the slew in progress can explain.
-    pub is_foreign: bool,
+    /// Whose doing it is.
+    pub cause: Cause,
+}
+
+/// Whose doing a deviation is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cause {
+    /// The kernel's rounding, or the slew in progress.
+    Ours,
+    /// Somebody else set the clock: more than anything else can explain.
+    Set,
+    /// Somebody else gave it another rate or slew.
+    Steered,
 }
 
 /// From one command to the next.
@@ -75,6 +94,8 @@ impl Course {
 
     /// Somebody else set the clock, which ends any slew: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
+        // Or it was the kernel's own rate that changed, with its clock source: then it is learnt again.
+        self.rate_error.weight = 0.0;
         if let Some(leg) = &mut self.leg {
             *leg = Leg { start: now, phase_s: 0.0, carried: 0.0, ..*leg };
         }
@@ -92,9 +113,17 @@ impl Course {
         let leg = self.leg?;
         let elapsed_s = leg.elapsed_s(now.raw);
         let unexplained_s = leg.deviation_s(now) - self.rate_error.mean * elapsed_s;
-        let tolerance_s = LEAST_FOREIGN_S + MAX_RATE_ERROR * elapsed_s + leg.slack_s(now);
-        let is_foreign = unexplained_s.abs() > tolerance_s;
-        Some(Deviation { by: Span::from_secs_f64(unexplained_s), is_foreign })
+        let slack_s = leg.slack_s(now);
+        let steered_s = LEAST_STEERED_S + self.rate_error.bound() * elapsed_s + leg.idle_slack_s(now);
+        let is_long = elapsed_s >= MIN_RATE_STRETCH_S;
+        let cause = if unexplained_s.abs() > LEAST_SET_S + MAX_RATE_ERROR * elapsed_s + slack_s {
+            Cause::Set
+        } else if is_long && unexplained_s.abs() > steered_s + slack_s {
+            Cause::Steered
+        } else {
+            Cause::Ours
+        };
+        Some(Deviation { by: Span::from_secs_f64(unexplained_s), cause })
     }
 
     /// What the slew will still move the clock by in this second, whatever is commanded now.
@@ -111,7 +140,9 @@ impl Course {
     fn learn_rate(&mut self, now: &ClockReading) {
         let Some(leg) = self.leg else { return };
         let elapsed_s = leg.elapsed_s(now.raw);
-        if elapsed_s >= MIN_RATE_STRETCH_S && self.deviation(now).is_some_and(|deviation| !deviation.is_foreign) {
+        if elapsed_s >= MIN_RATE_STRETCH_S
+            && self.deviation(now).is_some_and(|deviation| deviation.cause == Cause::Ours)
+        {
             let width_s = (now.width + leg.start.width).secs_f64() + leg.slack_s(now) + LEAST_WIDTH_S;
             self.rate_error.learn(leg.deviation_s(now) / elapsed_s, width_s / elapsed_s);
         }
@@ -178,6 +209,12 @@ impl Leg {
         let late = self.carried.abs() + self.share * self.left_s((self.seconds_begun(now) - 1.0).max(0.0)).abs();
         late + self.share.powi(2) * self.phase_s.abs().powi(3) / 2.0
     }
+
+    /// The same if the kernel has slept for long with a share in force.
+    fn idle_slack_s(&self, now: &ClockReading) -> f64 {
+        let rate = self.carried.abs() + self.share * self.phase_s.abs();
+        rate * self.elapsed_s(now.raw).min(MAX_IDLE_S)
+    }
 }
 
 /// How much of the clock's present second has passed.
@@ -194,6 +231,11 @@ struct RateError {
 }
 
 impl RateError {
+    /// How far the rate may be from the mean.
+    fn bound(&self) -> f64 {
+        if self.weight > KNOWN_RATE_SD.powi(-2) { RATE_CHANGE } else { MAX_RATE_ERROR }
+    }
+
     fn learn(&mut self, observed: f64, sd: f64) {
         let weight = sd.max(RATE_FLOOR).powi(2).recip();
         let total = (self.weight + weight).min(RATE_FLOOR.powi(2).recip());

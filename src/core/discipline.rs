@@ -133,6 +133,7 @@ pub struct Discipline {
     makestep: Option<MakeStep>,
     /// `initstepslew`: the first correction may be a step from this many seconds on.
     init_step_s: Option<f64>,
+    gap_step: bool,
     max_change: Option<MaxChange>,
     max_slew_rate: f64,
     max_frequency: f64,
@@ -158,6 +159,7 @@ impl Discipline {
         Discipline {
             makestep: settings.makestep,
             init_step_s: settings.init_step_slew.as_ref().map(|init| init.threshold_s),
+            gap_step: settings.gap_step,
             max_change: settings.max_change,
             max_slew_rate: (settings.max_slew_rate_ppm * 1e-6).clamp(1e-9, MAX_FREQUENCY),
             max_frequency: (settings.max_drift_ppm * 1e-6).clamp(0.0, MAX_FREQUENCY),
@@ -283,12 +285,14 @@ impl Discipline {
         }
         match occasion {
             _ if policy.limit == 0 => false,
-            Occasion::Update { .. } => {
+            Occasion::Continuation => false,
+            Occasion::ProvenGap | Occasion::ForeignChange if self.gap_step => {
+                size_s > policy.threshold_s.min(GAP_STEP_S)
+            }
+            Occasion::Update { .. } | Occasion::ProvenGap | Occasion::ForeignChange => {
                 let is_early = policy.limit < 0 || i64::from(self.updates) < i64::from(policy.limit);
                 is_early && size_s > policy.threshold_s
             }
-            Occasion::ProvenGap | Occasion::ForeignChange => size_s > policy.threshold_s.min(GAP_STEP_S),
-            Occasion::Continuation => false,
         }
     }
 

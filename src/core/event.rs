@@ -42,6 +42,12 @@ pub enum Event {
     },
     /// Somebody else set the clock by this much.
     ForeignChange(Span),
+    /// Somebody else steers the clock: by a frequency or a slew it was moved this far off its course.
+    ForeignSteering(Span),
+    /// Somebody else changes the clock again and again. Said once; what follows is put right in silence.
+    Interference,
+    /// This source is asked from now on, or no longer.
+    Online(Label, bool),
     /// The machine slept for this long.
     Slept(Span),
     /// The measured time jumped by this much: every source says so.
@@ -50,6 +56,15 @@ pub enum Event {
     KissRate(IpAddr),
     /// Kiss-o'-death DENY or RSTR: the address is not asked for this long.
     KissDeny(IpAddr, Span),
+    /// This address gave its place to another of the same name.
+    Replaced {
+        /// It was bad.
+        old: IpAddr,
+        /// It is fresh from the resolver.
+        new: IpAddr,
+        /// The configured name.
+        name: Label,
+    },
     /// The initial frequency contradicts the measurements and was discarded (ppm, positive: clock gains).
     PriorDiscarded(f64),
     /// `maxchange` exceeded: by this correction, with this limit (seconds), and whether slewd gives up.

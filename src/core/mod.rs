@@ -4,6 +4,7 @@
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
 mod authentication;
+pub mod conduct;
 pub mod course;
 mod delay;
 pub mod discipline;
@@ -12,13 +13,16 @@ pub mod engine;
 pub mod estimate;
 pub mod event;
 pub mod fallback;
+pub mod last_good;
 pub mod leap;
 pub mod names;
 pub mod poll;
 pub mod quorum;
 pub mod random;
+pub mod reachability;
 mod recent;
 pub mod record;
+pub mod rivalry;
 mod sample_filter;
 pub mod select;
 pub mod settings;

@@ -56,6 +56,9 @@ const DEFAULT_TARGET: f64 = 8.0;
 const SEND_RETRY: Span = Span::from_secs(1);
 const MAX_SEND_RETRY: Span = Span::from_secs(16);
 
+/// Requests of the burst that follows a change of the network, at most: nobody may answer there either.
+const REVIVED_REQUESTS: u32 = 8;
+
 /// What the estimate says about how often it wants to hear.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Demand {
@@ -107,14 +110,17 @@ pub struct Schedule {
     /// From the first answer to the last.
     history: Span,
     sent: Option<Raw>,
+    /// As `sent` was before the last request, which may not have left.
+    sent_before: Option<Raw>,
     tokens: f64,
     staggered: bool,
     barred: bool,
+    offline: bool,
 }
 
 impl Schedule {
-    /// First request at once.
-    pub fn new(options: &SourceOptions, now: Raw) -> Self {
+    /// First request at this moment, unless the line says `offline`.
+    pub fn new(options: &SourceOptions, first: Raw) -> Self {
         let shortest = options.min_interval();
         Schedule {
             shortest,
@@ -126,7 +132,7 @@ impl Schedule {
             presend: (options.presend <= MAX_PRESEND).then(|| poll_interval(options.presend)),
             waking: false,
             pace: pace(options.poll_target),
-            due: Some(now),
+            due: Some(first),
             interval: shortest.min(MIN_SPACING),
             requests: 0,
             answers: 0,
@@ -135,15 +141,22 @@ impl Schedule {
             first_answer: None,
             history: Span::ZERO,
             sent: None,
+            sent_before: None,
             tokens: MAX_TOKENS,
             staggered: false,
             barred: false,
+            offline: options.offline,
         }
     }
 
     /// When the next request is due; `None` while the server must not be asked.
     pub fn due(&self) -> Option<Raw> {
-        self.due
+        self.due.filter(|_| !self.offline)
+    }
+
+    /// Set offline: not asked until told.
+    pub fn is_offline(&self) -> bool {
+        self.offline
     }
 
     /// When the last request went out.
@@ -166,6 +179,11 @@ impl Schedule {
         self.unanswered
     }
 
+    /// Failures to send in a row.
+    pub fn send_failures(&self) -> u32 {
+        self.send_failures
+    }
+
     /// Requests of the current start.
     pub fn requests(&self) -> u32 {
         self.requests
@@ -186,9 +204,8 @@ impl Schedule {
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
         self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };
-        self.send_failures = 0;
         self.barred = false;
-        self.sent = Some(now);
+        self.sent_before = self.sent.replace(now);
         self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
     }
 
@@ -219,10 +236,16 @@ impl Schedule {
         self.due = Some((sent + gap.scaled(1.0 + STRETCH * random.fraction())).max(now));
     }
 
+    /// The request left.
+    pub fn could_send(&mut self) {
+        self.send_failures = 0;
+    }
+
     /// The kernel refused to send: costs nothing on the wire, so it is tried again soon.
     pub fn could_not_send(&mut self, now: Raw) {
         let doublings = self.send_failures.min(4);
-        self.send_failures += 1;
+        self.send_failures = self.send_failures.saturating_add(1);
+        self.sent = self.sent_before;
         self.due = Some(now + SEND_RETRY.times(1 << doublings).min(MAX_SEND_RETRY));
     }
 
@@ -243,6 +266,30 @@ impl Schedule {
             interval: self.spacing(),
             ..self.clone()
         };
+    }
+
+    /// The network has changed: ask as soon as manners allow, and until so many answers are in. What is known of how
+    /// often to ask stays known.
+    pub fn revive(&mut self, answers: u32, now: Raw) {
+        if self.barred {
+            return;
+        }
+        self.due = Some(self.earliest(now));
+        self.answers = self.answers.min(self.burst_answers.saturating_sub(answers));
+        self.requests = self.requests.min(MAX_START_REQUESTS - REVIVED_REQUESTS);
+        self.unanswered = 0;
+        self.send_failures = 0;
+        self.staggered = false;
+    }
+
+    /// Offline: not asked. Back online: asked at once, with a burst. Returns whether that is news.
+    pub fn set_online(&mut self, online: bool, now: Raw) -> bool {
+        let is_news = self.offline == online;
+        self.offline = !online;
+        if is_news && online {
+            self.restart(now);
+        }
+        is_news
     }
 
     /// One more request soon, without a burst: a vote is being held.
@@ -276,7 +323,7 @@ impl Schedule {
         self.due = Some(now + self.interval.times(5));
     }
 
-    /// Kiss-o'-death DENY or RSTR, or set offline: not before `until`, if ever.
+    /// Kiss-o'-death DENY or RSTR: not before `until`, if ever.
     pub fn bar(&mut self, until: Option<Raw>) {
         self.due = until;
         self.barred = true;

@@ -13,6 +13,8 @@ use crate::time::Span;
 pub struct Settings {
     /// `makestep`: when stepping is allowed. `None` if the directive is absent.
     pub makestep: Option<MakeStep>,
+    /// A proven gap or a foreign change may be stepped when the updates of `makestep` are used up; `nogapstep` forbids it.
+    pub gap_step: bool,
     /// `maxchange`: refuse large corrections. `None` if the directive is absent.
     pub max_change: Option<MaxChange>,
     /// `maxslewrate` in ppm: the fastest slew.
@@ -229,6 +231,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             makestep: None,
+            gap_step: true,
             max_change: None,
             max_slew_rate_ppm: 83_333.333,
             max_drift_ppm: 500_000.0,
@@ -294,6 +297,17 @@ impl Default for SourceOptions {
             cert_set: 0,
             max_sources: 4,
             family: Family::Any,
+        }
+    }
+}
+
+impl Family {
+    /// Is the address of this family?
+    pub fn includes(self, address: &IpAddr) -> bool {
+        match self {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
         }
     }
 }

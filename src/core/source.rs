@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::core::conduct::Conduct;
 use crate::core::delay::DelayTests;
 use crate::core::estimate::{Estimate, Sample, Slot};
 use crate::core::event::Label;
@@ -79,6 +80,8 @@ pub struct Source {
     pub last: Option<Measurement>,
     /// No delay is shorter: the resolution of our clock.
     pub precision: Span,
+    /// Whether another address would do better.
+    pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
     pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
@@ -138,19 +141,16 @@ pub enum Answer {
 }
 
 impl Source {
-    /// A server that has not been asked.
+    /// A server that has not been asked, and is to be at `due`.
     pub fn new(
         slot: Slot,
         address: SocketAddr,
         label: Label,
         association: usize,
         options: SourceOptions,
-        now: Raw,
+        due: Raw,
     ) -> Self {
-        let mut schedule = Schedule::new(&options, now);
-        if options.offline {
-            schedule.bar(None);
-        }
+        let schedule = Schedule::new(&options, due);
         Source {
             slot,
             address,
@@ -162,6 +162,7 @@ impl Source {
             tally: Tally::default(),
             last: None,
             precision: MIN_DELAY,
+            conduct: Conduct::default(),
             refused: None,
             exchange: None,
             recent: Recent::default(),
@@ -189,6 +190,7 @@ impl Source {
             self.filter.miss();
         }
         self.tally.sent += 1;
+        self.conduct.asked();
         let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
         (request.encode(), lost.map(|exchange| exchange.id))
     }
@@ -197,6 +199,7 @@ impl Source {
     pub fn sent(&mut self, id: ExchangeId, stamp: Stamp) {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
             exchange.sent = Some(stamp);
+            self.schedule.could_send();
         }
     }
 
@@ -204,6 +207,7 @@ impl Source {
     pub fn failed(&mut self, id: ExchangeId, never_left: bool, now: Raw) {
         if self.exchange.take_if(|exchange| exchange.id == id).is_some() && never_left {
             self.tally.sent -= 1;
+            self.conduct.never_asked();
             self.tally.send_failures += 1;
             self.schedule.could_not_send(now);
         }
@@ -254,6 +258,7 @@ impl Source {
         match result {
             Ok(Answer::Measured(measurement)) => {
                 self.tally.accepted += 1;
+                self.conduct.told_time();
                 self.reach = self.reach << 1 | 1;
                 self.empty_polls = 0;
                 self.last = Some(measurement);

@@ -9,14 +9,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::event::Event;
+use crate::core::last_good::LastGood;
 use crate::core::settings::{Family, Host};
 use crate::core::source::ExchangeId;
+use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
 use crate::daemon::drift_file::DriftFile;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::LogFiles;
+use crate::daemon::network::NetworkWatch;
 use crate::daemon::resolver::Resolver;
+use crate::daemon::rivals;
 use crate::daemon::source_dirs::SourceDirs;
 use crate::report;
 use crate::sys::clock::ClockWatch;
@@ -53,7 +57,10 @@ pub struct LogOnly;
 impl Observer for LogOnly {
     fn event(&mut self, event: &Event) {
         let (level, text) = report::log::line(event);
-        log!(level, "{text}");
+        match event {
+            Event::Interference => log!(level, "{text}: {}", rivals::describe()),
+            _ => log!(level, "{text}"),
+        }
         debug_assert!(level <= Level::Info);
     }
 }
@@ -68,10 +75,14 @@ pub struct World<'a> {
     pub signals: Option<Signals>,
     /// Notices that somebody else set the clock.
     pub watch: Option<ClockWatch>,
+    /// Notices that the network has changed.
+    pub network: Option<NetworkWatch>,
     /// Where leap seconds are read from.
     pub leap_file: Option<LeapFile>,
     /// Where the frequency is remembered.
     pub drift_file: Option<DriftFile>,
+    /// Where good addresses are remembered.
+    pub address_file: Option<AddressFile>,
     /// Where measurements and the like are written, if anywhere.
     pub log_files: Option<LogFiles>,
     /// `-4`, `-6`: overrides what each line says.
@@ -140,11 +151,8 @@ impl Loop<'_> {
             match self.engine.poll_output() {
                 Output::Send { exchange, to, packet } => {
                     let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
-                        Ok(stamp) => What::Sent { exchange, stamp },
-                        Err(reason) => {
-                            debug!("Could not send to {to}: {reason}");
-                            What::Unreachable { exchange, never_left: true }
-                        }
+                        Some(stamp) => What::Sent { exchange, stamp },
+                        None => What::Unreachable { exchange, never_left: true },
                     };
                     self.tell(what);
                 }
@@ -156,6 +164,7 @@ impl Loop<'_> {
                 }
                 Output::ReadLeapData => self.read_leap_data(),
                 Output::Save(record) => self.save(&record),
+                Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),
                 Output::Record(record) => {
                     if let Some(logs) = &mut self.world.log_files {
@@ -199,7 +208,8 @@ impl Loop<'_> {
             self.ending = Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() });
             return Ok(());
         }
-        let earliest = [self.deadline, self.gives_up].into_iter().flatten().min();
+        let listens = self.world.network.as_ref().and_then(NetworkWatch::resumes_at);
+        let earliest = [self.deadline, self.gives_up, listens].into_iter().flatten().min();
         let awake = self.sleep(earliest.map(|at| at - now))?;
         if awake.signal && self.signalled() {
             self.ending = Some(Ending::Signal);
@@ -214,6 +224,9 @@ impl Loop<'_> {
             }
         }
         self.receive();
+        if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
+            self.heed_network();
+        }
         if self.ready.is_empty() {
             self.feed(What::Wake);
         }
@@ -232,6 +245,21 @@ impl Loop<'_> {
             }
         }
         false
+    }
+
+    /// Requests sent from addresses that went away are given up before anything is asked again.
+    fn heed_network(&mut self) {
+        let now = self.world.clock.read().raw;
+        let Some(network) = &mut self.world.network else { return };
+        let news = network.read(now);
+        let lost = self.world.exchanges.bound_to(&news.gone);
+        for exchange in &lost {
+            self.feed(What::Unreachable { exchange: *exchange, never_left: false });
+        }
+        if news.is_better || !lost.is_empty() {
+            debug!("The network has changed");
+            self.feed(What::NetworkChanged);
+        }
     }
 
     /// Feeds what the sockets that woke us have to say.
@@ -255,10 +283,12 @@ impl Loop<'_> {
     /// Leaves the exchanges that have something to say in `ready`.
     fn sleep(&mut self, time: Option<Span>) -> io::Result<Awake> {
         let signals = self.world.signals.as_ref().map(|signals| signals.as_fd());
+        let network = self.world.network.as_ref().and_then(NetworkWatch::descriptor);
         let watch = self.world.watch.as_ref().map(|watch| watch.as_fd());
         let wanted = |fd| PollFd::new(fd, PollFlags::POLLIN);
         let mut descriptors = vec![wanted(self.resolver.as_fd())];
         descriptors.extend(signals.map(wanted));
+        descriptors.extend(network.map(wanted));
         descriptors.extend(watch.map(wanted));
         let own = descriptors.len();
         descriptors.extend(self.world.exchanges.descriptors().map(wanted));
@@ -270,6 +300,7 @@ impl Loop<'_> {
         let awake = Awake {
             resolver: is_ready(&descriptors[0]),
             signal: signals.is_some() && is_ready(&descriptors[1]),
+            network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
         };
         self.ready.clear();
@@ -292,6 +323,12 @@ impl Loop<'_> {
         }
     }
 
+    fn save_addresses(&mut self, known: &[LastGood]) {
+        if let Some(file) = &mut self.world.address_file {
+            file.write(known);
+        }
+    }
+
     fn leave(&mut self) {
         let now = self.world.clock.read();
         if let Some(command) = self.engine.parting(&now) {
@@ -300,12 +337,16 @@ impl Loop<'_> {
         if let Some(record) = self.engine.drift() {
             self.save(&record);
         }
+        if let Some(known) = self.engine.addresses() {
+            self.save_addresses(&known);
+        }
     }
 }
 
 struct Awake {
     resolver: bool,
     signal: bool,
+    network: bool,
     clock_set: bool,
 }
 

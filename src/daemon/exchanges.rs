@@ -20,6 +20,8 @@ pub struct Exchanges {
     /// `acquisitionport 0`: the port that the kernel chose for the first request, kept for all.
     port: Option<u16>,
     said: Option<Timestamping>,
+    /// Why nothing could be sent of late: said once, not for each request.
+    failing: Option<io::ErrorKind>,
 }
 
 /// What a readable socket had to say.
@@ -39,8 +41,29 @@ impl Exchanges {
         Exchanges { network, ..Self::default() }
     }
 
-    /// Sends a request and says when it left. On failure nothing was sent.
+    /// Sends a request and says when it left; `None` if nothing could be sent.
     pub fn send(
+        &mut self,
+        exchange: ExchangeId,
+        to: SocketAddr,
+        packet: &[u8],
+        clock: &mut dyn Clock,
+    ) -> Option<Stamp> {
+        match self.try_send(exchange, to, packet, clock) {
+            Ok(stamp) => {
+                self.failing = None;
+                Some(stamp)
+            }
+            Err(reason) => {
+                if self.failing.replace(reason.kind()) != Some(reason.kind()) {
+                    debug!("Could not send to {to}: {reason}");
+                }
+                None
+            }
+        }
+    }
+
+    fn try_send(
         &mut self,
         exchange: ExchangeId,
         to: SocketAddr,
@@ -71,6 +94,12 @@ impl Exchanges {
     /// Closes the socket of an exchange, if it is still open.
     pub fn close(&mut self, exchange: ExchangeId) {
         self.open.retain(|(open, _)| *open != exchange);
+    }
+
+    /// The open exchanges whose socket has one of these addresses: no reply can reach them.
+    pub fn bound_to(&self, addresses: &[IpAddr]) -> Vec<ExchangeId> {
+        let is_lost = |socket: &ClientSocket| socket.local_addr().is_ok_and(|own| addresses.contains(&own.ip()));
+        self.open.iter().filter(|(_, socket)| is_lost(socket)).map(|(exchange, _)| *exchange).collect()
     }
 
     /// What to wait for.

@@ -12,6 +12,7 @@ use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::record::Wanted;
 use crate::core::settings::{Family, MakeStep};
+use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::event_loop::{self, Ending, LogOnly};
@@ -20,6 +21,7 @@ use crate::daemon::files::RealFiles;
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
+use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::sys::clock::ClockWatch;
@@ -271,13 +273,16 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
     if prepared.log_files.is_some() {
         start.settings.records = log_files::wanted(&config.logs);
     }
+    let network = NetworkWatch::new(clock.read().raw);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
+        network,
         leap_file,
         drift_file: drift_path.map(DriftFile::new),
+        address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,
         family: options.family,
         timeout: options.timeout,
@@ -316,6 +321,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
     Start {
         settings,
         sources: config.sources.clone(),
+        last_good: drift_path.map_or(Vec::new(), |path| address_file::read(&address_file::path(path), options.family)),
         mode: options.mode,
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),

@@ -39,6 +39,13 @@ pub fn line(event: &Event) -> (Level, String) {
                 by.secs_f64()
             ))
         }
+        Event::ForeignSteering(by) => warn(format!(
+            "System clock steered by another program, {:.6} seconds off its course, put right",
+            by.secs_f64()
+        )),
+        Event::Interference => warn("System clock interference detected (another NTP client?)".to_owned()),
+        Event::Online(source, true) => info(format!("Source {source} online")),
+        Event::Online(source, false) => info(format!("Source {source} offline")),
         Event::Slept(length) => {
             info(format!("Resumed after {:.0} seconds of suspend, asking all sources", length.secs_f64()))
         }
@@ -49,6 +56,7 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::KissDeny(address, length) => {
             warn(format!("Received KoD DENY from {address}, not asking it for {:.0} seconds", length.secs_f64()))
         }
+        Event::Replaced { old, new, name } => info(format!("Source {old} replaced with {new} ({name})")),
         Event::PriorDiscarded(ppm) => {
             warn(format!("Initial frequency {ppm:.3} ppm contradicts the sources, discarded"))
         }
@@ -127,6 +135,8 @@ fn warn(text: String) -> (Level, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::time::Span;
 
@@ -139,6 +149,9 @@ mod tests {
             "System clock wrong by -14400.000000 seconds"
         );
         assert_eq!(text(Event::Stepped(Span::from_millis(1500))), "System clock was stepped by 1.500000 seconds");
+        let (old, new) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let replaced = Event::Replaced { old, new, name: "ntp.example".into() };
+        assert_eq!(text(replaced), "Source 192.0.2.1 replaced with 192.0.2.2 (ntp.example)");
         let disagree = Obstacle::NoMajority { agreeing: 1, voters: 2 };
         assert_eq!(
             text(Event::CannotSynchronise(disagree)),

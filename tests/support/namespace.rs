@@ -39,7 +39,7 @@ impl Namespace {
         if !root() {
             unshare.arg("--map-root-user");
         }
-        unshare.args(["--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
+        unshare.args(["--net", "--mount", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
         let mut holder = unshare
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -65,6 +65,17 @@ impl Namespace {
         path
     }
 
+    /// What /etc/hosts says inside, besides nothing.
+    pub(crate) fn hosts(&self, text: &str) {
+        let is_mounted = self.path("hosts").exists();
+        // The mount is of the file itself, which is therefore written in place.
+        let path = self.file("hosts", text);
+        if !is_mounted {
+            let output = self.run(Path::new("mount"), &["--bind", &path.to_string_lossy(), "/etc/hosts"]);
+            assert!(output.status.success(), "{output:?}");
+        }
+    }
+
     /// Starts a program inside; its output is logged.
     pub(crate) fn start(&self, program: &Path, arguments: &[&str]) -> Program {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
@@ -81,9 +92,36 @@ impl Namespace {
         self.command(program).args(arguments).output().expect("nsenter runs: apt-get install util-linux")
     }
 
+    /// Joins this namespace to another by a cable: an interface `cable` at each end.
+    pub(crate) fn connect(&self, other: &Namespace) {
+        self.ip(&format!("link add cable type veth peer name cable netns {}", other.holder.id()));
+    }
+
+    /// Runs ip(8) inside.
+    pub(crate) fn ip(&self, arguments: &str) {
+        let output = self.run(Path::new("ip"), &arguments.split(' ').collect::<Vec<_>>());
+        assert!(output.status.success(), "ip {arguments}: {output:?}");
+    }
+
+    /// Datagrams that programs in here have sent, also those that still wait for the address of their neighbour.
+    pub(crate) fn datagrams_sent(&self) -> u64 {
+        let text = self.proc_net("snmp");
+        let line = text.lines().filter(|line| line.starts_with("Udp: ")).nth(1);
+        line.and_then(|line| line.split(' ').nth(4)?.parse().ok()).expect("the kernel counts datagrams")
+    }
+
+    /// The kernel's list of sockets.
+    pub(crate) fn udp_sockets(&self) -> String {
+        self.proc_net("udp")
+    }
+
+    fn proc_net(&self, name: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/net/{name}", self.holder.id())).expect("the namespace is there")
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.holder.id().to_string()).arg("--net");
+        command.arg("--target").arg(self.holder.id().to_string()).args(["--net", "--mount"]);
         if !root() {
             command.args(["--user", "--preserve-credentials"]);
         }

@@ -1,13 +1,9 @@
-//! Requests out, replies in, names looked up.
-
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+//! Requests out, replies in.
 
 use crate::core::engine::{Engine, Mode, Output, Phase};
-use crate::core::estimate::{MAX_SOURCES, Slot};
-use crate::core::event::{Event, Label, Obstacle};
-use crate::core::settings::Host;
-use crate::core::source::{Answer, ExchangeId, MIN_DELAY, Source, Stamp};
+use crate::core::estimate::MAX_SOURCES;
+use crate::core::event::{Event, Obstacle};
+use crate::core::source::{Answer, ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
 
@@ -21,61 +17,6 @@ const ONE_SHOT_REQUESTS: u32 = 4;
 const UNREACHABLE_AFTER: u32 = 8;
 
 impl Engine {
-    pub(super) fn add_literal_sources(&mut self, now: Raw) {
-        for association in 0..self.associations.len() {
-            if let Some(address) = self.associations[association].literal() {
-                self.add_source(association, address, now);
-            }
-        }
-    }
-
-    pub(super) fn look_up_names(&mut self, now: Raw) {
-        for (index, association) in self.associations.iter_mut().enumerate() {
-            if association.due().is_some_and(|due| due <= now) {
-                association.asked();
-                self.outputs.push_back(Output::Resolve { association: index });
-            }
-        }
-    }
-
-    pub(super) fn resolved(&mut self, association: usize, addresses: &[IpAddr], now: Raw) {
-        let Some(line) = self.associations.get(association) else { return };
-        let wanted = line.wanted();
-        for address in addresses {
-            if self.members(association) < wanted {
-                self.add_source(association, *address, now);
-            }
-        }
-        let enough = self.members(association) >= wanted || (!addresses.is_empty() && self.members(association) > 0);
-        if let Some(line) = self.associations.get_mut(association) {
-            line.answered(enough, now);
-        }
-    }
-
-    fn members(&self, association: usize) -> usize {
-        self.sources.iter().filter(|source| source.association == association).count()
-    }
-
-    /// The first place that nobody has.
-    pub(super) fn free_slot(&self) -> Option<Slot> {
-        let is_free = |slot: &Slot| self.sources.iter().all(|source| source.slot != *slot);
-        (0..MAX_SOURCES).filter_map(Slot::new).find(is_free)
-    }
-
-    /// An address that is already used is skipped: it would vote twice.
-    pub(super) fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) {
-        let config = &self.associations[association].config;
-        let address = SocketAddr::new(address, config.options.port);
-        let is_known = self.sources.iter().any(|source| source.address == address);
-        let Some(slot) = self.free_slot().filter(|_| !is_known) else { return };
-        let label = label(address.ip(), &config.host);
-        let options = config.options.clone();
-        let mut source = Source::new(slot, address, label, association, options, now);
-        source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
-        self.sources.push(source);
-        self.tune(self.sources.len() - 1);
-    }
-
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
         let is_quiet = self.after_quiet(now) > now;
         for index in 0..self.sources.len() {
@@ -110,9 +51,10 @@ impl Engine {
 
     /// Said once, when the last source falls silent.
     fn report_unreachable(&mut self) {
-        let is_away = |source: &Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
-        let unreachable = self.sources.iter().filter(|source| is_away(source)).count();
-        if unreachable > 0 && unreachable == self.sources.len() {
+        let is_away = |source: &&Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
+        let is_offline = |source: &&Source| source.schedule.is_offline();
+        let unreachable = self.sources.iter().filter(|source| is_away(source) || is_offline(source)).count();
+        if unreachable == self.sources.len() && self.sources.iter().any(|source| is_away(&source)) {
             self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
         }
     }
@@ -126,6 +68,10 @@ impl Engine {
     pub(super) fn unreachable(&mut self, exchange: ExchangeId, never_left: bool, now: Raw) {
         if let Some(source) = self.source_of(exchange) {
             source.failed(exchange, never_left, now);
+            if never_left && source.options.auto_offline && source.schedule.set_online(false, now) {
+                let label = source.label.clone();
+                self.tell(Event::Online(label, false));
+            }
         }
         self.emit(Output::Close(exchange));
     }
@@ -168,6 +114,7 @@ impl Engine {
             }
             KissCode::Deny | KissCode::Restrict => {
                 source.schedule.bar(Some(now + DENIED_FOR));
+                source.conduct.denied(now + DENIED_FOR);
                 source.reach = 0;
                 source.forget();
                 self.tell(Event::KissDeny(address, DENIED_FOR));
@@ -186,10 +133,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn next_lookup(&self) -> Option<Raw> {
-        self.associations.iter().filter_map(|association| association.due()).min()
-    }
-
     pub(super) fn next_request(&self) -> Option<Raw> {
         let earliest = self.sources.iter().filter_map(|source| source.schedule.due()).min();
         earliest.map(|due| self.after_quiet(due.max(self.seen)))
@@ -206,20 +149,21 @@ impl Engine {
         }
     }
 
-    /// Asks those that have not answered since the vote began.
+    /// Asks those that have not answered since the vote began. One that is new will be asked anyway.
     pub(super) fn hurry_silent(&mut self, now: Raw) {
         debug_assert!(matches!(self.phase, Phase::Acquiring(_)));
         for source in &mut self.sources {
-            if source.recent().next().is_none() && source.in_flight().is_none() {
+            let is_silent = source.recent().next().is_none() && source.in_flight().is_none();
+            if is_silent && source.schedule.requests() > 0 {
                 source.schedule.hurry(now);
             }
         }
     }
 
-    /// Asks those that are taken to be away.
+    /// Asks those that are taken to be away. One that is new will be asked anyway.
     pub(super) fn hurry_away(&mut self, now: Raw) {
         for source in &mut self.sources {
-            if source.reach == 0 {
+            if source.reach == 0 && source.schedule.requests() > 0 {
                 source.schedule.hurry(now);
             }
         }
@@ -236,14 +180,6 @@ impl Engine {
 
     fn source_of(&mut self, exchange: ExchangeId) -> Option<&mut Source> {
         self.sources.iter_mut().find(|source| source.in_flight() == Some(exchange))
-    }
-}
-
-/// The address, with the configured name behind it if that differs.
-fn label(address: IpAddr, host: &Host) -> Label {
-    match host {
-        Host::Address(_) => Arc::from(address.to_string()),
-        Host::Name(name) => Arc::from(format!("{address} ({name})")),
     }
 }
 

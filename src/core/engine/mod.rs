@@ -4,14 +4,17 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `asking` sends requests and takes replies, `believing` decides whom to believe, `electing` holds the vote when that is
-//! not clear, `steering` moves the clock, `leaping` deals with leap seconds, `reloading` adds and removes sources,
-//! `recording` notes for the log files what the others do.
+//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
+//! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
+//! clock, `leaping` deals with leap seconds, `reloading` changes the lines, `recording` notes for the log files what the
+//! others do.
 
 mod asking;
 mod believing;
 mod electing;
 mod leaping;
+mod membership;
+mod network;
 mod recording;
 mod reloading;
 mod steering;
@@ -24,10 +27,13 @@ use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
 use crate::core::fallback::Fallback;
+use crate::core::last_good::LastGood;
 use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
+use crate::core::reachability::Changes;
 use crate::core::record::Record;
+use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
@@ -41,6 +47,8 @@ pub struct Start {
     pub settings: Settings,
     /// `server` and `pool` lines, in order.
     pub sources: Vec<SourceConfig>,
+    /// From the address file: asked at once, beside the lookups.
+    pub last_good: Vec<LastGood>,
     /// Run for ever, or once.
     pub mode: Mode,
     /// Frequency from the drift file or the kernel.
@@ -126,6 +134,15 @@ pub enum What<'a> {
     },
     /// A clock command was carried out.
     Applied(Applied),
+    /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
+    NetworkChanged,
+    /// Somebody wants sources to be asked, or not.
+    SetOnline {
+        /// Those at this address; `None` is all, also those whose name is not known yet.
+        whom: Option<IpAddr>,
+        /// They are to be asked.
+        online: bool,
+    },
     /// The file with leap seconds was read again.
     LeapData(&'a LeapTable),
 }
@@ -155,6 +172,8 @@ pub enum Output {
     ReadLeapData,
     /// Write the drift file.
     Save(DriftRecord),
+    /// Write the address file.
+    SaveAddresses(Vec<LastGood>),
     /// Tell people.
     Event(Event),
     /// A line for a log file, if [`Settings::records`] wants it.
@@ -211,8 +230,14 @@ pub struct Engine {
     drift_interval: Span,
     random: Random,
     lines: Vec<reloading::Line>,
+    /// From the last run.
+    last_good: Vec<LastGood>,
     associations: Vec<Association>,
     sources: Vec<Source>,
+    /// When the clock was first set.
+    set_at: Option<Raw>,
+    /// No source is replaced before this moment.
+    replace_after: Option<Raw>,
     estimator: Estimator,
     prior: FrequencyPrior,
     prior_is_proven: bool,
@@ -223,7 +248,10 @@ pub struct Engine {
     discipline: Discipline,
     fallback: Fallback,
     seen: Raw,
+    promised: Option<Raw>,
     slept: Span,
+    changes: Changes,
+    rivalry: Rivalry,
     leap: LeapWatch,
     announced: Announced,
     saved_at: Option<Raw>,
@@ -273,8 +301,11 @@ impl Engine {
             drift_interval: start.drift_interval,
             random: Random::new(start.seed),
             lines: Vec::new(),
+            last_good: start.last_good,
             associations: Vec::new(),
             sources: Vec::new(),
+            set_at: None,
+            replace_after: None,
             estimator: Estimator::new(start.prior),
             prior: start.prior,
             // A weak prior yields to the samples by itself.
@@ -284,7 +315,10 @@ impl Engine {
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
             backing: electing::Backing::default(),
             seen: now.raw,
+            promised: None,
             slept: now.slept,
+            changes: Changes::new(now.raw),
+            rivalry: Rivalry::default(),
             announced: Announced::default(),
             saved_at: None,
             saved: None,
@@ -296,7 +330,7 @@ impl Engine {
         engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
         engine.add_configured_lines(start.sources, now.raw);
-        engine.add_literal_sources(now.raw);
+        engine.add_first_sources(0..engine.associations.len(), now.raw);
         engine
     }
 
@@ -317,6 +351,8 @@ impl Engine {
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::NetworkChanged => self.changes.note(now.raw),
+            What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
             What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
@@ -327,7 +363,12 @@ impl Engine {
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Output {
-        self.outputs.pop_front().unwrap_or_else(|| self.timeout())
+        if let Some(output) = self.outputs.pop_front() {
+            return output;
+        }
+        let (at, why) = self.deadline();
+        self.promised = at;
+        Output::Timeout { at, why }
     }
 
     /// The sources, in the order they were added.
@@ -391,18 +432,19 @@ impl Engine {
     }
 
     fn run_due(&mut self, now: &ClockReading) {
-        self.look_up_names(now.raw);
+        self.heed_network(now.raw);
+        self.tend_lines(now.raw);
         self.give_up_exchanges(now.raw);
         self.ask_due_sources(now.raw);
         if let Phase::Acquiring(acquisition) = self.phase {
             self.acquire(acquisition, now);
         }
-        self.remove_initial_lines();
+        self.remove_initial_lines(now.raw);
         self.continue_slew(now);
         self.fall_back(now.raw);
     }
 
-    fn timeout(&self) -> Output {
+    fn deadline(&self) -> (Option<Raw>, &'static str) {
         let deadlines = [
             (self.next_lookup(), "lookup"),
             (self.next_request(), "request"),
@@ -410,10 +452,11 @@ impl Engine {
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
             (self.fallback.due(), "fallback"),
+            (self.changes.due(), "network"),
+            (self.rivalry.due(), "interference"),
             (self.next_leap(), "leap second"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
-        let (at, why) = earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why));
-        Output::Timeout { at, why }
+        earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))
     }
 }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::core::authentication::selectable;
-use crate::core::engine::{Engine, Mode, Output, Phase};
+use crate::core::engine::{Engine, Mode, Phase};
 use crate::core::event::Event;
 use crate::core::names::Association;
 use crate::core::settings::{Host, SourceConfig, SourceOptions};
@@ -42,13 +42,13 @@ impl Engine {
     }
 
     /// The clock has been set: the hosts of `initstepslew` have done their part.
-    pub(super) fn remove_initial_lines(&mut self) {
+    pub(super) fn remove_initial_lines(&mut self, now: Raw) {
         if self.phase != Phase::Tracking || self.discipline.is_untouched() {
             return;
         }
         for association in 0..self.lines.len() {
             if self.lines[association].origin == Origin::Initial && !self.associations[association].is_retired() {
-                self.remove_line(association);
+                self.remove_line(association, now);
             }
         }
     }
@@ -66,7 +66,7 @@ impl Engine {
                 Some(known) => drop(missing.remove(known)),
                 None => {
                     let (name, is_pool) = (line.typed.host.to_string(), line.typed.pool);
-                    self.remove_line(association);
+                    self.remove_line(association, now);
                     self.tell(Event::SourceRemoved { name, is_pool });
                 }
             }
@@ -106,28 +106,17 @@ impl Engine {
                 self.lines.len() - 1
             }
         };
-        if let Some(address) = self.associations[index].literal() {
-            self.add_source(index, address, now);
-        }
+        self.add_first_sources(index..index + 1, now);
         self.tell(Event::SourceAdded { name, is_pool: typed.pool });
     }
 
-    fn remove_line(&mut self, association: usize) {
+    /// What its sources taught about the clock and about the others remains.
+    fn remove_line(&mut self, association: usize, now: Raw) {
         while let Some(index) = self.sources.iter().position(|source| source.association == association) {
-            self.remove_source(index);
+            self.dismiss(index, now);
+            self.sources.remove(index);
         }
         self.associations[association].retire();
-    }
-
-    /// What it taught about the clock and about the others remains.
-    fn remove_source(&mut self, index: usize) {
-        let mut source = self.sources.remove(index);
-        if let Some(exchange) = source.expire() {
-            self.emit(Output::Close(exchange));
-        }
-        self.estimator.vacate(source.slot);
-        self.favourite.forget(source.slot);
-        self.announced.status[source.slot.index()] = None;
     }
 
     /// The mode depends on which lines there are.
@@ -142,7 +131,10 @@ impl Engine {
                 options.require = wanted.require;
                 options.trust = wanted.trust;
             }
-            self.associations[index].config = line;
+            let (options, wanted) = (&mut self.associations[index].config.options, &line.options);
+            options.no_select = wanted.no_select;
+            options.require = wanted.require;
+            options.trust = wanted.trust;
         }
     }
 }

@@ -1,10 +1,12 @@
 //! From the estimate to the clock: corrections, error bounds, leap seconds, the drift file, and gaps in time.
 
+use crate::core::course::{Cause, Deviation};
 use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occasion};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
 use crate::core::event::{Event, Obstacle};
+use crate::core::rivalry::Sight;
 use crate::core::slew;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
@@ -18,6 +20,9 @@ pub(super) const BOUND_SIGMAS: f64 = 3.0;
 
 /// Sleep shorter than this is rounding between two clocks.
 const LEAST_SLEEP: Span = Span::from_millis(100);
+
+/// Woken this much too late, we were stopped: by a signal, a freezer, or the pause of a virtual machine.
+const LATE: Span = Span::from_secs(10);
 
 /// The raw counter may run at another rate after a sleep (another temperature, another host).
 const FREQUENCY_SD_AFTER_SLEEP: f64 = 1e-6;
@@ -62,7 +67,8 @@ impl Engine {
                     self.tell(Event::InitialOffset(error, matches!(command, ClockCommand::Step { .. })));
                 }
                 self.fallback.update(frequency, now.raw);
-                if occasion != Occasion::Continuation {
+                let is_known = occasion == Occasion::ForeignChange && self.rivalry.is_silent();
+                if occasion != Occasion::Continuation && !is_known {
                     self.announce_error(error);
                 }
                 self.emit(Output::Clock(command));
@@ -128,6 +134,9 @@ impl Engine {
         match applied {
             Applied::Stepped { .. } if self.leap.take_step() => self.stepped_for_leap(&now),
             Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
+                if self.rivalry.was_silent_step() {
+                    return;
+                }
                 self.tell(Event::Stepped(by));
             }
             Applied::Observed { is_step: true } if !self.announced.step_failed => {
@@ -153,14 +162,35 @@ impl Engine {
             self.estimator.distrust(PHASE_SD_AFTER_SLEEP_S, FREQUENCY_SD_AFTER_SLEEP);
             return self.call_vote_after_gap(now.raw);
         }
-        let Some(deviation) = self.discipline.deviation(now).filter(|deviation| deviation.is_foreign) else { return };
-        self.tell(Event::ForeignChange(deviation.by));
+        if self.promised.take().is_some_and(|at| now.raw - at > LATE) {
+            // This process, or the whole machine, stood still while the counter went on: not a word is up to date.
+            self.changes.note(now.raw);
+        }
+        match self.discipline.deviation(now) {
+            Some(deviation) if deviation.cause != Cause::Ours => self.put_right(deviation, now),
+            _ => self.rivalry.calm(),
+        }
+    }
+
+    /// Undoes what somebody else did to the clock.
+    fn put_right(&mut self, deviation: Deviation, now: &ClockReading) {
+        let sight = self.rivalry.see(now.raw);
+        match sight {
+            Sight::TooSoon => return,
+            Sight::Known => {}
+            Sight::Rivalry => self.tell(Event::Interference),
+            Sight::Single if deviation.cause == Cause::Set => self.tell(Event::ForeignChange(deviation.by)),
+            Sight::Single => self.tell(Event::ForeignSteering(deviation.by)),
+        }
+        if deviation.cause == Cause::Set {
+            self.rivalry.was_set(deviation.by, now.raw);
+        }
         self.discipline.accept(*now);
         if self.has_target() {
             // The estimate does not depend on the system clock: it is as good as before.
             self.correct(Occasion::ForeignChange, now);
-            for source in &mut self.sources {
-                source.schedule.hurry(now.raw);
+            if sight == Sight::Single {
+                self.sources.iter_mut().for_each(|source| source.schedule.hurry(now.raw));
             }
         }
     }
