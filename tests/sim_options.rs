@@ -12,7 +12,7 @@ use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
 use slewd::core::source::{Refusal, Source};
 use slewd::sim::link::{Link, Shape};
 use slewd::sim::server::Manner;
-use slewd::sim::{Scenario, World};
+use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
 
 struct Case {
@@ -62,6 +62,7 @@ const CASES: &[Case] = &[
     case("maxupdateskew 0.00001", fast_crystal, ppm_rms, |without, with| without < 1.0 && with > 30.0),
     case("minsamples 64", restless, rms_ms, |without, with| with > 1.5 * without),
     case("maxsamples 3", noisy, ppm_rms, |without, with| with > 1.5 * without),
+    case("nogapstep", somebody_sets_the_clock, steps, |without, with| (without, with) == (1.0, 0.0)),
     case("rtcsync", no_rtcsync, kernel_synchronised, |without, with| (without, with) == (0.0, 1.0)),
     case("logchange 0.1", half_a_second_ahead, wrong_told, |without, with| without == 0.0 && with > 0.0),
 
@@ -306,6 +307,12 @@ fn only_the_first() -> Scenario {
     let mut scenario = four();
     scenario.sources.truncate(1);
     scenario.clock_ahead = Span::from_millis(-500);
+    scenario
+}
+
+fn somebody_sets_the_clock() -> Scenario {
+    let mut scenario = four();
+    scenario.happenings = vec![(1000.0, Happening::ForeignStep(Span::from_secs(5)))];
     scenario
 }
 

@@ -4,6 +4,7 @@
 
 use slewd::config::parse_sources;
 use slewd::core::event::Event;
+use slewd::core::last_good::LastGood;
 use slewd::core::settings::{AuthSelectMode, SourceConfig};
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
@@ -154,4 +155,19 @@ fn the_mode_of_authentication_follows_the_lines_that_are_there() {
     world.reload(&[]);
     world.run_for(2000.0);
     assert_eq!(voters(&world), 2);
+}
+
+/// As on an installation whose pools are all in `sourcedir`: the address file is for them too.
+#[test]
+fn addresses_of_the_last_run_are_asked_before_the_resolver_answers() {
+    let mut world = world(|scenario| {
+        scenario.sources.clear();
+        scenario.clock_ahead = Span::from_secs(-3600);
+        scenario.names[0].1 = 100.0;
+        let addresses = vec!["192.0.2.5".parse().expect("an address")];
+        scenario.last_good = vec![LastGood { name: "pool.example".to_string(), addresses }];
+    });
+    world.reload(&lines("server pool.example iburst\n"));
+    world.run_for(15.0);
+    assert!(world.point().error_s.abs() < 0.002, "{:?}", world.trace().events);
 }
