@@ -421,3 +421,28 @@ fn random_server(address: IpAddr, rng: &mut fastrand::Rng) -> Server {
     }
     server
 }
+
+/// The network comes up after five minutes and the kernel tells: the clock is set from the last good addresses, or else
+/// from the resolver's, within two round trips and 0.1 s.
+#[test]
+fn a_late_network_is_used_at_once_with_names_too() {
+    const UP_S: f64 = 304.0;
+    for (what, known) in [("resolver", Vec::new()), ("last good addresses", remembered(&[v4(1), v4(2), v4(3), v4(4)]))]
+    {
+        let result = runs(|seed| {
+            let mut scenario = named(seed, true, honest(4));
+            if known.is_empty() {
+                scenario.names[0].1 = UP_S;
+            } else {
+                scenario.names.clear();
+            }
+            scenario.last_good = known.clone();
+            scenario.network_up_s = UP_S;
+            scenario.happenings = vec![(UP_S, Happening::NetworkChanged)];
+            scenario
+        });
+        let after_s = first_step_s(&result) - UP_S;
+        println!("network up after 5 minutes, {what}: stepped {after_s:.3} s later");
+        assert!((0.0..0.04 + 0.1).contains(&after_s), "{what}: {after_s} s");
+    }
+}
