@@ -65,6 +65,7 @@ impl Rig {
         let start = Start {
             settings: Settings { makestep, rtc_sync: true, records: EVERYTHING, ..Settings::default() },
             sources: (0..SOURCES).map(source).collect(),
+            last_good: Vec::new(),
             mode,
             prior: FrequencyPrior::unknown(),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
@@ -119,6 +120,11 @@ impl Rig {
         self.inputs += 1;
         self.engine.handle_input(Input { now, what });
         self.drain();
+        let sources = self.engine.sources();
+        for (index, source) in sources.iter().enumerate() {
+            let mut others = sources[..index].iter();
+            assert!(others.all(|other| other.slot != source.slot && other.address != source.address), "{sources:?}");
+        }
     }
 
     /// Performs what the engine wants, with suspicion.
@@ -141,7 +147,7 @@ impl Rig {
                     let line = log_file::line(&record);
                     assert!(line.is_ascii() && !line.contains("NaN") && !line.contains("inf"), "{line}");
                 }
-                Output::Resolve { .. } | Output::Save(_) | Output::ReadLeapData => {}
+                Output::Resolve { .. } | Output::Save(_) | Output::SaveAddresses(_) | Output::ReadLeapData => {}
             }
         }
         panic!("the engine does not come to rest");

@@ -82,6 +82,38 @@ fn a_denial_ends_the_asking() {
     assert!(!client.log().contains("Selected source"), "{}", client.log());
 }
 
+/// The server dies and its name gets another address: it is found without anybody's help.
+#[test]
+fn a_server_that_has_moved_is_found() {
+    let space = Namespace::new("moved");
+    space.hosts("127.0.0.1 ntp.example\n");
+    let server = start_chronyd(&space, "bindaddress 127.0.0.1\n");
+    let mut client = start_slewd(&space, "server ntp.example iburst minpoll 0 maxpoll 0\n");
+    client.wait_for("Selected source 127.0.0.1 (ntp.example)", PATIENCE);
+    drop(server);
+    let _server = start_chronyd(&space, "bindaddress 127.0.0.2\n");
+    space.hosts("127.0.0.2 ntp.example\n");
+    client.wait_for("Source 127.0.0.1 replaced with 127.0.0.2 (ntp.example)", 3 * PATIENCE);
+    client.wait_for("Selected source 127.0.0.2 (ntp.example)", PATIENCE);
+}
+
+/// A name that nobody knows any more: the address is still in the file beside the drift file.
+#[test]
+fn the_last_good_address_is_asked_when_the_name_is_unknown() {
+    let space = Namespace::new("unknown");
+    space.hosts("127.0.0.1 ntp.example\n");
+    let _server = start_chronyd(&space, "");
+    let drift = space.path("drift");
+    let source = format!("server ntp.example iburst\ndriftfile {}\n", drift.display());
+    let lines: Vec<&str> = source.lines().chain(["pidfile /"]).collect();
+    let first = space.run(slewd(), &[&["-x", "-d", "-t", "2"][..], &lines].concat());
+    let known = std::fs::read_to_string(drift.with_extension("addresses"));
+    assert_eq!(known.ok().as_deref(), Some("ntp.example 127.0.0.1\n"), "{first:?}");
+    space.hosts("127.0.0.1 localhost\n");
+    let mut client = start_slewd(&space, &source);
+    client.wait_for("Selected source 127.0.0.1 (ntp.example)", PATIENCE);
+}
+
 /// slewd selects chronyd at this address, and chronyd has accepted every packet.
 fn follows(name: &str, address: &str) {
     let space = Namespace::new(name);

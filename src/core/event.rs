@@ -56,6 +56,15 @@ pub enum Event {
     KissRate(IpAddr),
     /// Kiss-o'-death DENY or RSTR: the address is not asked for this long.
     KissDeny(IpAddr, Span),
+    /// This address gave its place to another of the same name.
+    Replaced {
+        /// It was bad.
+        old: IpAddr,
+        /// It is fresh from the resolver.
+        new: IpAddr,
+        /// The configured name.
+        name: Label,
+    },
     /// The initial frequency contradicts the measurements and was discarded (ppm, positive: clock gains).
     PriorDiscarded(f64),
     /// `maxchange` exceeded: by this correction, with this limit (seconds), and whether slewd gives up.

@@ -3,12 +3,14 @@
 //! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+pub mod conduct;
 pub mod course;
 pub mod discipline;
 pub mod drift;
 pub mod engine;
 pub mod estimate;
 pub mod event;
+pub mod last_good;
 pub mod leap;
 pub mod names;
 pub mod poll;

@@ -93,14 +93,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// First request at once, unless the line says `offline`.
-    pub fn new(options: &SourceOptions, now: Raw) -> Self {
+    /// First request at this moment, unless the line says `offline`.
+    pub fn new(options: &SourceOptions, first: Raw) -> Self {
         let shortest = options.min_interval();
         Schedule {
             shortest,
             longest: options.max_interval(),
             burst_answers: if options.iburst { BURST_ANSWERS } else { NO_BURST_ANSWERS },
-            due: Some(now),
+            due: Some(first),
             interval: shortest.min(MIN_SPACING),
             requests: 0,
             answers: 0,
@@ -147,6 +147,11 @@ impl Schedule {
         self.unanswered
     }
 
+    /// Failures to send in a row.
+    pub fn send_failures(&self) -> u32 {
+        self.send_failures
+    }
+
     /// Requests of the current start.
     pub fn requests(&self) -> u32 {
         self.requests
@@ -183,7 +188,7 @@ impl Schedule {
     /// The kernel refused to send: costs nothing on the wire, so it is tried again soon.
     pub fn could_not_send(&mut self, now: Raw) {
         let doublings = self.send_failures.min(4);
-        self.send_failures += 1;
+        self.send_failures = self.send_failures.saturating_add(1);
         self.sent = self.sent_before;
         self.due = Some(now + SEND_RETRY.times(1 << doublings).min(MAX_SEND_RETRY));
     }

@@ -220,6 +220,12 @@ impl Selection {
 }
 
 impl Favourite {
+    /// The slot has a new occupant, which has nothing to its credit yet.
+    pub fn forget(&mut self, slot: Slot) {
+        self.scores[slot.index()] = 1.0;
+        self.slot = self.slot.filter(|best| *best != slot);
+    }
+
     /// How well a source has done against the best: 1 or more, it takes over at 10.
     pub fn score(&self, slot: Slot) -> f64 {
         self.scores[slot.index()].max(1.0)

@@ -286,6 +286,17 @@ impl Default for SourceOptions {
     }
 }
 
+impl Family {
+    /// Is the address of this family?
+    pub fn includes(self, address: &IpAddr) -> bool {
+        match self {
+            Family::Any => true,
+            Family::V4 => address.is_ipv4(),
+            Family::V6 => address.is_ipv6(),
+        }
+    }
+}
+
 impl SourceOptions {
     /// The shortest interval between polls.
     pub fn min_interval(&self) -> Span {

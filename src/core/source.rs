@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::core::conduct::Conduct;
 use crate::core::estimate::{Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
@@ -72,6 +73,8 @@ pub struct Source {
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
+    /// Whether another address would do better.
+    pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
     pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
@@ -178,16 +181,16 @@ pub struct Tally {
 }
 
 impl Source {
-    /// A server that has not been asked.
+    /// A server that has not been asked, and is to be at `due`.
     pub fn new(
         slot: Slot,
         address: SocketAddr,
         label: Label,
         association: usize,
         options: SourceOptions,
-        now: Raw,
+        due: Raw,
     ) -> Self {
-        let schedule = Schedule::new(&options, now);
+        let schedule = Schedule::new(&options, due);
         Source {
             slot,
             address,
@@ -198,6 +201,7 @@ impl Source {
             reach: 0,
             tally: Tally::default(),
             last: None,
+            conduct: Conduct::default(),
             refused: None,
             exchange: None,
             recent: Recent::default(),
@@ -219,6 +223,7 @@ impl Source {
         }
         self.schedule.asked(now, needed, random);
         self.tally.sent += 1;
+        self.conduct.asked();
         let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
         (request.encode(), lost.map(|exchange| exchange.id))
     }
@@ -235,6 +240,7 @@ impl Source {
     pub fn failed(&mut self, id: ExchangeId, never_left: bool, now: Raw) {
         if self.exchange.take_if(|exchange| exchange.id == id).is_some() && never_left {
             self.tally.sent -= 1;
+            self.conduct.never_asked();
             self.tally.send_failures += 1;
             self.schedule.could_not_send(now);
         }
@@ -285,6 +291,7 @@ impl Source {
         match result {
             Ok(Answer::Measured(measurement)) => {
                 self.tally.accepted += 1;
+                self.conduct.told_time();
                 self.reach = self.reach << 1 | 1;
                 self.last = Some(measurement);
                 self.recent.push(measurement);

@@ -1,14 +1,14 @@
 //! Reads and writes the drift file; survives whatever is found there.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use log::{error, info, warn};
+use log::{info, warn};
 
 use crate::core::drift::DriftRecord;
+use crate::daemon::state_file::StateFile;
 use crate::time::{Span, Utc};
 
 /// Longer than any drift file; what is longer is something else.
@@ -52,30 +52,17 @@ pub fn written(path: &Path) -> Option<Utc> {
 
 /// The file, to be written.
 #[derive(Clone, Debug)]
-pub struct DriftFile {
-    path: PathBuf,
-    has_failed: bool,
-}
+pub struct DriftFile(StateFile);
 
 impl DriftFile {
     /// Nothing is done to it yet.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        DriftFile { path: path.into(), has_failed: false }
+        DriftFile(StateFile::new(path, "the frequency is not remembered"))
     }
 
-    /// Replaces the file at once or not at all. Failure is one line in the log, and the next one not before it has
-    /// worked again: a disk that is read-only or full stays so for long.
+    /// Replaces the file at once or not at all.
     pub fn write(&mut self, record: &DriftRecord) {
-        let temporary = temporary(&self.path);
-        let result = try_write(&temporary, record).and_then(|()| fs::rename(&temporary, &self.path));
-        if let Err(reason) = &result {
-            let _ = fs::remove_file(&temporary);
-            if !self.has_failed {
-                let reason = plain(reason);
-                error!("Could not open {} : {reason} (the frequency is not remembered)", temporary.display());
-            }
-        }
-        self.has_failed = result.is_err();
+        self.0.replace(&record.to_text());
     }
 }
 
@@ -92,22 +79,6 @@ fn try_read(path: &Path) -> io::Result<Option<Found>> {
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
     let written = written(path).unwrap_or(Utc::from_secs(0));
     Ok(DriftRecord::parse(&text).map(|record| Found { record, written }))
-}
-
-fn try_write(temporary: &Path, record: &DriftRecord) -> io::Result<()> {
-    match fs::remove_file(temporary) {
-        Err(reason) if reason.kind() != ErrorKind::NotFound => return Err(reason),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(temporary)?;
-    file.write_all(record.to_text().as_bytes())?;
-    file.sync_all()
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    PathBuf::from(name)
 }
 
 /// The kernel's words without Rust's `(os error 2)`.
@@ -131,21 +102,6 @@ mod tests {
         assert_eq!(read(&path).map(|found| found.record), Some(record));
         assert_eq!(fs::read_dir(&directory).expect("own directory").count(), 1, "no temporary file is left");
         fs::remove_dir_all(directory).expect("own directory");
-    }
-
-    #[test]
-    fn a_failure_is_remembered_until_it_works_again() {
-        let directory = tempdir("failure").join("below");
-        let mut file = DriftFile::new(directory.join("drift"));
-        let record = DriftRecord { frequency_ppm: 1.0, skew_ppm: 0.1 };
-        for is_possible in [false, false, true, true] {
-            if is_possible {
-                fs::create_dir_all(&directory).expect("a temporary directory");
-            }
-            file.write(&record);
-            assert_eq!(file.has_failed, !is_possible);
-        }
-        fs::remove_dir_all(tempdir("failure")).expect("own directory");
     }
 
     #[test]

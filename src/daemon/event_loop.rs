@@ -9,8 +9,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::event::Event;
+use crate::core::last_good::LastGood;
 use crate::core::settings::{Family, Host, SourceConfig};
 use crate::core::source::ExchangeId;
+use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
 use crate::daemon::drift_file::DriftFile;
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
@@ -78,6 +80,8 @@ pub struct World<'a> {
     pub leap_file: Option<LeapFile>,
     /// Where the frequency is remembered.
     pub drift_file: Option<DriftFile>,
+    /// Where good addresses are remembered.
+    pub address_file: Option<AddressFile>,
     /// Where measurements and the like are written, if anywhere.
     pub log_files: Option<LogFiles>,
     /// `-4`, `-6`: overrides what each line says.
@@ -159,6 +163,7 @@ impl Loop<'_> {
                 }
                 Output::ReadLeapData => self.read_leap_data(),
                 Output::Save(record) => self.save(&record),
+                Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),
                 Output::Record(record) => {
                     if let Some(logs) = &mut self.world.log_files {
@@ -309,6 +314,12 @@ impl Loop<'_> {
         }
     }
 
+    fn save_addresses(&mut self, known: &[LastGood]) {
+        if let Some(file) = &mut self.world.address_file {
+            file.write(known);
+        }
+    }
+
     fn leave(&mut self) {
         let now = self.world.clock.read();
         if let Some(command) = self.engine.parting(&now) {
@@ -316,6 +327,9 @@ impl Loop<'_> {
         }
         if let Some(record) = self.engine.drift() {
             self.save(&record);
+        }
+        if let Some(known) = self.engine.addresses() {
+            self.save_addresses(&known);
         }
     }
 }

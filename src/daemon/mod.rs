@@ -2,11 +2,13 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod address_file;
 pub mod clock;
 pub mod drift_file;
 pub mod event_loop;
 pub mod exchanges;
 pub mod files;
+pub mod hosts;
 pub mod leap_file;
 pub mod log_files;
 pub mod logging;
@@ -15,3 +17,4 @@ pub mod pid_file;
 pub mod resolver;
 pub mod rivals;
 pub mod run;
+pub mod state_file;

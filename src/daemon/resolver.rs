@@ -1,4 +1,5 @@
-//! Names to addresses, off the main thread: getaddrinfo blocks, and NSS is what administrators configure.
+//! Names to addresses, off the main thread: getaddrinfo blocks, and NSS is what administrators configure. What
+//! /etc/hosts knows is not asked of anybody.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, ToSocketAddrs};
@@ -10,11 +11,13 @@ use std::thread;
 use log::debug;
 
 use crate::core::settings::Family;
+use crate::daemon::hosts;
 
 /// NSS modules are not frugal, but this is what musl gives every thread.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Lookups in progress. Each has a thread of its own, which ends with it; IP literals never get here.
+/// Lookups in progress. Each has a thread of its own, which ends with it; IP literals and what /etc/hosts knows have
+/// none.
 pub struct Resolver {
     answers: Receiver<Answer>,
     sender: Sender<Answer>,
@@ -40,9 +43,17 @@ impl Resolver {
 
     /// Starts a lookup; the answer makes [`Resolver::as_fd`] readable.
     pub fn ask(&self, association: usize, name: String, family: Family) {
+        let known = distinct(hosts::look_up(&name), family);
+        if !known.is_empty() {
+            return self.answer_at_once(association, known);
+        }
         let sender = self.sender.clone();
-        let Ok(mut ringer) = self.ringer.try_clone() else {
-            return debug!("Too many open files to look up {name}");
+        let mut ringer = match self.ringer.try_clone() {
+            Ok(ringer) => ringer,
+            Err(reason) => {
+                debug!("Could not look up {name}: {reason}");
+                return self.answer_at_once(association, Vec::new());
+            }
         };
         let lookup = move || {
             let addresses = look_up(&name, family);
@@ -52,9 +63,13 @@ impl Resolver {
         };
         if let Err(reason) = thread::Builder::new().stack_size(STACK_BYTES).spawn(lookup) {
             debug!("No thread for a lookup: {reason}");
-            let _ = self.sender.send(Answer { association, addresses: Vec::new() });
-            let _ = (&self.ringer).write_all(&[1]);
+            self.answer_at_once(association, Vec::new());
         }
+    }
+
+    fn answer_at_once(&self, association: usize, addresses: Vec<IpAddr>) {
+        let _ = self.sender.send(Answer { association, addresses });
+        let _ = (&self.ringer).write_all(&[1]);
     }
 
     /// The next answer, if there is one.
@@ -80,13 +95,13 @@ pub fn look_up(name: &str, family: Family) -> Vec<IpAddr> {
             return Vec::new();
         }
     };
-    let is_wanted = |address: &IpAddr| match family {
-        Family::Any => true,
-        Family::V4 => address.is_ipv4(),
-        Family::V6 => address.is_ipv6(),
-    };
+    distinct(found.map(|found| found.ip()).collect(), family)
+}
+
+/// The addresses of the family, without repetition.
+fn distinct(found: Vec<IpAddr>, family: Family) -> Vec<IpAddr> {
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in found.map(|found| found.ip()).filter(is_wanted) {
+    for address in found.into_iter().filter(|address| family.includes(address)) {
         if !addresses.contains(&address) {
             addresses.push(address);
         }

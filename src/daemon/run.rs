@@ -12,6 +12,7 @@ use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::record::Wanted;
 use crate::core::settings::{Family, MakeStep};
+use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::event_loop::{self, Ending, LogOnly};
@@ -283,6 +284,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         network,
         leap_file,
         drift_file: drift_path.map(DriftFile::new),
+        address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,
         family: options.family,
         timeout: options.timeout,
@@ -317,6 +319,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
     Start {
         settings,
         sources: [config.sources.clone(), read_source_dirs(&RealFiles, &config.source_dirs)].concat(),
+        last_good: drift_path.map_or(Vec::new(), |path| address_file::read(&address_file::path(path), options.family)),
         mode: options.mode,
         prior: prior(found.as_ref()),
         floor: floor(drift_path.and_then(drift_file::written)),

@@ -56,6 +56,7 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::KissDeny(address, length) => {
             warn(format!("Received KoD DENY from {address}, not asking it for {:.0} seconds", length.secs_f64()))
         }
+        Event::Replaced { old, new, name } => info(format!("Source {old} replaced with {new} ({name})")),
         Event::PriorDiscarded(ppm) => {
             warn(format!("Initial frequency {ppm:.3} ppm contradicts the sources, discarded"))
         }
@@ -119,6 +120,8 @@ fn warn(text: String) -> (Level, String) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::time::Span;
 
@@ -131,6 +134,9 @@ mod tests {
             "System clock wrong by -14400.000000 seconds"
         );
         assert_eq!(text(Event::Stepped(Span::from_millis(1500))), "System clock was stepped by 1.500000 seconds");
+        let (old, new) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let replaced = Event::Replaced { old, new, name: "ntp.example".into() };
+        assert_eq!(text(replaced), "Source 192.0.2.1 replaced with 192.0.2.2 (ntp.example)");
         let disagree = Obstacle::NoMajority { agreeing: 1, voters: 2 };
         assert_eq!(
             text(Event::CannotSynchronise(disagree)),

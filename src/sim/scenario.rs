@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::drift::DriftRecord;
+use crate::core::last_good::LastGood;
 use crate::core::leap::LeapTable;
 use crate::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::sim::link::Link;
@@ -28,8 +29,13 @@ pub struct Scenario {
     pub servers: Vec<Server>,
     /// The configured lines.
     pub sources: Vec<SourceConfig>,
-    /// Names the resolver knows, and from how many seconds after the start on.
+    /// Names the resolver knows, and from how many seconds after the start on. Of several entries the last one that
+    /// has begun holds; a name without one takes long to fail.
     pub names: Vec<(String, f64, Vec<IpAddr>)>,
+    /// The address file.
+    pub last_good: Vec<LastGood>,
+    /// There is no route to these: nothing can be sent to them.
+    pub unroutable: Vec<IpAddr>,
     /// Directives.
     pub settings: Settings,
     /// True time; `start` and all other moments are steady.
@@ -71,7 +77,7 @@ pub enum Happening {
     Suspend(Span, Span),
     /// A virtual machine is paused for this long and is not told.
     Pause(Span),
-    /// slewd is killed, and started again with the drift file it last wrote.
+    /// slewd is killed, and started again with the files it last wrote.
     Restart,
 }
 
@@ -95,6 +101,8 @@ impl Scenario {
             servers: addresses().zip(links).map(|(address, link)| Server::honest(address, link.clone())).collect(),
             sources: addresses().map(source).collect(),
             names: Vec::new(),
+            last_good: Vec::new(),
+            unroutable: Vec::new(),
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
             timeline: Timeline::default(),
             leap_tables: Vec::new(),

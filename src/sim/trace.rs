@@ -21,6 +21,8 @@ pub struct Trace {
     pub wakes: u64,
     /// When the drift file was written (seconds after the start).
     pub saves: Vec<f64>,
+    /// Address files written.
+    pub address_saves: u64,
     /// Exit status, if the engine has finished.
     pub finished: Option<bool>,
 }

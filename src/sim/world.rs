@@ -2,11 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 
 use crate::core::discipline::{Applied, ClockCommand};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
+use crate::core::last_good::LastGood;
 use crate::core::leap::LeapTable;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
 use crate::sim::kernel::KernelClock;
@@ -19,8 +21,11 @@ use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);
 
-/// A lookup takes this long.
+/// A lookup takes this long. If nobody answers there is a second attempt, which takes as long as the first
+/// (resolv.conf(5)).
 const LOOKUP: Span = Span::from_millis(20);
+const LOOKUP_TIMEOUT: Span = Span::from_secs(5);
+const LOOKUP_ATTEMPTS: u32 = 2;
 
 /// A killed daemon is started again after this long.
 const RESTART: Span = Span::from_secs(2);
@@ -44,6 +49,7 @@ pub struct World {
     sequence: u64,
     wake_at: Option<Raw>,
     saved: Option<DriftRecord>,
+    last_good: Vec<LastGood>,
     recorded: Utc,
     trace: Trace,
 }
@@ -59,7 +65,7 @@ struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Incident {
     Reply { exchange: ExchangeId, bytes: Vec<u8> },
-    Resolved { association: usize },
+    Resolved { association: usize, attempt: u32 },
     Happens(Happening),
     Starts,
 }
@@ -80,6 +86,7 @@ impl World {
             sequence: 0,
             wake_at: None,
             saved: scenario.drift.map(|(record, _)| record),
+            last_good: scenario.last_good.clone(),
             recorded: scenario.start,
             trace: Trace::default(),
             scenario,
@@ -151,6 +158,7 @@ impl World {
         let start = Start {
             settings: self.scenario.settings.clone(),
             sources: self.scenario.sources.clone(),
+            last_good: self.last_good.clone(),
             mode: Mode::Discipline,
             prior: known.unwrap_or(kernel),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
@@ -189,7 +197,7 @@ impl World {
                 let arrived = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
             }
-            Incident::Resolved { association } => self.resolve(association),
+            Incident::Resolved { association, attempt } => self.resolve(association, attempt),
             Incident::Happens(happening) => self.happen(happening),
             Incident::Starts => self.start_engine(),
         }
@@ -235,12 +243,24 @@ impl World {
         }
     }
 
-    fn resolve(&mut self, association: usize) {
+    fn resolve(&mut self, association: usize, attempt: u32) {
+        // Without a network there is nothing to wait for.
+        let has_given_up = attempt == LOOKUP_ATTEMPTS || !self.is_network_up();
+        let addresses = if has_given_up { Vec::new() } else { self.known_addresses(association).to_vec() };
+        if addresses.is_empty() && !has_given_up {
+            let at = self.oscillator.now() + LOOKUP_TIMEOUT;
+            return self.schedule(at, Incident::Resolved { association, attempt: attempt + 1 });
+        }
+        self.input(What::Resolved { association, addresses: &addresses });
+    }
+
+    /// What the resolver knows of the name now.
+    fn known_addresses(&self, association: usize) -> &[IpAddr] {
         let since_s = self.since_start_s();
         let host = self.scenario.sources[association].host.to_string();
-        let known = self.scenario.names.iter().find(|(name, from_s, _)| *name == host && since_s >= *from_s);
-        let addresses = known.map_or(Vec::new(), |(_, _, addresses)| addresses.clone());
-        self.input(What::Resolved { association, addresses: &addresses });
+        let mut entries = self.scenario.names.iter().rev();
+        let known = entries.find(|(name, from_s, _)| *name == host && since_s >= *from_s);
+        known.map_or(&[], |(_, _, addresses)| addresses)
     }
 
     /// One input, and all that follows from it.
@@ -270,7 +290,7 @@ impl World {
     fn perform(&mut self, engine: &mut Engine, output: Output) {
         match output {
             Output::Send { exchange, to, packet } => {
-                let what = if self.is_network_up() {
+                let what = if self.is_network_up() && !self.scenario.unroutable.contains(&to.ip()) {
                     self.transmit(exchange, to.ip(), &packet);
                     let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                     What::Sent { exchange, stamp }
@@ -284,7 +304,7 @@ impl World {
                 engine.handle_input(Input { now: self.reading(), what: What::Applied(applied) });
             }
             Output::Resolve { association } => {
-                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association });
+                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association, attempt: 0 });
             }
             Output::ReadLeapData => {
                 if let Some(table) = self.leap_table() {
@@ -294,6 +314,10 @@ impl World {
             Output::Save(record) => {
                 self.saved = Some(record);
                 self.trace.saves.push(self.since_start_s());
+            }
+            Output::SaveAddresses(addresses) => {
+                self.last_good = addresses;
+                self.trace.address_saves += 1;
             }
             Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
             Output::Record(record) => self.trace.records.push((self.since_start_s(), *record)),
@@ -311,7 +335,7 @@ impl World {
         self.kernel.apply(command)
     }
 
-    fn transmit(&mut self, exchange: ExchangeId, to: std::net::IpAddr, packet: &[u8]) {
+    fn transmit(&mut self, exchange: ExchangeId, to: IpAddr, packet: &[u8]) {
         self.trace.requests += 1;
         let since_s = self.since_start_s();
         let Some(index) = self.scenario.servers.iter().position(|server| server.address == to) else { return };

@@ -117,6 +117,7 @@ impl Rig {
         let start = Start {
             settings: scenario.settings,
             sources: scenario.sources,
+            last_good: Vec::new(),
             mode: Mode::Discipline,
             prior: FrequencyPrior::unknown(),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },

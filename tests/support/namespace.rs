@@ -39,7 +39,7 @@ impl Namespace {
         if !root() {
             unshare.arg("--map-root-user");
         }
-        unshare.args(["--net", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
+        unshare.args(["--net", "--mount", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
         let mut holder = unshare
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -63,6 +63,17 @@ impl Namespace {
         let mut file = File::create(&path).expect("the test's directory is writable");
         file.write_all(text.as_bytes()).expect("the test's directory has space");
         path
+    }
+
+    /// What /etc/hosts says inside, besides nothing.
+    pub(crate) fn hosts(&self, text: &str) {
+        let is_mounted = self.path("hosts").exists();
+        // The mount is of the file itself, which is therefore written in place.
+        let path = self.file("hosts", text);
+        if !is_mounted {
+            let output = self.run(Path::new("mount"), &["--bind", &path.to_string_lossy(), "/etc/hosts"]);
+            assert!(output.status.success(), "{output:?}");
+        }
     }
 
     /// Starts a program inside; its output is logged.
@@ -110,7 +121,7 @@ impl Namespace {
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.holder.id().to_string()).arg("--net");
+        command.arg("--target").arg(self.holder.id().to_string()).args(["--net", "--mount"]);
         if !root() {
             command.args(["--user", "--preserve-credentials"]);
         }

@@ -71,6 +71,7 @@ fn show() -> io::Result<Span> {
         network: None,
         leap_file: None,
         drift_file: None,
+        address_file: None,
         log_files: None,
         family: Family::Any,
         timeout: Some(LENGTH),
@@ -101,6 +102,7 @@ fn start(addresses: &[SocketAddr]) -> io::Result<Start> {
     Ok(Start {
         settings: Settings { makestep: Some(MakeStep { threshold_s: 1.0, limit: 3 }), ..Settings::default() },
         sources: addresses.iter().map(source).collect(),
+        last_good: Vec::new(),
         mode: Mode::Discipline,
         prior: FrequencyPrior::unknown(),
         floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },

@@ -1,12 +1,8 @@
-//! Requests out, replies in, names looked up.
-
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+//! Requests out, replies in.
 
 use crate::core::engine::{Engine, Mode, Output, Phase};
-use crate::core::estimate::{MAX_SOURCES, Slot};
-use crate::core::event::{Event, Label, Obstacle};
-use crate::core::settings::Host;
+use crate::core::estimate::MAX_SOURCES;
+use crate::core::event::{Event, Obstacle};
 use crate::core::source::{Answer, ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
@@ -21,52 +17,6 @@ const ONE_SHOT_REQUESTS: u32 = 4;
 const UNREACHABLE_AFTER: u32 = 8;
 
 impl Engine {
-    pub(super) fn add_literal_sources(&mut self, now: Raw) {
-        for association in 0..self.associations.len() {
-            if let Some(address) = self.associations[association].literal() {
-                self.add_source(association, address, now);
-            }
-        }
-    }
-
-    pub(super) fn look_up_names(&mut self, now: Raw) {
-        for (index, association) in self.associations.iter_mut().enumerate() {
-            if association.due().is_some_and(|due| due <= now) {
-                association.asked();
-                self.outputs.push_back(Output::Resolve { association: index });
-            }
-        }
-    }
-
-    pub(super) fn resolved(&mut self, association: usize, addresses: &[IpAddr], now: Raw) {
-        let Some(line) = self.associations.get(association) else { return };
-        let wanted = line.wanted();
-        for address in addresses {
-            if self.members(association) < wanted {
-                self.add_source(association, *address, now);
-            }
-        }
-        let enough = self.members(association) >= wanted || (!addresses.is_empty() && self.members(association) > 0);
-        if let Some(line) = self.associations.get_mut(association) {
-            line.answered(enough, now);
-        }
-    }
-
-    fn members(&self, association: usize) -> usize {
-        self.sources.iter().filter(|source| source.association == association).count()
-    }
-
-    /// An address that is already used is skipped: it would vote twice.
-    fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) {
-        let config = &self.associations[association].config;
-        let address = SocketAddr::new(address, config.options.port);
-        let is_known = self.sources.iter().any(|source| source.address == address);
-        let Some(slot) = Slot::new(self.sources.len()).filter(|_| !is_known) else { return };
-        let label = label(address.ip(), &config.host);
-        let options = config.options.clone();
-        self.sources.push(Source::new(slot, address, label, association, options, now));
-    }
-
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
         let is_quiet = self.after_quiet(now) > now;
         for index in 0..self.sources.len() {
@@ -159,6 +109,7 @@ impl Engine {
             }
             KissCode::Deny | KissCode::Restrict => {
                 source.schedule.bar(Some(now + DENIED_FOR));
+                source.conduct.denied(now + DENIED_FOR);
                 source.reach = 0;
                 source.forget();
                 self.tell(Event::KissDeny(address, DENIED_FOR));
@@ -177,10 +128,6 @@ impl Engine {
         }
     }
 
-    pub(super) fn next_lookup(&self) -> Option<Raw> {
-        self.associations.iter().filter_map(|association| association.due()).min()
-    }
-
     pub(super) fn next_request(&self) -> Option<Raw> {
         let earliest = self.sources.iter().filter_map(|source| source.schedule.due()).min();
         earliest.map(|due| self.after_quiet(due.max(self.seen)))
@@ -197,20 +144,21 @@ impl Engine {
         }
     }
 
-    /// Asks those that have not answered since the vote began.
+    /// Asks those that have not answered since the vote began. One that is new will be asked anyway.
     pub(super) fn hurry_silent(&mut self, now: Raw) {
         debug_assert!(matches!(self.phase, Phase::Acquiring(_)));
         for source in &mut self.sources {
-            if source.recent().next().is_none() && source.in_flight().is_none() {
+            let is_silent = source.recent().next().is_none() && source.in_flight().is_none();
+            if is_silent && source.schedule.requests() > 0 {
                 source.schedule.hurry(now);
             }
         }
     }
 
-    /// Asks those that are taken to be away.
+    /// Asks those that are taken to be away. One that is new will be asked anyway.
     pub(super) fn hurry_away(&mut self, now: Raw) {
         for source in &mut self.sources {
-            if source.reach == 0 {
+            if source.reach == 0 && source.schedule.requests() > 0 {
                 source.schedule.hurry(now);
             }
         }
@@ -227,14 +175,6 @@ impl Engine {
 
     fn source_of(&mut self, exchange: ExchangeId) -> Option<&mut Source> {
         self.sources.iter_mut().find(|source| source.in_flight() == Some(exchange))
-    }
-}
-
-/// The address, with the configured name behind it if that differs.
-fn label(address: IpAddr, host: &Host) -> Label {
-    match host {
-        Host::Address(_) => Arc::from(address.to_string()),
-        Host::Name(name) => Arc::from(format!("{address} ({name})")),
     }
 }
 

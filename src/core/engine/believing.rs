@@ -31,6 +31,7 @@ impl Engine {
         }
         self.watch_for_smear(now.raw);
         self.reselect(now.raw, Some(measurement.sample.slot));
+        self.judge(index);
         match self.phase {
             Phase::Acquiring(mut acquisition) => {
                 if !self.sources[index].options.no_select {
@@ -83,6 +84,7 @@ impl Engine {
         match outcome {
             Outcome::Used { .. } => {
                 self.note_backing(now.raw);
+                self.save_addresses_when_due(now.raw);
                 self.correct(Occasion::Update { counts: self.selection.best == Some(slot) }, now);
             }
             Outcome::Reacquired => self.reacquired(before, now),

@@ -10,6 +10,7 @@ use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Acquisition, Cause, Engine, Phase};
 use crate::core::estimate::{Estimate, Sample};
 use crate::core::event::{Event, Obstacle};
+use crate::core::names::Association;
 use crate::core::poll::Urgency;
 use crate::core::quorum::{Ballot, Known, LONE_PATIENCE, PATIENCE, Verdict};
 use crate::core::source::Source;
@@ -72,13 +73,16 @@ impl Engine {
 
     fn ballot(&self, acquisition: Acquisition, waited: Span, now: Raw) -> Ballot {
         let is_contested = acquisition.cause == Cause::Contradiction;
-        let lines = self.associations.iter().filter(|line| !line.config.options.no_select);
-        let unresolved = lines.clone().filter(|line| line.is_pending() && waited < PATIENCE).map(|line| line.wanted());
+        let lines = || self.associations.iter().enumerate().filter(|(_, line)| !line.config.options.no_select);
         // One that has had its time does not delay the vote by being asked again.
         let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
         let began = now - waited;
         let is_asked = |source: &Source| match source.asked_at() {
             Some(asked) => now - asked < PATIENCE,
+            // New, and about to be asked.
+            None if source.schedule.requests() == 0 => {
+                source.schedule.send_failures() == 0 && source.schedule.due().is_some_and(|due| due - now < PATIENCE)
+            }
             // One that was asked just before a vote was called is asked again as soon as manners allow.
             None => {
                 is_contested
@@ -86,17 +90,27 @@ impl Engine {
                     && source.schedule.due().is_some_and(|due| due - began < PATIENCE)
             }
         };
-        let is_pending =
-            |source: &&Source| is_silent(source) && !source.options.no_select && is_hopeful(source) && is_asked(source);
+        let is_pending = |source: &&Source| is_silent(source) && is_hopeful(source) && is_asked(source);
+        // A line has more candidates than votes.
+        let pending = |(index, line): (usize, &Association)| {
+            let members = || self.sources.iter().filter(|source| source.association == index);
+            let answered = members().filter(|source| !is_silent(source)).count();
+            let unresolved = if line.is_pending() && waited < PATIENCE {
+                line.wanted().saturating_sub(members().count())
+            } else {
+                0
+            };
+            (members().filter(is_pending).count() + unresolved).min(line.wanted().saturating_sub(answered))
+        };
         let agreeing = self.selection.agreeing;
         let answers = |source: &Source| source.recent().count();
         let is_offline =
             |source: &&Source| source.schedule.is_offline() && is_silent(source) && !source.options.no_select;
         let offline = self.sources.iter().filter(is_offline).count();
         Ballot {
-            configured: lines.map(|line| line.wanted()).sum::<usize>().saturating_sub(offline),
+            configured: lines().map(|(_, line)| line.wanted()).sum::<usize>().saturating_sub(offline),
             answered: self.selection.voters,
-            pending: self.sources.iter().filter(is_pending).count() + unresolved.sum::<usize>(),
+            pending: lines().map(pending).sum(),
             agreeing: agreeing.len(),
             known: if is_contested { self.known(now) } else { Known::Nothing },
             answers: self.sources.iter().filter(|source| agreeing.contains(source.slot)).map(answers).sum(),

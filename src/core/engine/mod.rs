@@ -4,14 +4,15 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `asking` sends requests and takes replies, `network` heeds where they can go, `believing` decides whom to believe,
-//! `electing` holds the vote when that is not clear, `steering` moves the clock, `leaping` deals with leap seconds,
-//! `recording` notes for the log files what the others do.
+//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
+//! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
+//! clock, `leaping` deals with leap seconds, `recording` notes for the log files what the others do.
 
 mod asking;
 mod believing;
 mod electing;
 mod leaping;
+mod membership;
 mod network;
 mod recording;
 mod steering;
@@ -23,6 +24,7 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
+use crate::core::last_good::LastGood;
 use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
 use crate::core::random::Random;
@@ -42,6 +44,8 @@ pub struct Start {
     pub settings: Settings,
     /// `server` and `pool` lines, in order.
     pub sources: Vec<SourceConfig>,
+    /// From the address file: asked at once, beside the lookups.
+    pub last_good: Vec<LastGood>,
     /// Run for ever, or once.
     pub mode: Mode,
     /// Frequency from the drift file or the kernel.
@@ -160,6 +164,8 @@ pub enum Output {
     ReadLeapData,
     /// Write the drift file.
     Save(DriftRecord),
+    /// Write the address file.
+    SaveAddresses(Vec<LastGood>),
     /// Tell people.
     Event(Event),
     /// A line for a log file, if [`Settings::records`] wants it.
@@ -217,6 +223,10 @@ pub struct Engine {
     random: Random,
     associations: Vec<Association>,
     sources: Vec<Source>,
+    /// When the clock was first set.
+    set_at: Option<Raw>,
+    /// No source is replaced before this moment.
+    replace_after: Option<Raw>,
     estimator: Estimator,
     prior: FrequencyPrior,
     prior_is_proven: bool,
@@ -280,6 +290,8 @@ impl Engine {
             random: Random::new(start.seed),
             associations,
             sources: Vec::new(),
+            set_at: None,
+            replace_after: None,
             estimator: Estimator::new(start.prior),
             prior: start.prior,
             // A weak prior yields to the samples by itself.
@@ -303,7 +315,7 @@ impl Engine {
         };
         engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
-        engine.add_literal_sources(now.raw);
+        engine.add_first_sources(&start.last_good, now.raw);
         engine
     }
 
@@ -405,7 +417,7 @@ impl Engine {
 
     fn run_due(&mut self, now: &ClockReading) {
         self.heed_network(now.raw);
-        self.look_up_names(now.raw);
+        self.tend_lines(now.raw);
         self.give_up_exchanges(now.raw);
         self.ask_due_sources(now.raw);
         if let Phase::Acquiring(acquisition) = self.phase {

@@ -1,0 +1,83 @@
+//! The addresses that last told the time, beside the drift file.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use log::{info, warn};
+
+use crate::core::last_good::{self, LastGood};
+use crate::core::settings::Family;
+use crate::daemon::drift_file::plain;
+use crate::daemon::state_file::{self, StateFile};
+
+/// Sixteen addresses and their names fit many times.
+const MAX_BYTES: u64 = 16 * 1024;
+
+/// Where it is.
+pub fn path(drift_file: &Path) -> PathBuf {
+    state_file::beside(drift_file, ".addresses")
+}
+
+/// Reads it, without addresses of a family that is not wanted. A missing file is silent, an unreadable one is one line
+/// in the log.
+pub fn read(path: &Path, family: Family) -> Vec<LastGood> {
+    let mut bytes = Vec::new();
+    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)) {
+        Err(reason) if reason.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(reason) => {
+            warn!("Could not read {} : {}", path.display(), plain(&reason));
+            return Vec::new();
+        }
+        Ok(_) => {}
+    }
+    let mut known = last_good::parse(&String::from_utf8_lossy(&bytes));
+    for good in &mut known {
+        good.addresses.retain(|address| family.includes(address));
+    }
+    let count: usize = known.iter().map(|good| good.addresses.len()).sum();
+    if count > 0 {
+        info!("{count} addresses that were good last time read from {}", path.display());
+    }
+    known
+}
+
+/// The file, to be written.
+#[derive(Clone, Debug)]
+pub struct AddressFile(StateFile);
+
+impl AddressFile {
+    /// Nothing is done to it yet.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        AddressFile(StateFile::new(path, "the addresses are not remembered"))
+    }
+
+    /// Replaces the file at once or not at all.
+    pub fn write(&mut self, known: &[LastGood]) {
+        self.0.replace(&last_good::to_text(known));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_back_and_garbage_is_survived() {
+        let directory = std::env::temp_dir().join(format!("slewd-addresses-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a temporary directory");
+        let path = path(&directory.join("drift"));
+        assert_eq!(path.file_name().and_then(|name| name.to_str()), Some("drift.addresses"));
+        assert_eq!(read(&path, Family::Any), []);
+        let addresses = ["2001:db8::1", "192.0.2.1"].map(|text| text.parse().expect("an address")).to_vec();
+        AddressFile::new(&path).write(&[LastGood { name: "pool.example".into(), addresses: addresses.clone() }]);
+        assert_eq!(read(&path, Family::Any)[0].addresses, addresses);
+        assert_eq!(read(&path, Family::V4)[0].addresses, addresses[1..]);
+        fs::write(&path, [0xff; 100_000]).expect("own directory");
+        assert_eq!(read(&path, Family::Any), []);
+        assert_eq!(read(&directory, Family::Any), [], "a directory");
+        fs::remove_dir_all(directory).expect("own directory");
+    }
+}
