@@ -1,7 +1,9 @@
 //! What each directive stores, and what becomes of those that a client has no use for.
 
+use std::net::IpAddr;
+
 use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, directives};
-use slewd::core::settings::{AuthSelectMode, LeapMode, MakeStep, MaxChange, Settings};
+use slewd::core::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange, Settings};
 
 fn try_load(text: &str, client_only: bool) -> Result<Config, Box<Failure>> {
     Config::from_text(&MemoryFiles::new(), "f", text.as_bytes(), client_only)
@@ -160,7 +162,7 @@ fn settings_of_the_engine_are_stored() {
         maxstratum 4\nreselectdist 1e-5\nstratumweight 0\nclockprecision 1e-8\ncorrtimeratio 10\nleapsecmode Ignore\n\
         makestep 0.1 -1\nmaxchange 1000 1 -2\nmaxclockerror 5\nmaxdrift 100\nmaxslewrate 500\nmaxupdateskew 100.0\n\
         minsamples 4\nmaxsamples 1\nrefresh 0\nrtcsync\nlogchange 0.5\n\
-        nogapstep\n";
+        nogapstep\nfallbackdrift 16 19\ninitstepslew 30 ntp.example 192.0.2.1\n";
     let expected = Settings {
         makestep: Some(MakeStep { threshold_s: 0.1, limit: -1 }),
         gap_step: false,
@@ -186,6 +188,11 @@ fn settings_of_the_engine_are_stored() {
         clock_precision_s: Some(1e-8),
         refresh_s: 0,
         auth_select_mode: AuthSelectMode::Prefer,
+        fallback_drift: Some((16, 19)),
+        init_step_slew: Some(InitStepSlew {
+            threshold_s: 30.0,
+            hosts: vec![Host::Name("ntp.example".to_string()), Host::Address(IpAddr::from([192, 0, 2, 1]))],
+        }),
         records: Default::default(),
     };
     let config = load(text);

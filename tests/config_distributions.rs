@@ -1,13 +1,53 @@
 //! What the distributions install loads without a warning, and means what they meant.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::process::Command;
+
 use slewd::config::{Config, MemoryFiles, read_source_dirs};
-use slewd::core::settings::{MakeStep, Settings, SourceConfig};
+use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig};
+use slewd::sim::link::Link;
+use slewd::sim::server::Server;
+use slewd::sim::{Scenario, World};
+use slewd::time::Span;
 
 fn load(files: &MemoryFiles, path: &str) -> Config {
     let config = Config::from_file(files, path, false).unwrap_or_else(|failure| panic!("{path}: {}", failure.error));
     assert_eq!(config.warnings, [], "{path}");
     assert_eq!(config.conflict(), None);
+    assert_keeps_time(files, &config);
     config
+}
+
+/// Started four hours behind with this configuration, and servers behind its names, slewd sets the clock and keeps it.
+fn assert_keeps_time(files: &MemoryFiles, config: &Config) {
+    let found = read_source_dirs(files, &config.source_dirs);
+    assert_eq!(found.warnings, []);
+    let mut scenario = Scenario::pool(1, 0);
+    for (line, source) in config.sources.iter().chain(&found.sources).enumerate() {
+        let address = |member| IpAddr::V4(Ipv4Addr::new(203, 0, 113, (4 * line + member) as u8));
+        let addresses = match &source.host {
+            Host::Address(address) => vec![*address],
+            Host::Name(name) => {
+                let addresses: Vec<IpAddr> = (0..4).map(address).collect();
+                scenario.names.push((name.clone(), 1.0, addresses.clone()));
+                addresses
+            }
+        };
+        let server = |address: IpAddr| Server::honest(address, Link::symmetric(0.01, 0.001));
+        scenario.servers.extend(addresses.into_iter().map(server));
+    }
+    scenario.settings = config.settings.clone();
+    scenario.sources = config.sources.clone();
+    scenario.clock_ahead = Span::from_secs(-4 * 3600);
+    let mut world = World::new(scenario);
+    world.reload(&found.sources);
+    world.run_for(4000.0);
+    let trace = world.trace();
+    assert!(trace.settled_s(0.01).is_some_and(|at_s| at_s < 20.0), "{:?}: {:?}", config.printed, trace.events);
+    assert!(world.point().is_synchronised, "{:?}: {:?}", config.printed, trace.events);
+    assert_eq!(trace.steps.len(), 1);
 }
 
 /// Names with the options that differ between distributions: `p` for pool, `i` for iburst, number of sources.
@@ -52,7 +92,7 @@ fn debian_12_with_a_cloud_fragment_and_dhcp() {
     assert_eq!(described(&config.sources), ["169.254.169.123 si4", "2.debian.pool.ntp.org pi4"]);
     let cloud = &config.sources[0].options;
     assert_eq!((cloud.prefer, cloud.min_poll, cloud.max_poll), (true, 4, 4));
-    let dhcp = read_source_dirs(&files, &config.source_dirs);
+    let dhcp = read_source_dirs(&files, &config.source_dirs).sources;
     assert_eq!(described(&dhcp), ["192.0.2.123 si4", "2001:db8::123 si4"]);
 }
 
@@ -88,7 +128,7 @@ fn ubuntu_25_10_uses_nts_by_default() {
     let config = load(&files, "/etc/chrony/chrony.conf");
     assert_debian_family(&config);
     assert_eq!(config.nts.trusted_certs, [(1, "/etc/chrony/nts-bootstrap-ubuntu.crt".to_string())]);
-    let sources = read_source_dirs(&files, &config.source_dirs);
+    let sources = read_source_dirs(&files, &config.source_dirs).sources;
     assert_eq!(sources.len(), 5);
     assert!(sources.iter().all(|s| s.pool && s.options.iburst && s.options.nts && s.options.max_sources == 1));
     let preferred: Vec<bool> = sources.iter().map(|s| s.options.prefer).collect();
@@ -162,4 +202,31 @@ fn opensuse_15_and_16() {
     }
     let overridden = leap_16.with("/etc/chrony.d/pool.conf", "server ntp.example.net\n");
     assert_eq!(described(&load(&overridden, "/usr/etc/chrony.conf").sources), ["ntp.example.net s4"]);
+}
+
+/// Spec 1.5: as typed, with single spaces; comments are gone, and so is the line that names a directory of fragments.
+#[test]
+fn the_program_prints_each_of_them_as_it_is_understood() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/conf");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(directory).expect("the fixtures are there") {
+        let path = entry.expect("a fixture").path();
+        if path.extension().is_none_or(|extension| extension != "conf") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).expect("a text");
+        let is_comment = |line: &&str| line.trim_start().starts_with(['#', '!', ';', '%']) || line.trim().is_empty();
+        let is_fragments = |line: &str| line.starts_with("confdir ") || line.starts_with("include ");
+        let lines = text.lines().filter(|line| !is_comment(line) && !is_fragments(line));
+        let expected: Vec<String> = lines.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let slewd = Command::new(env!("CARGO_BIN_EXE_slewd")).arg("-p").arg("-f").arg(&path).output();
+        let output = slewd.expect("slewd runs");
+        // Fragments of the machine the test runs on are none of its business.
+        let printed = String::from_utf8(output.stdout).expect("text");
+        let printed: Vec<&str> = printed.lines().filter(|line| expected.iter().any(|known| known == line)).collect();
+        assert_eq!(printed, expected, "{}", path.display());
+        assert_eq!(output.status.code(), Some(0), "{}", path.display());
+        tried += 1;
+    }
+    assert!(tried >= 14, "{tried}");
 }

@@ -118,7 +118,7 @@ fn sourcedir_is_only_noted_and_its_files_are_read_on_demand() {
     let config = load(&files).expect("a configuration");
     assert_eq!(config.printed, ["sourcedir /a /b", "sourcedir /b"]);
     assert_eq!(config.sources, []);
-    let sources = read_source_dirs(&files, &config.source_dirs);
+    let sources = read_source_dirs(&files, &config.source_dirs).sources;
     assert_eq!(hosts(&sources), ["three", "one", "three", "two"], "no override between two directives");
     assert!(sources[0].pool && sources[0].options.iburst);
 }
@@ -133,23 +133,38 @@ fn sourcedir_with_no_or_too_many_directories_loads_nothing() {
 }
 
 #[test]
-fn sources_files_skip_what_is_wrong_without_a_word() {
+fn sources_files_warn_of_what_is_wrong_and_lose_nothing_else() {
     let text =
-        b"server a iburst # c\n# c\nlogbanner 1\nserver b minpoll 4\nbogus\npeer c\n\nPOOL d\nserver e foo\nserver\n";
-    assert_eq!(hosts(&parse_sources(text)), ["b", "d"]);
+        b"server a ibrust\n# c\nlogbanner 1\nserver b minpoll 4\npeer c\n\nPOOL d copy\nserver e maxpoll x\nserver\n";
+    let found = parse_sources("f", text);
+    assert_eq!(hosts(&found.sources), ["b", "d"]);
+    let warnings: Vec<String> = found.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "Invalid option in server directive (did you mean iburst?), line ignored at line 1 in file f",
+            "logbanner directive does not belong into a .sources file, line ignored at line 3 in file f",
+            "peer directive does not belong into a .sources file, line ignored at line 5 in file f",
+            "POOL directive: the copy option is not used by this client at line 7 in file f",
+            "Invalid value in server directive (maxpoll takes a number: -32 to 32), line ignored at line 8 in file f",
+            "Invalid syntax for server directive (the syntax is: server NAME [OPTION]...), line ignored at line 9 in file f",
+        ]
+    );
 }
 
 #[test]
 fn sources_files_end_at_a_line_without_newline() {
-    assert_eq!(hosts(&parse_sources(b"server a\nserver b")), ["a"]);
+    let unfinished = parse_sources("f", b"server a\nserver b");
+    assert_eq!(hosts(&unfinished.sources), ["a"]);
+    assert_eq!(unfinished.warnings[0].to_string(), "the line does not end, it is ignored at line 2 in file f");
     let too_long = format!("server a\n#{}\nserver b\n", "x".repeat(2047));
-    assert_eq!(hosts(&parse_sources(too_long.as_bytes())), ["a"]);
-    assert_eq!(parse_sources(b""), []);
+    assert_eq!(hosts(&parse_sources("f", too_long.as_bytes()).sources), ["a"]);
+    assert_eq!(parse_sources("f", b""), Default::default());
 }
 
 #[test]
 fn sources_files_of_dhcp_hold_addresses() {
-    let sources = parse_sources(b"server 192.0.2.1 iburst\nserver 2001:db8::1 iburst\n");
+    let sources = parse_sources("f", b"server 192.0.2.1 iburst\nserver 2001:db8::1 iburst\n").sources;
     let addresses = ["192.0.2.1", "2001:db8::1"].map(|a| Host::Address(a.parse().expect("an address")));
     assert_eq!(sources.into_iter().map(|source| source.host).collect::<Vec<_>>(), addresses);
 }

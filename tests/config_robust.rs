@@ -54,7 +54,7 @@ fn random_and_mutated_lines_never_panic_and_never_store_nonsense() {
             }
         }
         line.push(b'\n');
-        parse_sources(&line);
+        parse_sources("f", &line);
         if let Ok(config) = Config::from_text(&files, "f", &line, random.bool()) {
             accepted += 1;
             check(&config, &line);
@@ -69,7 +69,7 @@ fn any_bytes_may_be_a_file() {
     for _ in 0..2000 {
         let length = random.usize(0..3000);
         let bytes: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
-        parse_sources(&bytes);
+        parse_sources("f", &bytes);
         drop(Config::from_text(&MemoryFiles::new(), "f", &bytes, true));
     }
 }

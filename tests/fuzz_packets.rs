@@ -58,6 +58,9 @@ impl Rig {
             options: SourceOptions {
                 iburst: true,
                 max_delay_ratio: if index == 0 { 1.5 } else { 0.0 },
+                max_delay_dev_ratio: if index == 1 { 0.1 } else { 0.0 },
+                max_delay_quant: if index == 2 { 0.5 } else { 0.0 },
+                presend: if index == 3 { 6 } else { 100 },
                 ..SourceOptions::default()
             },
         };
@@ -287,8 +290,17 @@ impl Rig {
         let exchange = ExchangeId(self.rng.u64(..self.inputs + 10));
         let source = if self.rng.bool() { StampSource::Kernel } else { StampSource::Daemon };
         let stamp = Stamp { at: Raw::from_nanos(self.absurd()), source };
-        match self.rng.u32(..9) {
+        match self.rng.u32(..10) {
             0 => self.feed_at(now, What::Wake),
+            9 => {
+                let line = |_| SourceConfig {
+                    host: Host::Address(IpAddr::from([192, 0, 2, self.rng.u8(..40)])),
+                    pool: self.rng.bool(),
+                    options: SourceOptions { filter: self.rng.u32(..3), ..SourceOptions::default() },
+                };
+                let lines: Vec<SourceConfig> = (0..20).map(line).collect();
+                self.feed_at(now, What::Reload { lines: &lines[..lines.len() / 2] });
+            }
             1 => self.feed_at(now, What::Sent { exchange, stamp }),
             2 => {
                 let never_left = self.rng.bool();

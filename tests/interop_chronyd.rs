@@ -27,6 +27,19 @@ fn chronyd_is_selected_over_ipv6() {
     follows("ipv6", "::1");
 }
 
+/// As the hooks of DHCP clients write them, with a bad line among the good ones.
+#[test]
+fn chronyd_is_selected_from_a_sources_file() {
+    let space = Namespace::new("sourcedir");
+    let _server = start_chronyd(&space, "");
+    std::fs::create_dir(space.path("dhcp")).expect("a directory");
+    space.file("dhcp/eth0.sources", "server 127.0.0.1 ibrust\nserver 127.0.0.1 iburst\n");
+    let mut client = start_slewd(&space, &format!("sourcedir {}\n", space.path("dhcp").display()));
+    client.wait_for("Selected source 127.0.0.1", PATIENCE);
+    assert!(client.log().contains("(did you mean iburst?), line ignored at line 1 in file"), "{}", client.log());
+    assert!(client.log().contains("Added source 127.0.0.1"), "{}", client.log());
+}
+
 #[test]
 fn query_measures_both_families() {
     let space = Namespace::new("query");

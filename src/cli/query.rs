@@ -182,12 +182,14 @@ impl Asker {
             inquiry.due = Some(self.clock.read().raw);
             return self.exchanges.close(exchange);
         };
-        match inquiry.source.receive(&self.buffer[..length], arrived) {
+        match inquiry.source.receive(&self.buffer[..length], arrived, None) {
             Ok(Answer::Measured(measurement)) => {
                 inquiry.due = None;
                 self.any = true;
                 print(inquiry, &measurement, &mut self.clock);
             }
+            // No filter was asked for, and no path to be woken.
+            Ok(Answer::Collected) => {}
             Ok(Answer::Unsynchronised) => inquiry.complaint = "does not know the time",
             Ok(Answer::Kiss(KissCode::Rate)) => inquiry.complaint = "wants to be asked less often (KoD RATE)",
             Ok(Answer::Kiss(_)) => inquiry.complaint = "refuses to serve (kiss-o'-death)",

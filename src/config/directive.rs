@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::lex::Words;
 use super::model::Config;
-use super::table::DIRECTIVES;
+use super::table::SECTIONS;
 
 /// One directive: everything that the parser and the manual need to know about it.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +59,23 @@ pub(crate) enum Syntax {
     ConfDir,
 }
 
+/// Directives about one subject.
+#[derive(Clone, Copy, Debug)]
+pub struct Section {
+    /// The subject.
+    pub title: &'static str,
+    /// In the order of the manual.
+    pub directives: &'static [Directive],
+}
+
 /// All directives, grouped by subject in the order of the manual.
+pub fn sections() -> impl Iterator<Item = &'static Section> {
+    SECTIONS.iter()
+}
+
+/// All directives in the order of the manual.
 pub fn directives() -> impl Iterator<Item = &'static Directive> {
-    DIRECTIVES.iter()
+    sections().flat_map(|section| section.directives)
 }
 
 impl Directive {

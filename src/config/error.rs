@@ -64,10 +64,16 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// The message for a directive that was typed as `name`, and the remedy given the directive's `usage`.
+    /// The error for a directive that was typed as `name`.
     pub(crate) fn into_error(self, name: &str, usage: &str, place: Place) -> Error {
+        let (message, remedy) = self.text(name, usage);
+        Error { message: format!("{message} {place}"), remedy, place: Some(place) }
+    }
+
+    /// The message without the place, and the remedy given the directive's `usage`.
+    pub(crate) fn text(self, name: &str, usage: &str) -> (String, String) {
         let usage = || format!("the syntax is: {usage}");
-        let (message, remedy) = match self {
+        match self {
             Fault::Parse(remedy) if remedy.is_empty() => (format!("Could not parse {name} directive"), usage()),
             Fault::Parse(remedy) => (format!("Could not parse {name} directive"), remedy),
             Fault::Missing => (format!("Missing arguments for {name} directive"), usage()),
@@ -81,8 +87,7 @@ impl Fault {
             Fault::Value(remedy) => (format!("Invalid value in {name} directive"), remedy),
             Fault::LogParameter(remedy) => ("Invalid log parameter".to_string(), remedy),
             Fault::Refused(remedy) => (format!("{name} directive is not supported by this client"), remedy),
-        };
-        Error { message: format!("{message} {place}"), remedy, place: Some(place) }
+        }
     }
 }
 

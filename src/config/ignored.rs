@@ -114,11 +114,6 @@ pub(crate) fn access(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
     access::parse(words).map(drop)
 }
 
-pub(crate) fn fallback_drift(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
-    words.integer()?;
-    words.integer().map(drop)
-}
-
 /// Three words (with a file of points) or six (with coefficients): nothing in between.
 pub(crate) fn temp_comp(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
     let coefficients = match words.count() {

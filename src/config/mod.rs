@@ -28,12 +28,12 @@ mod source_table;
 mod suggest;
 mod table;
 
-pub use directive::{Class, Directive, directives};
+pub use directive::{Class, Directive, Section, directives, sections};
 pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
 pub use model::{
-    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, InitStepSlew, Logs, Network, Nts, Process, Rtc, Subnet,
+    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, Rtc, Subnet,
 };
 pub use parse::BUILT_IN;
-pub use source::{parse_sources, read_source_dirs};
+pub use source::{SourceFiles, parse_sources, read_source_dirs};
 pub use source_table::{SourceOption, source_options};

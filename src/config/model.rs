@@ -30,8 +30,6 @@ pub struct Config {
     pub commands: Commands,
     /// The hardware clock.
     pub rtc: Rtc,
-    /// `initstepslew`, if present.
-    pub init_step_slew: Option<InitStepSlew>,
     /// `ptpport`: 0 if NTP over PTP is off, which it always is here.
     pub ptp_port: u16,
     /// `clientonly`, or the flag: directives that serve others are ignored instead of refused.
@@ -205,15 +203,6 @@ pub struct Rtc {
     pub on_utc: bool,
     /// `hwclockfile`: says whether the hardware clock is on UTC, and overrides `rtconutc`.
     pub hwclock_file: Option<String>,
-}
-
-/// `initstepslew SECONDS HOST...`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct InitStepSlew {
-    /// Step when the offset is at least this many seconds, slew otherwise.
-    pub threshold_s: f64,
-    /// Names or addresses of the servers to ask.
-    pub hosts: Vec<String>,
 }
 
 impl Config {

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use super::access;
 use super::error::Fault;
 use super::lex::Words;
-use super::model::{AccessRule, Config, DriftFile, InitStepSlew, Logs};
+use super::model::{AccessRule, Config, DriftFile, Logs};
 use super::source;
-use crate::core::settings::{AuthSelectMode, LeapMode, MakeStep, MaxChange};
+use crate::core::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange};
 
 /// A word of `log`.
 struct Log {
@@ -85,10 +85,19 @@ pub(crate) fn init_step_slew(config: &mut Config, words: &mut Words) -> Result<(
         return Err(Fault::Parse(String::new()));
     }
     let threshold = words.loose_real()?;
-    let hosts = std::iter::from_fn(|| words.next()).map(str::to_string).collect();
+    let hosts = std::iter::from_fn(|| words.next()).map(Host::from).collect();
     if let Some(threshold_s) = words.bring_into(threshold, 0.0, THRESHOLD_MAX_S) {
-        config.init_step_slew = Some(InitStepSlew { threshold_s, hosts });
+        config.settings.init_step_slew = Some(InitStepSlew { threshold_s, hosts });
     }
+    Ok(())
+}
+
+/// Nobody needs an average over less than a second or more than a century.
+pub(crate) fn fallback_drift(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    const LONGEST: i64 = 31;
+    let (min, max) = (words.integer()?, words.integer()?);
+    let is_range = max > 0 && min <= max;
+    config.settings.fallback_drift = is_range.then(|| (min.clamp(0, LONGEST) as u8, max.min(LONGEST) as u8));
     Ok(())
 }
 

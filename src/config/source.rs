@@ -1,7 +1,7 @@
 //! `server` and `pool` lines, in the configuration and in `.sources` files.
 
-use super::directive::Class;
-use super::error::Fault;
+use super::directive::{Class, Directive};
+use super::error::{Fault, Place, Warning};
 use super::files::Files;
 use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
@@ -15,34 +15,82 @@ const POLL_MIN: i8 = -7;
 /// Longest interval, log2 of seconds.
 const POLL_MAX: i8 = 24;
 
+/// What `.sources` files say.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct SourceFiles {
+    /// Their lines, in order.
+    pub sources: Vec<SourceConfig>,
+    /// What is wrong with the lines that are not among them, and what is not used of those that are.
+    pub warnings: Vec<Warning>,
+}
+
 /// The sources in the `.sources` files of `sourcedir` lines.
 ///
 /// Each element of `source_dirs` is one line with its directories, searched as `confdir` is: by the name of the file in
 /// bytewise order, and of files with the same name only the one in the directory listed first. The results of several
 /// lines are put one after the other. Files that cannot be read are passed over.
-pub fn read_source_dirs(files: &dyn Files, source_dirs: &[Vec<String>]) -> Vec<SourceConfig> {
-    let paths = source_dirs.iter().flat_map(|directories| fragments(files, directories, ".sources"));
-    paths.filter_map(|path| files.read(&path).ok()).flat_map(|content| parse_sources(&content)).collect()
+pub fn read_source_dirs(files: &dyn Files, source_dirs: &[Vec<String>]) -> SourceFiles {
+    let mut all = SourceFiles::default();
+    for path in source_dirs.iter().flat_map(|directories| fragments(files, directories, ".sources")) {
+        if let Ok(content) = files.read(&path) {
+            all.read(&path, &content);
+        }
+    }
+    all
 }
 
-/// The sources in the content of one `.sources` file.
-///
-/// Lines that are not right are passed over without a word, and so is everything from the first line that is not
-/// terminated by a newline (somebody is still writing it) or is too long.
-pub fn parse_sources(content: &[u8]) -> Vec<SourceConfig> {
-    lex::lines(content)
-        .take_while(|line| line.terminated)
-        .map_while(|line| line.text)
-        .filter_map(|line| {
-            let (name, mut words) = Words::split_directive(&line);
-            let pool = match name.to_ascii_lowercase().as_str() {
-                "server" => false,
-                "pool" => true,
-                _ => return None,
+/// The sources in the content of one `.sources` file, which messages call `name`.
+pub fn parse_sources(name: &str, content: &[u8]) -> SourceFiles {
+    let mut one = SourceFiles::default();
+    one.read(name, content);
+    one
+}
+
+impl SourceFiles {
+    /// Lines that are not right are passed over, and so is everything from the first line that is not terminated by a
+    /// newline (somebody is still writing it) or is too long.
+    fn read(&mut self, file: &str, content: &[u8]) {
+        for line in lex::lines(content) {
+            let place = Place { file: Some(file.to_string()), line: line.number };
+            let text = match line.text {
+                None => Some("the line is too long, it is ignored with all that follow"),
+                Some(_) if !line.terminated => Some("the line does not end, it is ignored"),
+                Some(_) => None,
             };
-            parse(&mut words, pool).ok().flatten()
-        })
-        .collect()
+            if let Some(text) = text {
+                if line.text.is_none_or(|text| !text.is_empty()) {
+                    self.warnings.push(Warning { place, text: text.to_string() });
+                }
+                return;
+            }
+            self.line(&line.text.unwrap_or_default(), place);
+        }
+    }
+
+    fn line(&mut self, line: &str, place: Place) {
+        if line.is_empty() {
+            return;
+        }
+        let (name, mut words) = Words::split_directive(line);
+        let result = match name.to_ascii_lowercase().as_str() {
+            "server" => parse(&mut words, false),
+            "pool" => parse(&mut words, true),
+            _ => {
+                let text = format!("{name} directive does not belong into a .sources file, line ignored");
+                return self.warnings.push(Warning { place, text });
+            }
+        };
+        let notes = words.notes.into_iter().map(|note| format!("{name} directive: {note}"));
+        self.warnings.extend(notes.map(|text| Warning { place: place.clone(), text }));
+        match result {
+            Ok(source) => self.sources.extend(source),
+            Err(fault) => {
+                let usage = Directive::find(name).map(Directive::usage).unwrap_or_default();
+                let (text, remedy) = fault.text(name, &usage);
+                self.warnings.push(Warning { place, text: format!("{text} ({remedy}), line ignored") });
+            }
+        }
+    }
 }
 
 /// The fragments of a configuration in some directories, in the order in which they are read.
@@ -75,7 +123,7 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
         words.notes.push("the source is not added: its name has characters that no host name has".to_string());
         return Ok(None);
     }
-    let host = host.parse().map_or_else(|_| Host::Name(host.to_string()), Host::Address);
+    let host = Host::from(host);
     Ok(Some(SourceConfig { host, pool, options }))
 }
 
@@ -133,8 +181,8 @@ mod tests {
 
     #[test]
     fn options_and_their_table_agree_on_defaults() {
-        let line = "server a minpoll 6 maxpoll 10 polltarget 8 maxdelay 3 maxdelayratio 0 maxdelaydevratio 10 \
-            maxdelayquant 0 mindelay 0 asymmetry 1 offset 0 maxunreach 100000 filter 0 minstratum 0 version 4 port 123 \
+        let line = "server a minpoll 6 maxpoll 10 polltarget 8 maxdelay 3 maxdelayratio 0 maxdelaydevratio 0 \
+            maxdelayquant 0 mindelay 0 asymmetry 1 offset 0 maxunreach 0 filter 0 minstratum 0 version 4 port 123 \
             ntsport 4460 certset 0 maxsources 4";
         let source = parse(&mut Words::split_directive(line).1, false).expect("a source").expect("a name");
         assert_eq!(source.options, SourceOptions::default());

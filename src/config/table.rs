@@ -1,10 +1,10 @@
 //! The table of directives: name, arguments, default, class, range and one line of documentation, each said once.
 //!
-//! The parser dispatches from it, and the manual page is made from it.
+//! The parser dispatches from it, its errors quote it, and the lists of docs/slewd.conf.5 are made from it.
 
 use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used};
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
-use super::directive::{Class, Directive, Syntax};
+use super::directive::{Class, Directive, Section, Syntax};
 use super::{ignored, read};
 
 /// Largest `int`, the limit of numbers that have no other.
@@ -29,9 +29,13 @@ const fn row(
     Directive { name, arguments, default, class, help, syntax }
 }
 
+const fn section(title: &'static str, directives: &'static [Directive]) -> Section {
+    Section { title, directives }
+}
+
 #[rustfmt::skip]
-pub(crate) static DIRECTIVES: &[Directive] = &[
-    // Time sources and the network.
+pub(crate) static SECTIONS: &[Section] = &[
+    section("Time sources and the network", &[
     row("server", "NAME [OPTION]...", "", Used, Words(0, MANY, read::server),
         "ask this NTP server"),
     row("pool", "NAME [OPTION]...", "", Used, Words(0, MANY, read::pool),
@@ -40,8 +44,8 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "exchange time with a partner in both directions"),
     row("refclock", "DRIVER PARAMETER[:OPTION]... [OPTION]...", "", Planned, Words(0, MANY, ignored::refclock),
         "use a hardware reference clock"),
-    row("initstepslew", "THRESHOLD [HOST]...", "", Planned, Words(0, MANY, read::init_step_slew),
-        "correct the clock once at start, before the other sources are used"),
+    row("initstepslew", "SECONDS [HOST]...", "", Used, Words(0, MANY, read::init_step_slew),
+        "step the clock at the first correction if it is off by this much; until then these hosts are asked as well"),
     row("refresh", "SECONDS", "1209600", Used, Int(0, INT_MAX, |c, v| c.settings.refresh_s = v as u32),
         "how often the names of servers are looked up again; 0 for never"),
     row("acquisitionport", "PORT", "random", Used,
@@ -85,8 +89,9 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "do not check the validity times of certificates before this many updates of the clock"),
     row("ntsaeads", "[ID]...", "30 15", Used, Words(0, MANY, read::nts_aeads),
         "authenticated encryption algorithms of NTS, most wanted first"),
+    ]),
 
-    // Selection of sources.
+    section("Selection of sources", &[
     row("authselectmode", "require|prefer|mix|ignore", "mix", Used, Words(0, MANY, read::auth_select_mode),
         "what authentication means for the selection of sources"),
     row("combinelimit", "RATIO", "3", Used, Real(0.0, HUGE, |c, v| c.settings.combine_limit = v),
@@ -105,8 +110,9 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "handicap of sources that are not selected, against hopping between equals"),
     row("stratumweight", "SECONDS", "0.001", Used, Real(0.0, HUGE, |c, v| c.settings.stratum_weight_s = v),
         "distance added for each stratum"),
+    ]),
 
-    // The system clock.
+    section("The system clock", &[
     row("clockprecision", "SECONDS", "measured", Used,
         Real(1e-9, 1.0, |c, v| c.settings.clock_precision_s = Some(v)),
         "resolution of the system clock"),
@@ -114,7 +120,7 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "how slowly the clock is corrected"),
     row("driftfile", "FILE [interval SECONDS]", "interval 3600", Used, Words(0, MANY, read::drift_file),
         "where the frequency of the clock is remembered, and how often it is written"),
-    row("fallbackdrift", "MIN MAX", "0 0", Planned, Words(2, 2, ignored::fallback_drift),
+    row("fallbackdrift", "MIN MAX", "0 0", Used, Words(2, 2, read::fallback_drift),
         "range of averaging intervals (log2 of seconds) of frequencies used when no source is left; 0 0 for off"),
     row("leapsecmode", "system|step|slew|ignore", "system", Used, Words(0, MANY, read::leap_sec_mode),
         "who applies a leap second"),
@@ -138,8 +144,9 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "estimates of the frequency that are less certain are not used"),
     row("tempcomp", "FILE INTERVAL (T0 K0 K1 K2 | POINTS)", "", Planned, Words(3, 6, ignored::temp_comp),
         "correct the frequency by a temperature"),
+    ]),
 
-    // The hardware clock.
+    section("The hardware clock", &[
     row("rtcsync", "", "off", Used, Flag(|c| c.settings.rtc_sync = true),
         "let the kernel copy the time to the hardware clock every 11 minutes while it is synchronised"),
     row("rtcfile", "FILE", "", Planned, Text(|c, v| c.rtc.file = Some(v.to_string())),
@@ -152,8 +159,9 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "file that says whether the hardware clock is on UTC, for example /etc/adjtime"),
     row("rtcautotrim", "SECONDS", "0", Planned, Real(0.0, HUGE, |_, _| {}),
         "set the hardware clock when it is off by more than this"),
+    ]),
 
-    // Logs and the process.
+    section("Logs, files and the process", &[
     row("log", "[measurements] [rawmeasurements] [statistics] [tracking] [selection] [rtc] [refclocks] [tempcomp]",
         "none", Used, Words(0, MANY, read::log),
         "log files to write"),
@@ -181,16 +189,18 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "read server and pool lines from the *.sources files of 1 to 10 directories, again at each reload"),
     row("clientonly", "", "off", Used, Flag(|c| c.client_only = true),
         "ignore directives that serve others instead of refusing them; chronyd does not know this directive"),
+    ]),
 
-    // Hardware timestamps.
+    section("Hardware timestamps", &[
     row("hwtimestamp", "INTERFACE|* [OPTION]...", "", Planned, Words(0, MANY, ignored::hw_timestamp),
         "timestamps made by network cards"),
     row("hwtstimeout", "SECONDS", "0.001", Planned, Real(0.0, HUGE, |_, _| {}),
         "how long to wait for a late hardware timestamp"),
     row("maxtxbuffers", "PACKETS", "0", Unused, Int(0, 1_048_576, |_, _| {}),
         "packets remembered while their timestamps are waited for"),
+    ]),
 
-    // Monitoring and control.
+    section("Monitoring and control", &[
     row("cmdport", "PORT", "323", Used, Int(0, 65535, |c, v| c.commands.port = v as u16),
         "UDP port of monitoring commands; 0 for none"),
     row("bindcmdaddress", "ADDRESS|/PATH", "127.0.0.1, ::1 and /run/chrony/chronyd.sock", Used,
@@ -209,8 +219,9 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "limits answers to monitoring commands"),
     row("manual", "", "off", Unused, Flag(|_| {}),
         "lets somebody set the time by hand"),
+    ]),
 
-    // Serving time, which a client does not.
+    section("Serving time", &[
     row("allow", "[all] [SUBNET]", "nobody", Refused, Words(0, MANY, ignored::access),
         "who is served time"),
     row("deny", "[all] [SUBNET]", "everybody", Harmless, Words(0, MANY, ignored::access),
@@ -250,10 +261,12 @@ pub(crate) static DIRECTIVES: &[Directive] = &[
         "how often the NTS server renews its keys"),
     row("ntsntpserver", "NAME", "", Unused, Text(|_, _| {}),
         "NTP server that the NTS server refers to"),
+    ]),
 
-    // Removed from chrony.
+    section("Removed from chrony", &[
     row("commandkey", "", "", Retired, Anything, "was removed from chrony"),
     row("generatecommandkey", "", "", Retired, Anything, "was removed from chrony"),
     row("linux_freq_scale", "", "", Retired, Anything, "was removed from chrony"),
     row("linux_hz", "", "", Retired, Anything, "was removed from chrony"),
+    ]),
 ];

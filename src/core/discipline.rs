@@ -131,6 +131,8 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub struct Discipline {
     makestep: Option<MakeStep>,
+    /// `initstepslew`: the first correction may be a step from this many seconds on.
+    init_step_s: Option<f64>,
     gap_step: bool,
     max_change: Option<MaxChange>,
     max_slew_rate: f64,
@@ -156,6 +158,7 @@ impl Discipline {
     pub fn new(settings: &Settings) -> Self {
         Discipline {
             makestep: settings.makestep,
+            init_step_s: settings.init_step_slew.as_ref().map(|init| init.threshold_s),
             gap_step: settings.gap_step,
             max_change: settings.max_change,
             max_slew_rate: (settings.max_slew_rate_ppm * 1e-6).clamp(1e-9, MAX_FREQUENCY),
@@ -167,6 +170,11 @@ impl Discipline {
             course: Course::default(),
             continue_at: None,
         }
+    }
+
+    /// There has been no correction yet.
+    pub fn is_untouched(&self) -> bool {
+        self.updates == 0
     }
 
     /// When the next part of a large correction is due.
@@ -222,6 +230,13 @@ impl Discipline {
         ClockCommand::Steer { frequency: self.plain(frequency), phase: Span::ZERO, time_constant: 0 }
     }
 
+    /// No source is left: from now on true time is taken to run at this rate. The clock only changes its own.
+    pub fn fall_back(&mut self, now: Raw, frequency: f64) -> ClockCommand {
+        self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
+        self.continue_at = None;
+        self.coast(frequency)
+    }
+
     /// The clock did this; `now` was read just after.
     pub fn applied(&mut self, applied: Applied, now: ClockReading) {
         if matches!(applied, Applied::Stepped { .. }) {
@@ -264,6 +279,10 @@ impl Discipline {
         let default = MakeStep { threshold_s: DEFAULT_STEP_S, limit: DEFAULT_STEP_UPDATES };
         let policy = self.makestep.unwrap_or(default);
         let size_s = error.secs_f64().abs();
+        let is_first = self.updates == 0 && matches!(occasion, Occasion::Update { .. });
+        if is_first && self.init_step_s.is_some_and(|threshold_s| size_s >= threshold_s) {
+            return true;
+        }
         match occasion {
             _ if policy.limit == 0 => false,
             Occasion::Continuation => false,

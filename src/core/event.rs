@@ -97,6 +97,31 @@ pub enum Event {
     },
     /// The frequency correction wanted (ppm) is beyond `maxdrift`.
     FrequencyLimited(f64),
+    /// `initstepslew`: the clock was off by this much at the start, and is stepped (`true`) or slewed.
+    InitialOffset(Span, bool),
+    /// No update for this long: the frequency is now its average over as long (ppm, positive: clock gains).
+    FallenBack(Span, f64),
+    /// A line of a `.sources` file is new.
+    SourceAdded {
+        /// Name or address, as typed.
+        name: String,
+        /// `pool` rather than `server`.
+        is_pool: bool,
+    },
+    /// A line of a `.sources` file is gone.
+    SourceRemoved {
+        /// Name or address, as typed.
+        name: String,
+        /// `pool` rather than `server`.
+        is_pool: bool,
+    },
+    /// A line of a `.sources` file could not be used.
+    CannotAddSource {
+        /// Name or address, as typed.
+        name: String,
+        /// Why.
+        reason: &'static str,
+    },
     /// A lone source contradicted itself; three agreeing answers are now wanted.
     LoneSourceContradicted(Label),
 }

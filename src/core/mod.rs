@@ -3,13 +3,16 @@
 //! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+mod authentication;
 pub mod conduct;
 pub mod course;
+mod delay;
 pub mod discipline;
 pub mod drift;
 pub mod engine;
 pub mod estimate;
 pub mod event;
+pub mod fallback;
 pub mod last_good;
 pub mod leap;
 pub mod names;
@@ -20,8 +23,10 @@ pub mod reachability;
 mod recent;
 pub mod record;
 pub mod rivalry;
+mod sample_filter;
 pub mod select;
 pub mod settings;
 pub mod slew;
 pub mod smear;
 pub mod source;
+mod tally;

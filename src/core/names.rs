@@ -30,6 +30,7 @@ pub struct Association {
     lookup: Lookup,
     has_been_answered: bool,
     failures: u32,
+    retired: bool,
     shunned: Vec<(IpAddr, Raw)>,
 }
 
@@ -78,12 +79,39 @@ impl Association {
             lookup,
             has_been_answered: false,
             failures: 0,
+            retired: false,
             shunned: Vec::new(),
         }
     }
 
+    /// The line is gone: it yields nothing, whatever the resolver still says.
+    pub fn retire(&mut self) {
+        self.retired = true;
+        if !matches!(self.lookup, Lookup::Running(_)) {
+            self.lookup = Lookup::None;
+        }
+    }
+
+    /// The resolver has answered for a line that is gone.
+    pub fn let_go(&mut self) {
+        self.lookup = Lookup::None;
+    }
+
+    /// The line is gone.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// Another line may take its place: it is gone, and the resolver owes it nothing.
+    pub fn is_free(&self) -> bool {
+        self.retired && self.lookup == Lookup::None
+    }
+
     /// Sources this line should yield.
     pub fn wanted(&self) -> usize {
+        if self.retired {
+            return 0;
+        }
         if self.config.pool { self.config.options.max_sources.min(MAX_SOURCES) } else { 1 }
     }
 
@@ -100,9 +128,10 @@ impl Association {
         }
     }
 
-    /// The name, if the line has one.
+    /// The name, if the line has one and is not gone.
     pub fn name(&self) -> Option<&str> {
         match &self.config.host {
+            _ if self.retired => None,
             Host::Address(_) => None,
             Host::Name(name) => Some(name),
         }

@@ -5,7 +5,7 @@
 //! gaps grow in proportion to the history.
 
 use crate::core::random::Random;
-use crate::core::settings::SourceOptions;
+use crate::core::settings::{SourceOptions, poll_interval};
 use crate::time::{Raw, Span};
 
 /// Never faster than this to one server, unless `minpoll` says so (RFC 8633 section 3, manners).
@@ -37,6 +37,20 @@ const STRETCH: f64 = 0.03;
 /// A lost packet shortens the next gap a little, until so many in a row are lost that the server is away.
 const LOST_FACTOR: f64 = 0.75;
 const UNREACHABLE_AFTER: u32 = 8;
+
+/// Servers that are not near are never asked more often than this.
+const SHORTEST_IF_FAR: Span = Span::from_secs(1);
+
+/// `burst`: most requests of one poll.
+const BURST_REQUESTS: u32 = 4;
+
+/// `presend` wakes the path this long before the request that counts (chrony.conf(5)).
+const PRESEND_LEAD: Span = Span::from_secs(2);
+/// Larger values of `presend`, such as its default, are off.
+const MAX_PRESEND: i8 = 32;
+
+/// chrony's default `polltarget`.
+const DEFAULT_TARGET: f64 = 8.0;
 
 /// First retry after the kernel could not even send (no route yet), and the longest one.
 const SEND_RETRY: Span = Span::from_secs(1);
@@ -71,9 +85,21 @@ pub enum Urgency {
 /// The polling of one server.
 #[derive(Clone, Debug)]
 pub struct Schedule {
+    /// As configured; see [`Schedule::set_near`].
     shortest: Span,
     longest: Span,
+    is_near: bool,
     burst_answers: u32,
+    /// `burst`: a poll that goes unanswered is repeated at once.
+    repeats: bool,
+    /// Requests of the present poll.
+    tries: u32,
+    /// `presend`: from this interval on, the path is woken first.
+    presend: Option<Span>,
+    /// The last request only woke the path.
+    waking: bool,
+    /// Factor on the interval that gives the samples wanted.
+    pace: f64,
     due: Option<Raw>,
     interval: Span,
     requests: u32,
@@ -99,7 +125,13 @@ impl Schedule {
         Schedule {
             shortest,
             longest: options.max_interval(),
+            is_near: false,
             burst_answers: if options.iburst { BURST_ANSWERS } else { NO_BURST_ANSWERS },
+            repeats: options.burst,
+            tries: 0,
+            presend: (options.presend <= MAX_PRESEND).then(|| poll_interval(options.presend)),
+            waking: false,
+            pace: pace(options.poll_target),
             due: Some(first),
             interval: shortest.min(MIN_SPACING),
             requests: 0,
@@ -162,16 +194,40 @@ impl Schedule {
     /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
     /// deserves, for the clock may be adrift; else ever more rarely.
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
+        self.waking = !self.waking && self.wakes_path();
+        if self.waking {
+            self.barred = false;
+            self.sent = Some(now);
+            self.due = Some(now + PRESEND_LEAD);
+            return;
+        }
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
+        self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };
         self.barred = false;
         self.sent_before = self.sent.replace(now);
         self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
     }
 
+    /// The last request only woke the path: its answer is not to be used.
+    pub fn is_waking(&self) -> bool {
+        self.waking
+    }
+
+    /// The answer was not good enough: `burst` asks again at once, unless this poll has had its share.
+    pub fn repeat(&mut self, now: Raw) -> bool {
+        let may = !self.starting() && self.tries < self.burst_requests();
+        if may {
+            self.unanswered = 0;
+            self.due = Some(self.earliest(now));
+        }
+        may
+    }
+
     /// The request in flight was answered.
     pub fn answered(&mut self, now: Raw, demand: Option<Demand>, urgency: Urgency, place: Place, random: &mut Random) {
         self.unanswered = 0;
+        self.tries = 0;
         self.answers = self.answers.saturating_add(1);
         self.history = now - *self.first_answer.get_or_insert(now);
         let sent = self.sent.unwrap_or(now);
@@ -252,13 +308,18 @@ impl Schedule {
         }
     }
 
+    /// Only a server that answers, and from nearby, may be asked more than once a second (spec 3).
+    pub fn set_near(&mut self, is_near: bool) {
+        self.is_near = is_near;
+    }
+
     /// Kiss-o'-death RATE: twice the shortest interval from now on, and a pause of one interval and four polls now.
     pub fn slow_down(&mut self, now: Raw) {
-        self.shortest = self.shortest.times(2).min(self.longest.max(self.shortest));
-        self.longest = self.longest.max(self.shortest);
+        self.shortest = self.shortest().times(2).min(self.longest().max(self.shortest()));
+        self.longest = self.longest().max(self.shortest());
         self.requests = self.requests.max(MAX_START_REQUESTS);
         self.answers = self.answers.max(self.burst_answers);
-        self.interval = self.interval.max(self.shortest);
+        self.interval = self.interval.max(self.shortest());
         self.due = Some(now + self.interval.times(5));
     }
 
@@ -272,28 +333,53 @@ impl Schedule {
         self.sent.map_or(now, |sent| now.max(sent + self.spacing()))
     }
 
+    fn shortest(&self) -> Span {
+        if self.is_near { self.shortest } else { self.shortest.max(SHORTEST_IF_FAR) }
+    }
+
+    fn longest(&self) -> Span {
+        self.longest.max(self.shortest())
+    }
+
     fn spacing(&self) -> Span {
-        self.shortest.min(MIN_SPACING)
+        self.shortest().min(MIN_SPACING)
     }
 
     fn starting(&self) -> bool {
         self.answers < self.burst_answers && self.requests < MAX_START_REQUESTS
     }
 
+    /// Requests that one poll may cost: on average no more than one for each of the shortest intervals.
+    fn burst_requests(&self) -> u32 {
+        let shares = self.interval.secs_f64() / self.shortest().secs_f64();
+        if self.repeats { (shares as u32).clamp(1, BURST_REQUESTS) } else { 1 }
+    }
+
+    fn wakes_path(&self) -> bool {
+        self.presend.is_some_and(|from| self.interval >= from) && self.begins_poll() && !self.starting()
+    }
+
+    fn begins_poll(&self) -> bool {
+        self.tries == 0 || self.tries >= self.burst_requests()
+    }
+
     /// The longest interval for which the frequency is known well enough.
     fn deserved(&self) -> Span {
-        self.history.scaled(GROWTH.recip()).clamp(self.shortest, self.longest)
+        self.history.scaled(GROWTH.recip()).clamp(self.shortest(), self.longest())
     }
 
     fn gap_if_lost(&self, needed: bool) -> Span {
         if self.starting() {
             let gap = if self.unanswered <= 1 { MIN_SPACING } else { LOST_AT_START };
-            return gap.min(self.shortest.max(self.spacing()));
+            return gap.min(self.shortest().max(self.spacing()));
+        }
+        if self.tries < self.burst_requests() {
+            return self.spacing();
         }
         if self.unanswered > UNREACHABLE_AFTER || self.first_answer.is_none() {
             let doublings = self.unanswered.saturating_sub(UNREACHABLE_AFTER).min(16);
-            let longest = if needed { self.deserved() } else { self.longest };
-            return self.interval.max(self.shortest).times(1 << doublings).min(longest);
+            let longest = if needed { self.deserved() } else { self.longest() };
+            return self.interval.max(self.shortest()).times(1 << doublings).min(longest);
         }
         self.interval.scaled(LOST_FACTOR).max(self.spacing())
     }
@@ -305,13 +391,13 @@ impl Schedule {
         self.tokens = (self.tokens + TOKENS_PER_POLL).min(MAX_TOKENS);
         if urgency != Urgency::Calm && self.tokens >= 1.0 {
             self.tokens -= 1.0;
-            return if urgency == Urgency::Contradicted { self.spacing() } else { self.shortest };
+            return if urgency == Urgency::Contradicted { self.spacing() } else { self.shortest() };
         }
-        if self.history < self.shortest {
+        if self.history < self.shortest() {
             return self.history.max(self.spacing());
         }
-        let wanted = demand.map_or(self.longest, |demand| Span::from_secs_f64(demand.interval_s()));
-        let gap = wanted.min(self.deserved()).max(self.shortest);
+        let wanted = demand.map_or(self.longest(), |demand| Span::from_secs_f64(self.pace * demand.interval_s()));
+        let gap = wanted.min(self.deserved()).max(self.shortest());
         if !self.staggered && place.of > 1 {
             self.staggered = true;
             return gap.scaled(0.5 + 0.5 * (place.index + 1) as f64 / place.of as f64).max(self.spacing());
@@ -329,10 +415,57 @@ pub struct Place {
     pub of: usize,
 }
 
+/// The filter remembers a number of samples that grows as the interval to the power of -3/4.
+fn pace(target: u32) -> f64 {
+    libm::pow(DEFAULT_TARGET / f64::from(target.max(1)), 4.0 / 3.0)
+}
+
 impl Demand {
     /// The interval of each of the active sources in seconds.
     pub fn interval_s(&self) -> f64 {
         let per_sample = libm::cbrt(KNEE * self.noise_squared / self.wander_squared.max(1e-30));
         self.active as f64 * per_sample
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gaps in seconds, rounded down, between the requests of a server that answers those that `answers` says.
+    fn gaps(options: SourceOptions, answers: impl Fn(usize) -> bool) -> Vec<i64> {
+        let (mut random, mut now) = (Random::new([1; 16]), Raw::from_nanos(0));
+        let mut schedule = Schedule::new(&options, now);
+        let mut gaps = Vec::new();
+        for request in 0..40 {
+            schedule.asked(now, true, &mut random);
+            if answers(request) && !schedule.is_waking() {
+                schedule.answered(now, None, Urgency::Calm, Place { index: 0, of: 1 }, &mut random);
+            }
+            let due = schedule.due().expect("it is asked for ever");
+            gaps.push((due - now).secs_f64() as i64);
+            now = due;
+        }
+        gaps
+    }
+
+    #[test]
+    fn presend_wakes_the_path_two_seconds_before_each_request_that_counts_but_not_at_the_start() {
+        let options = SourceOptions { iburst: true, presend: 8, max_poll: 8, ..SourceOptions::default() };
+        let gaps = gaps(options, |_| true);
+        assert_eq!(gaps[..4], [2, 2, 2, 6], "{gaps:?}");
+        let last = &gaps[22..];
+        assert!(last.iter().all(|gap| *gap == 2 || *gap >= 256), "{gaps:?}");
+        assert_eq!(last.iter().filter(|gap| **gap == 2).count(), 9, "{gaps:?}");
+    }
+
+    #[test]
+    fn a_burst_repeats_a_request_without_an_answer_up_to_four_times_if_the_interval_allows() {
+        let options = SourceOptions { burst: true, min_poll: 6, max_poll: 8, ..SourceOptions::default() };
+        // From the 30th request on there are no answers.
+        let gaps = gaps(options, |request| request < 30);
+        assert!(gaps[22..30].iter().all(|gap| *gap >= 256), "{gaps:?}");
+        assert_eq!(gaps[30..33], [2, 2, 2], "{gaps:?}");
+        assert!(gaps[33] > 100, "{gaps:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The last few replies of a server.
+//! The last few replies of a source.
 
 use crate::core::source::Measurement;
 use crate::time::Span;
@@ -11,19 +11,13 @@ const RECENT: usize = 8;
 pub(super) struct Recent {
     ring: [Option<Measurement>; RECENT],
     next: usize,
-    len: usize,
 }
 
 impl Recent {
-    /// How many there are, at most [`RECENT`].
-    pub(super) fn len(&self) -> usize {
-        self.len
-    }
-
+    /// One more; the oldest goes.
     pub(super) fn push(&mut self, measurement: Measurement) {
         self.ring[self.next] = Some(measurement);
         self.next = (self.next + 1) % RECENT;
-        self.len = (self.len + 1).min(RECENT);
     }
 
     /// Oldest first.

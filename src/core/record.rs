@@ -90,6 +90,8 @@ pub enum Test {
     Delay,
     /// B: `maxdelayratio`.
     DelayRatio,
+    /// C: `maxdelaydevratio` or `maxdelayquant`.
+    DelayDeviation,
 }
 
 /// What is known of a source.

@@ -61,6 +61,19 @@ pub struct Settings {
     pub auth_select_mode: AuthSelectMode,
     /// `log`: what the engine notes for the log files.
     pub records: Wanted,
+    /// `fallbackdrift`: range of averaging intervals, log2 of seconds. `None` if off.
+    pub fallback_drift: Option<(u8, u8)>,
+    /// `initstepslew`. `None` if the directive is absent.
+    pub init_step_slew: Option<InitStepSlew>,
+}
+
+/// `initstepslew SECONDS HOST...`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InitStepSlew {
+    /// The first correction is a step if it is at least this many seconds.
+    pub threshold_s: f64,
+    /// Servers that are asked until then, beside the others.
+    pub hosts: Vec<Host>,
 }
 
 /// `makestep THRESHOLD LIMIT`.
@@ -130,7 +143,7 @@ pub struct SourceOptions {
     pub max_delay_s: f64,
     /// `maxdelayratio`: 0 is off.
     pub max_delay_ratio: f64,
-    /// `maxdelaydevratio`.
+    /// `maxdelaydevratio`: 0 is off, the default, for the estimator weighs each reply by its delay.
     pub max_delay_dev_ratio: f64,
     /// `maxdelayquant`: 0 is off.
     pub max_delay_quant: f64,
@@ -144,7 +157,7 @@ pub struct SourceOptions {
     pub min_samples: Option<u32>,
     /// `maxsamples`, if it overrides the global directive.
     pub max_samples: Option<u32>,
-    /// `maxunreach`: polls without an answer after which old samples no longer count.
+    /// `maxunreach`: old replies count for so many polls after the last eight went unanswered.
     pub max_unreach: u32,
     /// `filter`: polls combined into one sample, 0 is off.
     pub filter: u32,
@@ -242,6 +255,8 @@ impl Default for Settings {
             refresh_s: 1_209_600,
             auth_select_mode: AuthSelectMode::Mix,
             records: Wanted::default(),
+            fallback_drift: None,
+            init_step_slew: None,
         }
     }
 }
@@ -257,14 +272,14 @@ impl Default for SourceOptions {
             presend: 100,
             max_delay_s: 3.0,
             max_delay_ratio: 0.0,
-            max_delay_dev_ratio: 10.0,
+            max_delay_dev_ratio: 0.0,
             max_delay_quant: 0.0,
             min_delay_s: 0.0,
             asymmetry: None,
             offset_s: 0.0,
             min_samples: None,
             max_samples: None,
-            max_unreach: 100_000,
+            max_unreach: 0,
             filter: 0,
             offline: false,
             auto_offline: false,
@@ -312,6 +327,12 @@ impl SourceOptions {
 /// 2^poll seconds.
 pub fn poll_interval(poll: i8) -> Span {
     Span::from_secs_f64(libm::exp2(f64::from(poll.clamp(-7, 24))))
+}
+
+impl From<&str> for Host {
+    fn from(word: &str) -> Self {
+        word.parse().map_or_else(|_| Host::Name(word.to_owned()), Host::Address)
+    }
 }
 
 impl std::fmt::Display for Host {

@@ -3,14 +3,17 @@
 use std::net::SocketAddr;
 
 use crate::core::conduct::Conduct;
-use crate::core::estimate::{Sample, Slot};
+use crate::core::delay::DelayTests;
+use crate::core::estimate::{Estimate, Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
 use crate::core::recent::Recent;
+use crate::core::sample_filter::Filter;
 use crate::core::settings::SourceOptions;
+pub use crate::core::tally::{Refusal, Tally};
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
-use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Malformed, Reply, Request, TimeReply};
+use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Reply, Request, TimeReply};
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -24,11 +27,11 @@ const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
 /// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
 const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
 
-/// Delays below this are time stamping noise.
-const MIN_DELAY: Span = Span::from_nanos(100);
+/// A server this near may be asked more than once a second (spec 3: negative polls).
+const NEAR: Span = Span::from_millis(10);
 
-/// Minimum of the recent delays is meaningful for `maxdelayratio` from here on (spec 3).
-const RATIO_NEEDS: usize = 6;
+/// Delays below this are time stamping noise, unless `clockprecision` says more.
+pub const MIN_DELAY: Span = Span::from_nanos(100);
 
 /// Names one request and its socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -69,16 +72,22 @@ pub struct Source {
     pub schedule: Schedule,
     /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
     pub reach: u8,
+    /// Polls in a row after which `reach` was empty.
+    pub empty_polls: u32,
     /// What happened to its packets.
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
+    /// No delay is shorter: the resolution of our clock.
+    pub precision: Span,
     /// Whether another address would do better.
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
     pub refused: Option<Measurement>,
     exchange: Option<Exchange>,
     recent: Recent,
+    delay_tests: DelayTests,
+    filter: Filter,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +96,8 @@ struct Exchange {
     cookie: Cookie,
     asked: Raw,
     sent: Option<Stamp>,
+    /// It only wakes the path (`presend`).
+    waking: bool,
 }
 
 /// One accepted reply, reduced to what matters.
@@ -96,6 +107,8 @@ pub struct Measurement {
     pub sample: Sample,
     /// When the server received the request and sent the reply, by its own clock.
     pub server_stamps: (NtpTimestamp, NtpTimestamp),
+    /// Protocol version of the reply.
+    pub version: u8,
     /// Leap warning of the server.
     pub leap: Leap,
     /// Stratum of the server, raised by option `minstratum`.
@@ -119,65 +132,12 @@ pub struct Measurement {
 pub enum Answer {
     /// It tells the time, and passed every check.
     Measured(Measurement),
+    /// The same, but `filter` waits for more before it says anything.
+    Collected,
     /// The server does not know the time.
     Unsynchronised,
     /// The server wants to be asked less, or not at all.
     Kiss(KissCode),
-}
-
-/// Why a datagram was not used. The first group leaves the request open for the real reply.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// No request is in flight.
-    NoRequest,
-    /// Not a server's packet: length.
-    Length,
-    /// Not a server's packet: version.
-    Version,
-    /// Not a server's packet: mode.
-    Mode,
-    /// Neither extension fields nor a MAC after the header.
-    Trailer,
-    /// Does not echo our cookie (RFC 5905 test 2): late, forged or misdirected.
-    Origin,
-    /// Carries a MAC although we use no key (spec 4.4, test 5).
-    Authentication,
-    /// Receive or transmit timestamp zero (test 3).
-    Timestamp,
-    /// The same timestamps as the last accepted reply (test 1).
-    Duplicate,
-    /// Root distance of 16 s or more (test 7).
-    RootDistance,
-    /// Delay above `maxdelay` (test A).
-    Delay,
-    /// Server held the request for more than 4 s, or says it replied before it was asked (test A).
-    Turnaround,
-    /// The server lives before slewd was built, or was set after it replied.
-    Era,
-    /// Delay above `maxdelayratio` times the minimum (test B).
-    DelayRatio,
-}
-
-/// How many of each there were.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Tally {
-    /// Requests that left.
-    pub sent: u64,
-    /// Requests the kernel would not send.
-    pub send_failures: u64,
-    /// Datagrams that arrived.
-    pub received: u64,
-    /// Replies that were used.
-    pub accepted: u64,
-    /// Replies from a server that does not know the time.
-    pub unsynchronised: u64,
-    /// Kisses-o'-death.
-    pub kisses: u64,
-    /// Requests stamped by the kernel.
-    pub kernel_sent: u64,
-    /// Replies stamped by the kernel.
-    pub kernel_received: u64,
-    refused: [u64; Refusal::ALL.len()],
 }
 
 impl Source {
@@ -196,15 +156,19 @@ impl Source {
             address,
             label,
             association,
-            options,
             schedule,
             reach: 0,
+            empty_polls: 0,
             tally: Tally::default(),
             last: None,
+            precision: MIN_DELAY,
             conduct: Conduct::default(),
             refused: None,
             exchange: None,
             recent: Recent::default(),
+            delay_tests: DelayTests::new(&options),
+            filter: Filter::new(options.filter),
+            options,
         }
     }
 
@@ -217,11 +181,14 @@ impl Source {
         random: &mut Random,
     ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
         let cookie = random.cookie();
-        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None });
-        if self.schedule.unanswered() > 0 {
-            self.reach <<= 1;
-        }
+        let was_lost = self.schedule.unanswered() > 0;
         self.schedule.asked(now, needed, random);
+        let waking = self.schedule.is_waking();
+        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None, waking });
+        if was_lost && !waking {
+            self.missed();
+            self.filter.miss();
+        }
         self.tally.sent += 1;
         self.conduct.asked();
         let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
@@ -274,16 +241,16 @@ impl Source {
     }
 
     /// Takes a datagram that arrived on the socket of the open exchange. An `Ok` closes the exchange, and so does a
-    /// refusal that [`Refusal::is_answer`].
-    pub fn receive(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    /// refusal that [`Refusal::is_answer`]. `estimate` is what is known of true time.
+    pub fn receive(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         self.tally.received += 1;
         self.tally.kernel_received += u64::from(arrived.source == StampSource::Kernel);
-        let result = self.examine(bytes, arrived);
+        let mut result = self.examine(bytes, arrived, estimate);
         match result {
             Ok(_) => self.conclude(),
             Err(refusal) => {
-                self.tally.refused[refusal as usize] += 1;
-                if refusal.is_answer() {
+                self.tally.count(refusal);
+                if refusal.is_answer() || refusal == Refusal::Waking {
                     self.conclude();
                 }
             }
@@ -293,12 +260,20 @@ impl Source {
                 self.tally.accepted += 1;
                 self.conduct.told_time();
                 self.reach = self.reach << 1 | 1;
+                self.empty_polls = 0;
                 self.last = Some(measurement);
-                self.recent.push(measurement);
+                result = Ok(Answer::Collected);
+                if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
+                    self.recent.push(filtered);
+                    let least = self.recent.iter().map(|m| m.sample.delay).min();
+                    self.schedule.set_near(least.is_some_and(|delay| delay <= NEAR));
+                    result = Ok(Answer::Measured(filtered));
+                }
             }
+            Ok(Answer::Collected) => {}
             Ok(Answer::Unsynchronised) => {
                 self.tally.unsynchronised += 1;
-                self.reach <<= 1;
+                self.missed();
             }
             Ok(Answer::Kiss(_)) => self.tally.kisses += 1,
             Err(refusal) if refusal.is_answer() => self.reach = self.reach << 1 | 1,
@@ -316,6 +291,7 @@ impl Source {
     pub fn shift(&mut self, by: Span) {
         self.last.iter_mut().for_each(|last| last.sample.lead += by);
         self.recent.shift(by);
+        self.filter.shift(by);
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -338,13 +314,21 @@ impl Source {
         self.last.iter().for_each(|last| self.recent.push(*last));
     }
 
+    fn missed(&mut self) {
+        self.reach <<= 1;
+        if self.reach == 0 {
+            self.schedule.set_near(false);
+            self.empty_polls = self.empty_polls.saturating_add(1);
+        }
+    }
+
     fn conclude(&mut self) {
         if let Some(sent) = self.exchange.take().and_then(|exchange| exchange.sent) {
             self.tally.kernel_sent += u64::from(sent.source == StampSource::Kernel);
         }
     }
 
-    fn examine(&mut self, bytes: &[u8], arrived: Stamp) -> Result<Answer, Refusal> {
+    fn examine(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
         if reply.origin() != exchange.cookie {
@@ -352,16 +336,23 @@ impl Source {
         }
         match reply {
             Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
+            _ if exchange.waking => Err(Refusal::Waking),
             Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
             Reply::Time(reply) => {
                 let asked = Stamp { at: exchange.asked, source: StampSource::Daemon };
-                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived).map(Answer::Measured)
+                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived, estimate).map(Answer::Measured)
             }
         }
     }
 
     /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(&mut self, reply: &TimeReply, sent: Stamp, arrived: Stamp) -> Result<Measurement, Refusal> {
+    fn measure(
+        &mut self,
+        reply: &TimeReply,
+        sent: Stamp,
+        arrived: Stamp,
+        estimate: Option<&Estimate>,
+    ) -> Result<Measurement, Refusal> {
         if reply.authenticated {
             return Err(Refusal::Authentication);
         }
@@ -382,27 +373,14 @@ impl Source {
             return Err(Refusal::Era);
         }
         let delay = (arrived.at - sent.at) - turnaround;
-        let measurement = self.measurement(reply, sent, arrived, delay.max(MIN_DELAY));
-        self.check_delay(delay).inspect_err(|_| self.refused = Some(measurement))?;
-        Ok(measurement)
-    }
-
-    /// A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
-    fn check_delay(&self, delay: Span) -> Result<(), Refusal> {
-        if delay.secs_f64() > self.options.max_delay_s {
-            return Err(Refusal::Delay);
-        }
+        // A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
         if delay < -Span::from_millis(1) {
             return Err(Refusal::Turnaround);
         }
-        let ratio = self.options.max_delay_ratio;
-        if ratio >= 1.0 && self.recent.len() >= RATIO_NEEDS {
-            let minimum = self.recent.iter().map(|m| m.sample.delay).min().unwrap_or(Span::MAX);
-            if delay > minimum.scaled(ratio) {
-                return Err(Refusal::DelayRatio);
-            }
-        }
-        Ok(())
+        let measurement = self.measurement(reply, sent, arrived, delay.max(self.precision));
+        let verdict = self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate);
+        verdict.inspect_err(|_| self.refused = Some(measurement))?;
+        Ok(measurement)
     }
 
     fn measurement(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp, delay: Span) -> Measurement {
@@ -418,6 +396,7 @@ impl Source {
                 delay,
             },
             server_stamps: (reply.receive, reply.transmit),
+            version: reply.version,
             leap: reply.leap,
             stratum: reply.stratum.max(self.options.min_stratum),
             reference_id: reply.reference_id,
@@ -439,59 +418,5 @@ impl Measurement {
     /// The part of [`Measurement::bound`] that the server answers for.
     pub fn root_bound(&self) -> Span {
         self.root_delay.half() + self.root_dispersion
-    }
-}
-
-impl Refusal {
-    /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 14] = [
-        Refusal::NoRequest,
-        Refusal::Length,
-        Refusal::Version,
-        Refusal::Mode,
-        Refusal::Trailer,
-        Refusal::Origin,
-        Refusal::Authentication,
-        Refusal::Timestamp,
-        Refusal::Duplicate,
-        Refusal::RootDistance,
-        Refusal::Delay,
-        Refusal::Turnaround,
-        Refusal::Era,
-        Refusal::DelayRatio,
-    ];
-
-    /// It was the answer to our request, only not a usable one: no other is to be expected.
-    pub fn is_answer(self) -> bool {
-        !matches!(
-            self,
-            Refusal::NoRequest
-                | Refusal::Length
-                | Refusal::Version
-                | Refusal::Mode
-                | Refusal::Trailer
-                | Refusal::Origin
-                | Refusal::Authentication
-                | Refusal::Timestamp
-        )
-    }
-}
-
-impl Tally {
-    /// Datagrams refused for this reason.
-    pub fn refused(&self, reason: Refusal) -> u64 {
-        self.refused[reason as usize]
-    }
-}
-
-impl From<Malformed> for Refusal {
-    fn from(malformed: Malformed) -> Self {
-        match malformed {
-            Malformed::Length => Refusal::Length,
-            Malformed::Version => Refusal::Version,
-            Malformed::Mode => Refusal::Mode,
-            Malformed::Trailer => Refusal::Trailer,
-            Malformed::Timestamp => Refusal::Timestamp,
-        }
     }
 }

@@ -10,7 +10,7 @@ use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::event::Event;
 use crate::core::last_good::LastGood;
-use crate::core::settings::{Family, Host, SourceConfig};
+use crate::core::settings::{Family, Host};
 use crate::core::source::ExchangeId;
 use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
@@ -21,6 +21,7 @@ use crate::daemon::log_files::LogFiles;
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::resolver::Resolver;
 use crate::daemon::rivals;
+use crate::daemon::source_dirs::SourceDirs;
 use crate::report;
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{REOPEN, Signals};
@@ -90,17 +91,17 @@ pub struct World<'a> {
     pub timeout: Option<Span>,
     /// Told of events.
     pub observer: &'a mut dyn Observer,
+    /// Where `.sources` files are.
+    pub source_files: SourceDirs,
 }
 
 /// Runs the engine until something ends it.
 pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
-    let sources = start.sources.clone();
     let now = world.clock.read();
     let gives_up = world.timeout.map(|timeout| now.raw + timeout);
     let mut turner = Loop {
         engine: Engine::new(start, now),
         resolver: Resolver::new()?,
-        sources,
         world,
         gives_up,
         buffer: [0; MAX_LEN + 4],
@@ -108,6 +109,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         deadline: None,
         ending: None,
     };
+    turner.reload_sources();
     turner.feed(What::Wake);
     let ending = loop {
         if let Some(ending) = turner.ending {
@@ -122,7 +124,6 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
 struct Loop<'a> {
     engine: Engine,
     resolver: Resolver,
-    sources: Vec<SourceConfig>,
     world: World<'a>,
     gives_up: Option<Raw>,
     buffer: Buffer,
@@ -181,7 +182,7 @@ impl Loop<'_> {
     }
 
     fn resolve(&mut self, association: usize) {
-        let Some(line) = self.sources.get(association) else { return };
+        let Some(line) = self.engine.line(association) else { return };
         let family = match self.world.family {
             Family::Any => line.options.family,
             family => family,
@@ -189,6 +190,14 @@ impl Loop<'_> {
         if let Host::Name(name) = &line.host {
             self.resolver.ask(association, name.clone(), family);
         }
+    }
+
+    /// Reads the `.sources` files: lines that are still there keep the state of their sources.
+    fn reload_sources(&mut self) {
+        let now = self.world.clock.read();
+        let lines = self.world.source_files.read();
+        self.engine.handle_input(Input { now, what: What::Reload { lines } });
+        self.drain();
     }
 
     /// Sleeps until something happens, and feeds it.

@@ -17,6 +17,8 @@ use crate::wire::ntp::MAX_LEN;
 pub struct Exchanges {
     open: Vec<(ExchangeId, ClientSocket)>,
     network: Network,
+    /// `acquisitionport 0`: the port that the kernel chose for the first request, kept for all.
+    port: Option<u16>,
     said: Option<Timestamping>,
     /// Why nothing could be sent of late: said once, not for each request.
     failing: Option<io::ErrorKind>,
@@ -69,6 +71,9 @@ impl Exchanges {
         clock: &mut dyn Clock,
     ) -> io::Result<Stamp> {
         let socket = ClientSocket::open(to, &self.options(to))?;
+        if self.network.acquisition_port == Some(0) && self.port.is_none() {
+            self.port = socket.local_addr().ok().map(|address| address.port());
+        }
         if self.said != Some(socket.timestamping()) {
             self.said = Some(socket.timestamping());
             debug!("Time stamping of packets: {:?}", socket.timestamping());
@@ -140,8 +145,39 @@ impl Exchanges {
         SocketOptions {
             bind,
             device: self.network.bind_acq_device.clone(),
-            port: self.network.acquisition_port.filter(|port| *port != 0),
+            port: match self.network.acquisition_port {
+                Some(0) => Some(self.port.unwrap_or(0)),
+                port => port,
+            },
             dscp: self.network.dscp,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+
+    use super::*;
+    use crate::daemon::clock::ObservedClock;
+
+    #[test]
+    fn the_port_is_new_for_each_request_or_one_for_all_or_the_one_that_was_asked_for() {
+        let server = UdpSocket::bind("127.0.0.1:0").expect("loopback");
+        let to = server.local_addr().expect("an address");
+        let spare = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let ports = |acquisition_port| {
+            let mut exchanges = Exchanges::new(Network { acquisition_port, ..Network::default() });
+            let mut port = |id| {
+                exchanges.send(ExchangeId(id), to, &[0; 48], &mut ObservedClock::new()).expect("it is sent");
+                server.recv_from(&mut [0; 48]).expect("it arrives").1.port()
+            };
+            [port(1), port(2), port(3)]
+        };
+        let [first, second, _] = ports(None);
+        assert_ne!(first, second);
+        let [first, second, third] = ports(Some(0));
+        assert_eq!((first, first), (second, third));
+        assert_eq!(ports(Some(spare)), [spare; 3]);
     }
 }

@@ -17,4 +17,5 @@ pub mod pid_file;
 pub mod resolver;
 pub mod rivals;
 pub mod run;
+pub mod source_dirs;
 pub mod state_file;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use log::{LevelFilter, debug, error, info, warn};
 
-use crate::config::{Config, Failure, read_source_dirs};
+use crate::config::{Config, Failure};
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::record::Wanted;
@@ -23,6 +23,7 @@ use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
+use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::signals::Signals;
@@ -132,7 +133,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    warn_of_downgrades(config);
+    config.sources.iter().for_each(warn_of_downgrade);
     let controls_clock = may_control_clock(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);
@@ -142,18 +143,6 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let log_files = log_files(options, config);
     drop_root(options, config, controls_clock)?;
     Ok(Prepared { _pid_file: pid_file, signals, log_files, controls_clock })
-}
-
-/// Time that was meant to be authenticated and is not must not come as a surprise.
-fn warn_of_downgrades(config: &Config) {
-    for source in &config.sources {
-        let option = match (source.options.nts, source.options.key) {
-            (true, _) => "nts",
-            (false, Some(_)) => "key",
-            (false, None) => continue,
-        };
-        warn!("Source {} is asked without authentication: option {option} is not supported yet", source.host);
-    }
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -249,6 +238,10 @@ fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result
 
 /// The system clock from the hardware clock, unless that is earlier than the drift file (spec 4.1, `-s`).
 fn set_from_rtc(config: &Config) {
+    let scale = config.rtc.hwclock_file.as_ref().and_then(|path| fs::read_to_string(path).ok());
+    if scale.is_some_and(|text| is_on_local_time(&text)) {
+        return warn!("The hardware clock is on local time: system time not set from it (set it to UTC: hwclock -wu)");
+    }
     let text = fs::read_to_string(RTC_TIME).ok();
     let Some(rtc) = text.and_then(|text| text.trim().parse().ok()).map(Utc::from_secs) else {
         return debug!("No hardware clock at {RTC_TIME}");
@@ -264,6 +257,11 @@ fn set_from_rtc(config: &Config) {
             Err(failure) => warn!("{failure}"),
         }
     }
+}
+
+/// What the third line of /etc/adjtime says (hwclock(8)). The kernel itself does not know.
+fn is_on_local_time(adjtime: &str) -> bool {
+    adjtime.lines().nth(2).is_some_and(|line| line.trim() == "LOCAL")
 }
 
 fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {
@@ -289,6 +287,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         family: options.family,
         timeout: options.timeout,
         observer: &mut LogOnly,
+        source_files: SourceDirs::new(config.source_dirs.clone()),
     };
     tell_service_manager("READY=1");
     if let Some(foreground) = foreground {
@@ -311,6 +310,9 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
 fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start {
     let found = drift_path.and_then(drift_file::read);
     let mut settings = config.settings.clone();
+    if options.restarted {
+        settings.init_step_slew = None;
+    }
     if let Some(makestep) = settings.makestep.as_mut().filter(|makestep| makestep.limit > 0 && options.restarted) {
         makestep.limit = 0;
     } else if options.restarted && settings.makestep.is_none() {
@@ -318,7 +320,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
     }
     Start {
         settings,
-        sources: [config.sources.clone(), read_source_dirs(&RealFiles, &config.source_dirs)].concat(),
+        sources: config.sources.clone(),
         last_good: drift_path.map_or(Vec::new(), |path| address_file::read(&address_file::path(path), options.family)),
         mode: options.mode,
         prior: prior(found.as_ref()),
@@ -382,4 +384,16 @@ fn fail(foreground: Option<Foreground>, message: &str) -> ExitCode {
         foreground.failed(message);
     }
     ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hardware_clock_on_local_time_is_recognised() {
+        assert!(is_on_local_time("0.0 0 0.0\n0\nLOCAL\n"));
+        assert!(!is_on_local_time("0.0 0 0.0\n0\nUTC\n"));
+        assert!(!is_on_local_time("LOCAL\n"));
+    }
 }

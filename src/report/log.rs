@@ -87,10 +87,25 @@ pub fn line(event: &Event) -> (Level, String) {
             faster.join(", ")
         )),
         Event::FrequencyLimited(ppm) => warn(format!("Frequency {ppm:.1} ppm exceeds allowed maximum")),
+        Event::InitialOffset(by, is_step) => {
+            let direction = if by.nanos() < 0 { "fast" } else { "slow" };
+            let what = if *is_step { "step" } else { "slew" };
+            info(format!("System's initial offset : {:.6} seconds {direction} of true ({what})", by.abs().secs_f64()))
+        }
+        Event::FallenBack(after, ppm) => {
+            warn(format!("No update for {:.0} seconds, using the average frequency {ppm:.3} ppm", after.secs_f64()))
+        }
+        Event::SourceAdded { name, is_pool } => info(format!("Added {} {name}", kind(*is_pool))),
+        Event::SourceRemoved { name, is_pool } => info(format!("Removed {} {name}", kind(*is_pool))),
+        Event::CannotAddSource { name, reason } => (Level::Error, format!("Could not add source {name} : {reason}")),
         Event::LoneSourceContradicted(source) => warn(format!(
             "Source {source} contradicts itself and is the only one, waiting for three answers that agree"
         )),
     }
+}
+
+fn kind(is_pool: bool) -> &'static str {
+    if is_pool { "pool" } else { "source" }
 }
 
 fn reason(obstacle: &Obstacle) -> String {

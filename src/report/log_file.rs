@@ -32,7 +32,7 @@ const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 const TESTS: [&[Option<Test>]; 3] = [
     &[Some(Test::Repetition), Some(Test::Origin), Some(Test::Timestamps)],
     &[Some(Test::Authentication), Some(Test::Synchronisation), Some(Test::RootDistance)],
-    &[Some(Test::Delay), Some(Test::DelayRatio), None, None],
+    &[Some(Test::Delay), Some(Test::DelayRatio), Some(Test::DelayDeviation), None],
 ];
 
 impl LogFile {

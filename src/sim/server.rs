@@ -18,6 +18,8 @@ pub struct Server {
     pub manner: Manner,
     /// How far its clock is ahead of the truth.
     pub ahead: Span,
+    /// What it claims to be.
+    pub stratum: u8,
     /// Leap second it announces.
     pub announces: Announces,
     /// It takes this long to follow a leap second, which it never announces.
@@ -70,6 +72,7 @@ impl Server {
             link,
             manner: Manner::Tells,
             ahead: Span::ZERO,
+            stratum: 2,
             announces: Announces::Truth,
             smears: None,
             step: None,
@@ -130,7 +133,7 @@ impl Server {
         TimeReply {
             leap,
             version: request.version,
-            stratum: 2,
+            stratum: self.stratum,
             poll: request.poll,
             precision: -25,
             root_delay: Span::ZERO,

@@ -10,6 +10,7 @@ use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::last_good::LastGood;
 use crate::core::leap::LeapTable;
+use crate::core::settings::SourceConfig;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
@@ -112,6 +113,11 @@ impl World {
             self.handle_next();
         }
         self.advance(end);
+    }
+
+    /// The `.sources` files now have these lines, and slewd is told to read them.
+    pub fn reload(&mut self, lines: &[SourceConfig]) {
+        self.input(What::Reload { lines });
     }
 
     /// The state of the clock now.
@@ -257,7 +263,8 @@ impl World {
     /// What the resolver knows of the name now.
     fn known_addresses(&self, association: usize) -> &[IpAddr] {
         let since_s = self.since_start_s();
-        let host = self.scenario.sources[association].host.to_string();
+        let line = self.engine.as_ref().and_then(|engine| engine.line(association));
+        let Some(host) = line.map(|line| line.host.to_string()) else { return &[] };
         let mut entries = self.scenario.names.iter().rev();
         let known = entries.find(|(name, from_s, _)| *name == host && since_s >= *from_s);
         known.map_or(&[], |(_, _, addresses)| addresses)

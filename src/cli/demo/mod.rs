@@ -16,6 +16,7 @@ use crate::core::event::Event;
 use crate::core::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::daemon::event_loop::{self, Observer, World};
 use crate::daemon::exchanges::Exchanges;
+use crate::daemon::source_dirs::SourceDirs;
 use crate::report;
 use crate::sys::process;
 use crate::time::{BUILD_EPOCH, Raw, Span};
@@ -76,6 +77,7 @@ fn show() -> io::Result<Span> {
         family: Family::Any,
         timeout: Some(LENGTH),
         observer: &mut narrator,
+        source_files: SourceDirs::default(),
     };
     event_loop::run(start(servers.addresses())?, world)?;
     let error = clock.error();

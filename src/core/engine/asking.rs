@@ -80,8 +80,9 @@ impl Engine {
         let Some(index) = self.sources.iter().position(|source| source.in_flight() == Some(exchange)) else {
             return self.emit(Output::Close(exchange));
         };
+        let estimate = self.estimator.estimate();
         let stamped_by = (self.sources[index].sent_by(), arrived.source);
-        let result = self.sources[index].receive(bytes, arrived);
+        let result = self.sources[index].receive(bytes, arrived, estimate.as_ref());
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
@@ -93,8 +94,12 @@ impl Engine {
                 self.record_statistics(index, before);
             }
             Ok(Answer::Kiss(code)) => self.kissed(index, code, now.raw),
-            Ok(Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
-            Err(refusal) if refusal.is_answer() => self.plan_next(index, Default::default(), now.raw),
+            Ok(Answer::Collected | Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
+            Err(refusal) if refusal.is_answer() => {
+                if !self.sources[index].schedule.repeat(now.raw) {
+                    self.plan_next(index, Default::default(), now.raw);
+                }
+            }
             Err(_) => {}
         }
     }

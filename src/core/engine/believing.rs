@@ -2,16 +2,18 @@
 
 use crate::core::discipline::Occasion;
 use crate::core::engine::{Cause, Engine, Mode, Phase};
-use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Slot};
+use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Slot, Tuning};
 use crate::core::event::{Event, Obstacle};
 use crate::core::poll::{Demand, Place, Urgency};
 use crate::core::select::{Candidate, Status, select};
 use crate::core::source::{Measurement, Source};
 use crate::time::{ClockReading, Lead, Raw, Span};
 
-/// Frequency error assumed until enough samples are in, and the least assumed afterwards (design note section 10).
+/// Frequency error assumed until enough samples are in (design note section 10).
 const UNKNOWN_RATE: f64 = 1e-4;
-pub(super) const LEAST_RATE: f64 = 2e-6;
+
+/// The least assumed afterwards, in units of `maxclockerror`: our clock has one, and so has the server's.
+const CLOCKS: f64 = 2.0;
 
 /// Added to every interval: rounding and time stamping (s).
 const INTERVAL_MARGIN_S: f64 = 1e-6;
@@ -117,6 +119,9 @@ impl Engine {
         self.prior = FrequencyPrior::unknown();
         self.prior_is_proven = true;
         self.estimator = Estimator::new(self.prior);
+        for index in 0..self.sources.len() {
+            self.tune(index);
+        }
         self.feed_recent();
     }
 
@@ -213,7 +218,8 @@ impl Engine {
         let (reference, rate) = (self.reference_lead(now), self.rate_bound());
         let frequency = self.estimator.estimate().map_or(self.prior.frequency, |estimate| estimate.frequency);
         for source in &self.sources {
-            let is_out = source.options.no_select || source.reach == 0;
+            let is_away = source.reach == 0 && source.empty_polls > source.options.max_unreach;
+            let is_out = source.options.no_select || is_away;
             let Some((lead, bound_s)) = source.interval(now, frequency, rate).filter(|_| !is_out) else { continue };
             let stratum = source.last.map_or(16, |last| last.stratum);
             list[count] = Candidate {
@@ -240,7 +246,25 @@ impl Engine {
     /// How fast an old answer loses its worth.
     pub(super) fn rate_bound(&self) -> f64 {
         let sd = self.estimator.estimate().map_or(self.prior.sd, |estimate| estimate.frequency_sd());
-        (3.0 * sd).clamp(LEAST_RATE, UNKNOWN_RATE)
+        let least = self.least_rate();
+        (3.0 * sd).clamp(least, UNKNOWN_RATE.max(least))
+    }
+
+    /// How far clocks that are known well may stray all the same.
+    pub(super) fn least_rate(&self) -> f64 {
+        CLOCKS * self.settings.max_clock_error_ppm * 1e-6
+    }
+
+    /// Tells the estimator what the configuration says of a source.
+    pub(super) fn tune(&mut self, index: usize) {
+        let (options, settings) = (&self.sources[index].options, &self.settings);
+        let tuning = Tuning {
+            min_delay_s: options.min_delay_s,
+            asymmetry: options.asymmetry,
+            min_samples: options.min_samples.unwrap_or(settings.min_samples),
+            max_samples: options.max_samples.unwrap_or(settings.max_samples),
+        };
+        self.estimator.tune(self.sources[index].slot, tuning);
     }
 
     /// The middle of what the agreeing sources have in common.

@@ -5,7 +5,7 @@
 //! asked at once. The rules are those of the start (`quorum`), with what is known as one more piece of evidence.
 
 use crate::core::discipline::Occasion;
-use crate::core::engine::believing::{LEAST_RATE, PROVEN_WITHIN};
+use crate::core::engine::believing::PROVEN_WITHIN;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Acquisition, Cause, Engine, Phase};
 use crate::core::estimate::{Estimate, Sample};
@@ -145,7 +145,7 @@ impl Engine {
     /// changed unseen since the last sample.
     fn prediction_bound(&self, now: Raw) -> Option<Span> {
         let estimate = self.estimator.estimate()?;
-        let rate = if self.knows_frequency(&estimate) { LEAST_RATE } else { UNKNOWN_FREQUENCY };
+        let rate = if self.knows_frequency(&estimate) { self.least_rate() } else { UNKNOWN_FREQUENCY };
         let strayed = (now - estimate.at).max(Span::ZERO).scaled(rate);
         Some(Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + self.backing.hidden + strayed)
     }

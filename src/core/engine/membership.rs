@@ -10,6 +10,7 @@
 //! the last run, or no longer among the addresses of its name) is used until a majority of its line answers without it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::core::engine::{Engine, Mode, Output, Phase};
@@ -19,7 +20,7 @@ use crate::core::last_good::LastGood;
 use crate::core::names::{Purpose, Yield};
 use crate::core::select::Status;
 use crate::core::settings::Host;
-use crate::core::source::Source;
+use crate::core::source::{MIN_DELAY, Source};
 use crate::time::{Raw, Span};
 
 /// Addresses beyond the wanted number are asked this much later (RFC 8305 section 5: connection attempt delay).
@@ -43,17 +44,18 @@ const SHUNNED_FOR: Span = Span::from_secs(4 * 3600);
 const START_IS_OVER: Span = Span::from_secs(60);
 
 impl Engine {
-    /// Literal addresses, and those that were good in the last run.
-    pub(super) fn add_first_sources(&mut self, last_good: &[LastGood], now: Raw) {
-        for association in 0..self.associations.len() {
+    /// Literal addresses, and those that were good in the last run, of some lines.
+    pub(super) fn add_first_sources(&mut self, associations: Range<usize>, now: Raw) {
+        for association in associations.clone() {
             if let Some(address) = self.associations[association].literal() {
                 self.add_source(association, address, now);
             }
         }
-        let mut room = MAX_REMEMBERED;
-        for association in 0..self.associations.len() {
+        let is_remembered = |source: &&Source| !source.conduct.is_listed;
+        let mut room = MAX_REMEMBERED.saturating_sub(self.sources.iter().filter(is_remembered).count());
+        for association in associations {
             let line = &mut self.associations[association];
-            let entries = last_good.iter().filter(|entry| line.name() == Some(&entry.name));
+            let entries = self.last_good.iter().filter(|entry| line.name() == Some(&entry.name));
             let known = entries.flat_map(|entry| &entry.addresses).copied().take(line.wanted());
             line.last_good = known.collect();
             for address in line.eligible(&line.last_good, now).into_iter().take(room) {
@@ -86,6 +88,9 @@ impl Engine {
 
     /// A lookup ended.
     pub(super) fn resolved(&mut self, association: usize, addresses: &[IpAddr], now: Raw) {
+        if let Some(gone) = self.associations.get_mut(association).filter(|line| line.is_retired()) {
+            return gone.let_go();
+        }
         let Some(line) = self.associations.get(association).filter(|line| line.name().is_some()) else { return };
         let is_calm = self.set_at.is_some();
         let (wanted, purpose) = (line.wanted(), line.purpose());
@@ -229,23 +234,32 @@ impl Engine {
         members < most && (members < line.wanted() || free > reserved)
     }
 
+    /// The first place that nobody has.
+    pub(super) fn free_slot(&self) -> Option<Slot> {
+        let is_free = |slot: &Slot| self.sources.iter().all(|source| source.slot != *slot);
+        (0..MAX_SOURCES).filter_map(Slot::new).find(is_free)
+    }
+
     /// An address that is already used is skipped: it would vote twice.
     fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) -> Option<&mut Source> {
         let line = &self.associations[association];
         let address = SocketAddr::new(address, line.config.options.port);
         let is_known = self.sources.iter().any(|source| source.address == address);
-        let is_free = |slot: &Slot| self.sources.iter().all(|source| source.slot != *slot);
-        let slot = (0..MAX_SOURCES).filter_map(Slot::new).find(is_free).filter(|_| !is_known)?;
+        let slot = self.free_slot().filter(|_| !is_known)?;
         let listed = self.members(association).filter(|source| source.conduct.is_listed).count();
         let delay = if listed < line.wanted() { Span::ZERO } else { HEAD_START };
         let source = self.source(association, slot, address, now + delay);
         self.sources.push(source);
+        self.tune(self.sources.len() - 1);
         self.sources.last_mut()
     }
 
     fn source(&self, association: usize, slot: Slot, address: SocketAddr, due: Raw) -> Source {
         let config = &self.associations[association].config;
-        Source::new(slot, address, label(address.ip(), &config.host), association, config.options.clone(), due)
+        let label = label(address.ip(), &config.host);
+        let mut source = Source::new(slot, address, label, association, config.options.clone(), due);
+        source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
+        source
     }
 
     fn replace(&mut self, index: usize, address: IpAddr, now: Raw) {
@@ -254,13 +268,14 @@ impl Engine {
         self.dismiss(index, now);
         let address = SocketAddr::new(address, old_address.port());
         self.sources[index] = self.source(association, slot, address, now);
+        self.tune(index);
         self.reselect(now, None);
         let name = Arc::from(self.associations[association].name().unwrap_or_default());
         self.tell(Event::Replaced { old: old_address.ip(), new: address.ip(), name });
     }
 
     /// Forgets everything about a source but its address, which is not to be used again for some time.
-    fn dismiss(&mut self, index: usize, now: Raw) {
+    pub(super) fn dismiss(&mut self, index: usize, now: Raw) {
         let is_good = self.is_good(&self.sources[index]);
         let source = &mut self.sources[index];
         let (slot, address) = (source.slot, source.address.ip());

@@ -6,7 +6,8 @@
 //!
 //! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
 //! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
-//! clock, `leaping` deals with leap seconds, `recording` notes for the log files what the others do.
+//! clock, `leaping` deals with leap seconds, `reloading` changes the lines, `recording` notes for the log files what the
+//! others do.
 
 mod asking;
 mod believing;
@@ -15,6 +16,7 @@ mod leaping;
 mod membership;
 mod network;
 mod recording;
+mod reloading;
 mod steering;
 
 use std::collections::VecDeque;
@@ -24,6 +26,7 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};
+use crate::core::fallback::Fallback;
 use crate::core::last_good::LastGood;
 use crate::core::leap::{LeapTable, LeapWatch};
 use crate::core::names::Association;
@@ -124,6 +127,11 @@ pub enum What<'a> {
         /// In the resolver's order.
         addresses: &'a [IpAddr],
     },
+    /// The `.sources` files have been read, at the start or again: these are all their lines.
+    Reload {
+        /// In order.
+        lines: &'a [SourceConfig],
+    },
     /// A clock command was carried out.
     Applied(Applied),
     /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
@@ -155,7 +163,7 @@ pub enum Output {
     Close(ExchangeId),
     /// Look up the name of this association, and answer with [`What::Resolved`].
     Resolve {
-        /// Index of the line among [`Start::sources`].
+        /// Its line is [`Engine::line`].
         association: usize,
     },
     /// Carry this out, and answer with [`What::Applied`].
@@ -221,6 +229,9 @@ pub struct Engine {
     mode: Mode,
     drift_interval: Span,
     random: Random,
+    lines: Vec<reloading::Line>,
+    /// From the last run.
+    last_good: Vec<LastGood>,
     associations: Vec<Association>,
     sources: Vec<Source>,
     /// When the clock was first set.
@@ -235,6 +246,7 @@ pub struct Engine {
     phase: Phase,
     backing: electing::Backing,
     discipline: Discipline,
+    fallback: Fallback,
     seen: Raw,
     promised: Option<Raw>,
     slept: Span,
@@ -279,16 +291,18 @@ pub struct Tracking {
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
-        let associations = start.sources.into_iter().map(|line| Association::new(line, now.raw)).collect();
         let recorder = recording::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
+            fallback: Fallback::new(start.settings.fallback_drift),
             leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
             random: Random::new(start.seed),
-            associations,
+            lines: Vec::new(),
+            last_good: start.last_good,
+            associations: Vec::new(),
             sources: Vec::new(),
             set_at: None,
             replace_after: None,
@@ -315,7 +329,8 @@ impl Engine {
         };
         engine.record_unsynchronised();
         engine.prepare_clock(start.floor, &now);
-        engine.add_first_sources(&start.last_good, now.raw);
+        engine.add_configured_lines(start.sources, now.raw);
+        engine.add_first_sources(0..engine.associations.len(), now.raw);
         engine
     }
 
@@ -334,6 +349,7 @@ impl Engine {
             What::Sent { exchange, stamp } => self.sent(exchange, stamp),
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
+            What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
             What::NetworkChanged => self.changes.note(now.raw),
             What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
@@ -423,7 +439,9 @@ impl Engine {
         if let Phase::Acquiring(acquisition) = self.phase {
             self.acquire(acquisition, now);
         }
+        self.remove_initial_lines(now.raw);
         self.continue_slew(now);
+        self.fall_back(now.raw);
     }
 
     fn deadline(&self) -> (Option<Raw>, &'static str) {
@@ -433,6 +451,7 @@ impl Engine {
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
             (self.discipline.continue_at(), "slew"),
+            (self.fallback.due(), "fallback"),
             (self.changes.due(), "network"),
             (self.rivalry.due(), "interference"),
             (self.next_leap(), "leap second"),

@@ -71,8 +71,9 @@ impl Engine {
         }
         let source = &self.sources[index];
         let measured = match result {
-            Ok(Answer::Measured(measurement)) => Some(*measurement),
-            Err(Refusal::Delay | Refusal::DelayRatio) => source.refused,
+            // What the reply itself said, not what a filter made of it.
+            Ok(Answer::Measured(_) | Answer::Collected) => source.last,
+            Err(refusal) if refusal.is_about_delay() => source.refused,
             _ => None,
         };
         let interval_s = source.schedule.interval().secs_f64();
@@ -258,7 +259,7 @@ impl Engine {
 /// `None`: no reply. `Some(None)`: all tests are passed.
 fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Test>> {
     Some(match result {
-        Ok(Answer::Measured(_)) => None,
+        Ok(Answer::Measured(_) | Answer::Collected) => None,
         Ok(Answer::Unsynchronised | Answer::Kiss(_)) => Some(Test::Synchronisation),
         Err(refusal) => Some(match refusal {
             Refusal::NoRequest | Refusal::Length | Refusal::Version | Refusal::Mode | Refusal::Trailer => return None,
@@ -267,8 +268,9 @@ fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Test>> {
             Refusal::Timestamp => Test::Timestamps,
             Refusal::Authentication => Test::Authentication,
             Refusal::RootDistance => Test::RootDistance,
-            Refusal::Delay | Refusal::Turnaround | Refusal::Era => Test::Delay,
+            Refusal::Delay | Refusal::Turnaround | Refusal::Era | Refusal::Waking => Test::Delay,
             Refusal::DelayRatio => Test::DelayRatio,
+            Refusal::DelayDeviation | Refusal::DelayQuantile => Test::DelayDeviation,
         }),
     })
 }

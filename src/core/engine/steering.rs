@@ -5,7 +5,7 @@ use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occa
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
-use crate::core::event::Event;
+use crate::core::event::{Event, Obstacle};
 use crate::core::rivalry::Sight;
 use crate::core::slew;
 use crate::core::source::Source;
@@ -60,8 +60,13 @@ impl Engine {
         let is_update = matches!(occasion, Occasion::Update { .. });
         let remaining = self.discipline.remaining(now);
         let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
+        let is_first = self.discipline.is_untouched();
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
+                if is_first && self.settings.init_step_slew.is_some() {
+                    self.tell(Event::InitialOffset(error, matches!(command, ClockCommand::Step { .. })));
+                }
+                self.fallback.update(frequency, now.raw);
                 let is_known = occasion == Occasion::ForeignChange && self.rivalry.is_silent();
                 if occasion != Occasion::Continuation && !is_known {
                     self.announce_error(error);
@@ -110,6 +115,17 @@ impl Engine {
                 self.emit(Output::Clock(command));
             }
         }
+    }
+
+    /// `fallbackdrift`: there has been no update for too long to trust the last frequency.
+    pub(super) fn fall_back(&mut self, now: Raw) {
+        let silence = self.estimator.estimate().map_or(Span::ZERO, |estimate| now - estimate.at);
+        let Some(frequency) = self.fallback.take(now).filter(|_| self.mode == Mode::Discipline) else { return };
+        let command = self.discipline.fall_back(now, frequency);
+        self.emit(Output::Clock(command));
+        self.report_unsynchronised();
+        self.announced.obstacle = Some(Obstacle::NoSelectableSources { unreachable: self.sources.len() });
+        self.tell(Event::FallenBack(silence, -frequency * 1e6));
     }
 
     /// The clock did this.
@@ -184,7 +200,8 @@ impl Engine {
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
         let asymmetry = active.filter_map(|source| self.hidden_by_path(source)).min().unwrap_or(Span::ZERO);
-        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry
+        let strayed = (now - estimate.at).max(Span::ZERO).scaled(self.settings.max_clock_error_ppm * 1e-6);
+        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + strayed
     }
 
     /// What the asymmetry of its path and the server's own bound may hide.

@@ -94,14 +94,14 @@ impl Bank {
         self.cov[packed(LEAD, LEAD)] = [deviation * deviation; MODELS];
     }
 
-    /// Moves the state to `at`; a step back in time does nothing.
-    pub(super) fn predict(&mut self, beliefs: &Beliefs, at: Raw) {
+    /// Moves the state to `at`, with no more squared wander than `most`; a step back in time does nothing.
+    pub(super) fn predict(&mut self, beliefs: &Beliefs, at: Raw, most: f64) {
         let Some(last) = self.at.filter(|&last| at > last) else { return };
         let dt = (at - last).secs_f64();
         self.at = Some(at);
         let (xx, fx, ff) = (packed(LEAD, LEAD), packed(FREQUENCY, LEAD), packed(FREQUENCY, FREQUENCY));
         for k in 0..MODELS {
-            let q = beliefs.wander_squared[k];
+            let q = beliefs.wander_squared[k].min(most);
             self.mean[LEAD][k] += dt * self.mean[FREQUENCY][k];
             self.cov[xx][k] += dt * (2.0 * self.cov[fx][k] + dt * self.cov[ff][k]);
             self.cov[xx][k] += q * dt * dt * dt / 3.0 + PHASE_NOISE * dt;
@@ -200,6 +200,18 @@ impl Bank {
         if self.detour_at[slot] != ABSENT {
             self.remove(usize::from(self.detour_at[slot]));
         }
+    }
+
+    /// Lets what is known of the lead and of the frequency lose this factor in weight.
+    pub(super) fn fade(&mut self, factor: f64) {
+        let each = factor.sqrt();
+        for a in 0..self.dims {
+            self.cov[packed(a, LEAD)].iter_mut().for_each(|p| *p *= each);
+            self.cov[packed(a, FREQUENCY)].iter_mut().for_each(|p| *p *= each);
+        }
+        // Once for the row and once for the column.
+        self.cov[packed(LEAD, LEAD)].iter_mut().for_each(|p| *p *= each);
+        self.cov[packed(FREQUENCY, FREQUENCY)].iter_mut().for_each(|p| *p *= each);
     }
 
     /// Adds to the variance of the lead and of the frequency.

@@ -6,6 +6,7 @@ use super::beliefs::Beliefs;
 use super::interval::Interval;
 use super::path::Path;
 use super::prior::FrequencyPrior;
+use super::tuning::Tuning;
 use super::update::{Gate, Verdict};
 use super::{MAX_SOURCES, Sample};
 
@@ -25,6 +26,8 @@ pub(super) struct Filter {
     pub(super) bank: Bank,
     sides: [Asymmetry; MAX_SOURCES],
     fed: [u32; MAX_SOURCES],
+    /// The last gap between two samples in seconds; after an outage, twice the one before.
+    gap_s: f64,
 }
 
 /// What is known from outside one pass over the samples.
@@ -35,6 +38,8 @@ pub(super) struct Knowledge {
     pub(super) lean: [f64; MAX_SOURCES],
     /// Factor on each source's bias prior.
     pub(super) widening: [f64; MAX_SOURCES],
+    /// What the configuration says.
+    tuning: [Tuning; MAX_SOURCES],
 }
 
 /// What one sample did to the filter.
@@ -48,14 +53,25 @@ pub(super) struct Step {
 
 impl Knowledge {
     /// Of sources never heard of.
-    pub(super) const NONE: Knowledge =
-        Knowledge { paths: [Path::NEW; MAX_SOURCES], lean: [0.0; MAX_SOURCES], widening: [1.0; MAX_SOURCES] };
+    pub(super) const NONE: Knowledge = Knowledge {
+        paths: [Path::NEW; MAX_SOURCES],
+        lean: [0.0; MAX_SOURCES],
+        widening: [1.0; MAX_SOURCES],
+        tuning: [Tuning::NONE; MAX_SOURCES],
+    };
+
+    /// What the configuration says of a source that has not been heard yet.
+    pub(super) fn tune(&mut self, slot: usize, tuning: Tuning) {
+        self.tuning[slot] = tuning;
+        self.paths[slot].fix_base(tuning.min_delay_s);
+    }
 
     /// Forgets one source.
     pub(super) fn forget(&mut self, slot: usize) {
         self.paths[slot] = Path::NEW;
         self.lean[slot] = 0.0;
         self.widening[slot] = 1.0;
+        self.tuning[slot] = Tuning::NONE;
     }
 
     /// Prior deviation of the source's bias in seconds, before any widening.
@@ -72,18 +88,23 @@ impl Knowledge {
 impl Filter {
     /// Before the first sample.
     pub(super) fn new(beliefs: &Beliefs, prior: &FrequencyPrior) -> Self {
-        Filter { bank: Bank::new(beliefs, prior), sides: [Asymmetry::NEW; MAX_SOURCES], fed: [0; MAX_SOURCES] }
+        Filter {
+            bank: Bank::new(beliefs, prior),
+            sides: [Asymmetry::NEW; MAX_SOURCES],
+            fed: [0; MAX_SOURCES],
+            gap_s: 0.0,
+        }
     }
 
     /// Takes one sample.
     pub(super) fn step(&mut self, beliefs: &Beliefs, known: &Knowledge, sample: &Sample) -> Step {
         let slot = sample.slot.index();
-        let delay_s = Path::plausible(sample.delay.secs_f64());
+        let delay_s = known.paths[slot].plausible(sample.delay.secs_f64());
         if self.bank.at.is_none() {
             self.bank.start(sample.at, sample.lead, delay_s);
         }
         self.bank.admit(slot, known.bias_deviation(slot));
-        self.bank.predict(beliefs, sample.at);
+        self.predict(beliefs, known, sample);
         self.bank.mix(beliefs);
         let lean = self.effective_lean(known, slot);
         let interval = known.paths[slot].interval(delay_s, lean);
@@ -95,6 +116,20 @@ impl Filter {
             self.sides[slot].learn(interval.half_width, measured - self.bank.expected(slot));
         }
         Step { verdict, interval, sane: self.bank.tidy() }
+    }
+
+    /// Moves the bank to the instant of a sample, as fast and as far as its source's tuning allows.
+    fn predict(&mut self, beliefs: &Beliefs, known: &Knowledge, sample: &Sample) {
+        let slot = sample.slot.index();
+        let (tuning, jitter_s) = (&known.tuning[slot], known.paths[slot].jitter());
+        let since_s = self.bank.at.map_or(0.0, |last| (sample.at - last).secs_f64().max(0.0));
+        self.gap_s = if self.gap_s > 0.0 { since_s.min(2.0 * self.gap_s) } else { since_s };
+        let sources = (0..MAX_SOURCES).filter(|&slot| self.bank.knows(slot)).count();
+        let most = tuning.most_wander_squared(sources, 0.25 * jitter_s * jitter_s, self.gap_s);
+        self.bank.predict(beliefs, sample.at, most);
+        if let Some(fading) = tuning.fading(sources) {
+            self.bank.fade(fading);
+        }
     }
 
     /// Applies a sample that others have confirmed, at the present instant. The older it is, the less is known of how
@@ -127,6 +162,9 @@ impl Filter {
 
     /// A replay begins without an opinion; until there is one, that of the pass before is used.
     fn effective_lean(&self, known: &Knowledge, slot: usize) -> f64 {
+        if let Some(lean) = known.tuning[slot].lean() {
+            return lean.clamp(-STEEPEST, STEEPEST);
+        }
         let (now, before) = (self.lean(slot), known.lean[slot]);
         let stronger = if before.abs() > now.abs() { before } else { now };
         stronger.clamp(-STEEPEST, STEEPEST)

@@ -11,9 +11,11 @@ mod interval;
 mod joint;
 mod path;
 mod prior;
+mod tuning;
 mod update;
 
 pub use prior::{FrequencyPrior, WanderPrior};
+pub use tuning::Tuning;
 
 use crate::time::{Lead, Raw, Span, Utc};
 use joint::Joint;
@@ -200,6 +202,11 @@ impl Estimator {
     /// The place has a new occupant (another address): forget its bias, delays and samples, keep the estimate.
     pub fn vacate(&mut self, slot: Slot) {
         self.changed(|joint| joint.vacate(slot));
+    }
+
+    /// What the configuration says of the occupant of a place. Holds until the place is vacated.
+    pub fn tune(&mut self, slot: Slot, tuning: Tuning) {
+        self.changed(|joint| joint.known.tune(slot.index(), tuning));
     }
 
     /// The source turned out to be a falseticker: undo what its samples did, if they can all still be replayed.

@@ -65,6 +65,8 @@ pub(super) struct Path {
     base: f64,
     jitter: f64,
     gap: f64,
+    /// The base delay if it is known for certain, else 0.
+    fixed: f64,
 }
 
 /// What a delay told about the path.
@@ -90,21 +92,28 @@ pub(super) enum Change {
 impl Path {
     /// No delays yet.
     pub(super) const NEW: Path =
-        Path { ring: Ring::EMPTY, home: None, seen: 0, base: 0.0, jitter: LEAST_JITTER_S, gap: 0.0 };
+        Path { ring: Ring::EMPTY, home: None, seen: 0, base: 0.0, jitter: LEAST_JITTER_S, gap: 0.0, fixed: 0.0 };
 
-    /// A delay in seconds brought into the range believed.
-    pub(super) fn plausible(delay_s: f64) -> f64 {
-        delay_s.clamp(DELAY_RANGE_S.0, DELAY_RANGE_S.1)
+    /// A delay in seconds brought into the range believed. Below a base that is known it is as much off as above.
+    pub(super) fn plausible(&self, delay_s: f64) -> f64 {
+        let mirrored = if self.fixed > 0.0 { self.fixed + (delay_s - self.fixed).abs() } else { delay_s };
+        mirrored.clamp(DELAY_RANGE_S.0, DELAY_RANGE_S.1)
+    }
+
+    /// Nobody needs to find out the base delay of this path.
+    pub(super) fn fix_base(&mut self, base_s: f64) {
+        self.fixed = base_s.max(0.0);
     }
 
     /// Takes one more delay in seconds.
     pub(super) fn add(&mut self, delay_s: f64) -> Arrival {
-        let delay = Self::plausible(delay_s);
+        let delay = self.plausible(delay_s);
         let previous = (self.seen > 0).then_some(self.base);
-        let mut change = self.fall_or_return(delay);
+        let is_known = self.fixed > 0.0;
+        let mut change = if is_known { None } else { self.fall_or_return(delay) };
         self.ring.push(delay);
         self.seen = self.seen.saturating_add(1);
-        if change.is_none() {
+        if change.is_none() && !is_known {
             change = self.rise().map(Change::Detour);
         }
         self.summarise();
@@ -118,7 +127,7 @@ impl Path {
     /// The interval of a sample with this delay, if jitter leans by `lean` (-1 all in replies, 1 all in requests).
     pub(super) fn interval(&self, delay_s: f64, lean: f64) -> Interval {
         let gap = self.gap * (1.0 - lean * lean).sqrt();
-        let half_width = 0.5 * ((Self::plausible(delay_s) - self.base).max(0.0) + gap);
+        let half_width = 0.5 * ((self.plausible(delay_s) - self.base).max(0.0) + gap);
         let tilt = 1.0 / (self.jitter * (1.0 + lean)) - 1.0 / (self.jitter * (1.0 - lean));
         Interval::new(half_width, SOFTNESS_RATIO * gap + STAMP_NOISE_S, tilt)
     }
@@ -151,10 +160,11 @@ impl Path {
     fn summarise(&mut self) {
         let delays = self.ring.as_slice();
         let n = delays.len() as f64;
-        self.base = least(delays);
+        self.base = if self.fixed > 0.0 { self.fixed } else { least(delays) };
         let prior = PRIOR_JITTER_RATIO * self.base + PRIOR_JITTER_S;
         self.jitter = ((n * raw_jitter(delays, self.base) + 2.0 / n * prior) / (n + 2.0 / n)).max(LEAST_JITTER_S);
-        self.gap = MINIMUM_BIAS * self.jitter / n.sqrt() * (1.0 + YOUNG / (n * n));
+        let unknown = MINIMUM_BIAS * self.jitter / n.sqrt() * (1.0 + YOUNG / (n * n));
+        self.gap = if self.fixed > 0.0 { LEAST_JITTER_S } else { unknown };
     }
 
     fn fall_or_return(&mut self, delay: f64) -> Option<Change> {

@@ -1,0 +1,40 @@
+//! The `.sources` files of `sourcedir`: read at the start, and again whenever somebody asks.
+
+use log::warn;
+
+use crate::config::{SourceFiles, read_source_dirs};
+use crate::core::settings::SourceConfig;
+use crate::daemon::files::RealFiles;
+
+/// Where they are, and what they said last.
+#[derive(Default)]
+pub struct SourceDirs {
+    directories: Vec<Vec<String>>,
+    known: SourceFiles,
+}
+
+impl SourceDirs {
+    /// Not read yet.
+    pub fn new(directories: Vec<Vec<String>>) -> Self {
+        SourceDirs { directories, known: SourceFiles::default() }
+    }
+
+    /// All their lines as they are now. Warns of what is wrong with them, once.
+    pub fn read(&mut self) -> &[SourceConfig] {
+        let found = read_source_dirs(&RealFiles, &self.directories);
+        found.warnings.iter().filter(|warning| !self.known.warnings.contains(warning)).for_each(|w| warn!("{w}"));
+        found.sources.iter().filter(|source| !self.known.sources.contains(source)).for_each(warn_of_downgrade);
+        self.known = found;
+        &self.known.sources
+    }
+}
+
+/// Time that was meant to be authenticated and is not must not come as a surprise.
+pub(super) fn warn_of_downgrade(source: &SourceConfig) {
+    let option = match (source.options.nts, source.options.key) {
+        (true, _) => "nts",
+        (false, Some(_)) => "key",
+        (false, None) => return,
+    };
+    warn!("Source {} is asked without authentication: option {option} is not supported yet", source.host);
+}

@@ -1,0 +1,464 @@
+//! Each directive and each option of a source makes the difference it promises.
+//!
+//! The table has a line of configuration, a scenario, a figure of the run, and how that figure has to change when the
+//! line is added. What is not about the engine (sockets, files, the process) is tested elsewhere.
+
+#![allow(missing_docs)]
+
+use slewd::config::{Class, Config, MemoryFiles, directives, source_options};
+use slewd::core::engine::Engine;
+use slewd::core::event::Event;
+use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
+use slewd::core::source::{Refusal, Source};
+use slewd::sim::link::{Link, Shape};
+use slewd::sim::server::Manner;
+use slewd::sim::{Happening, Scenario, World};
+use slewd::time::Span;
+
+struct Case {
+    /// Added to the configuration: a directive, or options of the first source.
+    line: &'static str,
+    scenario: fn() -> Scenario,
+    /// What is looked at when the run has ended.
+    figure: fn(&World) -> f64,
+    /// How it has to change: the figure without the line, and with it.
+    differs: fn(f64, f64) -> bool,
+}
+
+const fn case(
+    line: &'static str,
+    scenario: fn() -> Scenario,
+    figure: fn(&World) -> f64,
+    differs: fn(f64, f64) -> bool,
+) -> Case {
+    Case { line, scenario, figure, differs }
+}
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    // Selection.
+    case("authselectmode require", first_with_key, active, |without, with| (without, with) == (2.0, 1.0)),
+    case("authselectmode ignore", first_with_key_is_wrong, error_ms, |without, with| without > 4000.0 && with < 10.0),
+    case("combinelimit 0", four, active, |without, with| (without, with) == (4.0, 1.0)),
+    case("maxdistance 0.005", four, synchronised, turned_off),
+    case("maxjitter 0.0001", four, synchronised, turned_off),
+    case("minsources 5", four, synchronised, turned_off),
+    case("minstratum 3", four, synchronised, turned_off),
+    case("maxstratum 1", four, synchronised, turned_off),
+    case("reselectdist 1", second_is_nearer, best, |without, with| (without, with) == (1.0, 0.0)),
+    case("stratumweight 0", second_is_lower_but_further, best, |without, with| (without, with) == (1.0, 0.0)),
+
+    // The clock.
+    case("initstepslew 0.1 192.0.2.5", half_a_second_ahead, steps, |without, with| (without, with) == (0.0, 1.0)),
+    case("initstepslew 1 192.0.2.4", only_the_first, told_of_start, |without, with| (without, with) == (0.0, 1.0)),
+    case("fallbackdrift 10 12", last_frequency_is_odd, drifted_ms, |without, with| with < 0.3 * without),
+    case("clockprecision 0.05", four, bound_ms, |without, with| without < 15.0 && with > 24.0),
+    case("corrtimeratio 100", noisy, ppm_rms, |without, with| with < 0.8 * without),
+    case("makestep 0.1 1", half_a_second_ahead, steps, |without, with| (without, with) == (0.0, 1.0)),
+    case("maxchange 1 0 -1", servers_step, error_ms, |without, with| without > 4900.0 && with < 10.0),
+    case("maxclockerror 100", servers_fall_silent, bound_ms, |without, with| with > 10.0 * without),
+    case("maxdrift 10", fast_crystal, ppm_rms, |without, with| without < 1.0 && with > 30.0),
+    case("maxslewrate 1000", half_a_second_ahead, settled_s, |without, with| with > 20.0 * without),
+    case("maxupdateskew 0.00001", fast_crystal, ppm_rms, |without, with| without < 1.0 && with > 30.0),
+    case("minsamples 64", restless, rms_ms, |without, with| with > 1.5 * without),
+    case("maxsamples 3", noisy, ppm_rms, |without, with| with > 1.5 * without),
+    case("nogapstep", somebody_sets_the_clock, steps, |without, with| (without, with) == (1.0, 0.0)),
+    case("rtcsync", no_rtcsync, kernel_synchronised, |without, with| (without, with) == (0.0, 1.0)),
+    case("logchange 0.1", half_a_second_ahead, wrong_told, |without, with| without == 0.0 && with > 0.0),
+
+    // When to ask.
+    case("server iburst", no_iburst, requests, |without, with| with > without),
+    case("server burst", lossy, answered, |without, with| with > 1.3 * without),
+    case("server minpoll 9", one, requests, |without, with| with < 0.7 * without),
+    case("server maxpoll 6", one, requests, |without, with| with > 1.5 * without),
+    case("server minpoll -3 maxpoll -3", one, requests, |without, with| without < 100.0 && (3500.0..4100.0).contains(&with)),
+    case("server minpoll -3 maxpoll -3", near, requests, |without, with| without < 100.0 && with > 7000.0),
+    case("server polltarget 32", restless, requests, |without, with| with > 1.5 * without),
+    case("server presend 6", one, wakings, |without, with| without == 0.0 && with >= 15.0),
+    case("server offline", one, requests, |without, with| without > 10.0 && with == 0.0),
+
+    // Which replies count.
+    case("server maxdelay 0.01", one, synchronised, turned_off),
+    case("server maxdelayratio 1.05", one, beyond_ratio, |without, with| without == 0.0 && with > 5.0),
+    case("server maxdelaydevratio 1", bimodal, beyond_deviation, |without, with| without == 0.0 && with > 5.0),
+    case("server maxdelayquant 0.3", one, beyond_quantile, |without, with| without == 0.0 && with > 8.0),
+    case("server mindelay 0.02", hardly_ever_unqueued, rms_ms, |without, with| with < 0.95 * without),
+    case("server asymmetry 0", requests_queue, rms_ms, |without, with| with > 1.5 * without),
+    case("server offset 0.05", one, error_ms, |without, with| without < 5.0 && (45.0..55.0).contains(&with)),
+    case("server minsamples 64", restless, rms_ms, |without, with| with > 1.5 * without),
+    case("server maxsamples 3", noisy, ppm_rms, |without, with| with > 1.5 * without),
+    case("server maxunreach 1000", first_dies, voters, |without, with| (without, with) == (1.0, 2.0)),
+    case("server filter 8 minpoll 4 maxpoll 4", noisy_16, scatter_ms, |without, with| with < 0.7 * without),
+
+    // Which sources count.
+    case("server prefer", four, active, |without, with| (without, with) == (4.0, 1.0)),
+    case("server noselect", one, synchronised, turned_off),
+    case("server trust", first_is_wrong, error_ms, |without, with| without < 10.0 && with > 4900.0),
+    case("server require", first_is_dead, synchronised, turned_off),
+    case("server minstratum 7", one, stratum, |without, with| (without, with) == (2.0, 7.0)),
+    case("server maxsources 2", pool, sources, |without, with| (without, with) == (4.0, 2.0)),
+
+    // The protocol.
+    case("server version 3", one, version, |without, with| (without, with) == (4.0, 3.0)),
+    case("server port 1123", one, port, |without, with| (without, with) == (123.0, 1123.0)),
+];
+
+/// Not the engine's, or tried in the file that is named.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("server pool include confdir sourcedir clientonly", "config_include.rs, sim_reload.rs"),
+    ("acquisitionport bindacqaddress bindacqdevice dscp", "src/sys/udp.rs"),
+    (
+        "keyfile ntsdumpdir ntscachedir ntsrefresh ntstrustedcerts nosystemcert nocerttimecheck ntsaeads",
+        "authentication",
+    ),
+    ("key nts ntsport certset", "authentication"),
+    ("driftfile log logbanner logdir user pidfile lock_all sched_priority", "files and the process"),
+    ("leapsecmode leapsectz leapseclist", "leap seconds"),
+    ("refresh ipv4 ipv6 auto_offline", "names and networks"),
+    ("cmdport bindcmdaddress", "monitoring"),
+];
+
+#[test]
+fn each_line_makes_its_difference() {
+    let mut failures = Vec::new();
+    for case in CASES {
+        let run = |scenario: Scenario| {
+            let length_s = scenario.length_s;
+            let mut world = World::new(scenario);
+            world.run_for(length_s);
+            (case.figure)(&world)
+        };
+        let (without, with) = (run((case.scenario)()), run(configured((case.scenario)(), case.line)));
+        let is_different = (case.differs)(without, with);
+        println!("{:32} {without:12.4} {with:12.4} {}", case.line, if is_different { "" } else { "<- no" });
+        if !is_different {
+            failures.push(case.line);
+        }
+    }
+    assert!(failures.is_empty(), "{failures:?}");
+}
+
+#[test]
+fn no_directive_and_no_option_is_left_out() {
+    let tried = |name: &str, prefix: &str| {
+        let here = |case: &Case| case.line.strip_prefix(prefix).and_then(|line| line.split(' ').next()) == Some(name);
+        CASES.iter().any(here) || ELSEWHERE.iter().any(|(names, _)| names.split(' ').any(|other| other == name))
+    };
+    let used = directives().filter(|d| d.class == Class::Used && !tried(d.name, "")).map(|d| d.name);
+    let options = source_options().filter(|o| o.class == Class::Used && !tried(o.name, "server ")).map(|o| o.name);
+    assert_eq!(used.chain(options).collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
+/// The scenario with one more line of configuration; `server` stands for the first source's.
+fn configured(mut scenario: Scenario, line: &str) -> Scenario {
+    let line = line.replacen("server", "server 192.0.2.1", 1);
+    let config = Config::from_arguments(&MemoryFiles::new(), &[&line], false);
+    let config = config.unwrap_or_else(|failure| panic!("{line}: {}", failure.error));
+    if let Some(source) = config.sources.into_iter().next() {
+        let first = &mut scenario.sources[0].options;
+        *first = SourceOptions { iburst: first.iburst || source.options.iburst, ..source.options };
+        return scenario;
+    }
+    let (makestep, rtc_sync) = (scenario.settings.makestep, scenario.settings.rtc_sync);
+    scenario.settings = config.settings;
+    scenario.settings.makestep = scenario.settings.makestep.or(makestep);
+    scenario.settings.rtc_sync |= rtc_sync;
+    scenario
+}
+
+fn turned_off(without: f64, with: f64) -> bool {
+    (without, with) == (1.0, 0.0)
+}
+
+// Scenarios.
+
+fn one() -> Scenario {
+    Scenario::pool(1, 1)
+}
+
+/// 2 ms away.
+fn near() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(0.001, 0.0001)]);
+    scenario.length_s = 1000.0;
+    scenario
+}
+
+fn four() -> Scenario {
+    Scenario::pool(1, 4)
+}
+
+fn first_with_key() -> Scenario {
+    let mut scenario = Scenario::pool(1, 2);
+    scenario.settings.auth_select_mode = AuthSelectMode::Ignore;
+    scenario.sources[0].options.key = Some(1);
+    scenario
+}
+
+/// With the default mode it is trusted.
+fn first_with_key_is_wrong() -> Scenario {
+    let mut scenario = first_is_wrong();
+    scenario.sources[0].options.key = Some(1);
+    scenario
+}
+
+fn first_is_wrong() -> Scenario {
+    let mut scenario = four();
+    scenario.servers[0].ahead = Span::from_secs(5);
+    scenario
+}
+
+fn first_is_dead() -> Scenario {
+    let mut scenario = four();
+    scenario.servers[0].manner = Manner::Dead;
+    scenario
+}
+
+fn first_dies() -> Scenario {
+    let mut scenario = Scenario::pool(1, 2);
+    scenario.servers[0].alive = (0.0, 200.0);
+    scenario.length_s = 20_000.0;
+    scenario
+}
+
+/// The first answers first, and is selected before the other has spoken.
+fn second_is_nearer() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(0.02, 1e-4), Link::symmetric(0.002, 1e-4)]);
+    scenario.servers[1].alive = (100.0, f64::INFINITY);
+    scenario.length_s = 20_000.0;
+    scenario
+}
+
+fn second_is_lower_but_further() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(0.006, 1e-5), Link::symmetric(0.007, 1e-5)]);
+    scenario.servers[0].stratum = 6;
+    scenario
+}
+
+fn noisy() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(0.01, 0.005)]);
+    scenario.length_s = 40_000.0;
+    scenario
+}
+
+fn noisy_16() -> Scenario {
+    let mut scenario = noisy();
+    (scenario.sources[0].options.min_poll, scenario.sources[0].options.max_poll) = (4, 4);
+    scenario.length_s = 4000.0;
+    scenario
+}
+
+fn lossy() -> Scenario {
+    let mut scenario = one();
+    scenario.servers[0].link.loss = 0.3;
+    scenario.length_s = 40_000.0;
+    scenario
+}
+
+fn bimodal() -> Scenario {
+    Scenario::new(1, &[Link::symmetric(0.01, 0.0005).shaped(Shape::Bimodal(0.1))])
+}
+
+fn hardly_ever_unqueued() -> Scenario {
+    Scenario::new(1, &[Link::symmetric(0.01, 0.005).shaped(Shape::Gamma(16))])
+}
+
+fn requests_queue() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(0.01, 0.0)]);
+    scenario.servers[0].link.forward.jitter_s = 0.005;
+    scenario.length_s = 20_000.0;
+    scenario
+}
+
+fn half_a_second_ahead() -> Scenario {
+    let mut scenario = four();
+    scenario.clock_ahead = Span::from_millis(500);
+    scenario
+}
+
+fn servers_step() -> Scenario {
+    let mut scenario = four();
+    scenario.servers.iter_mut().for_each(|server| server.step = Some((1000.0, Span::from_secs(5))));
+    scenario
+}
+
+fn servers_fall_silent() -> Scenario {
+    let mut scenario = four();
+    scenario.servers.iter_mut().for_each(|server| server.alive = (0.0, 2000.0));
+    scenario.length_s = 6000.0;
+    scenario
+}
+
+fn fast_crystal() -> Scenario {
+    let mut scenario = four();
+    scenario.crystal.frequency = 5e-5;
+    scenario.length_s = 8000.0;
+    scenario
+}
+
+fn restless() -> Scenario {
+    let mut scenario = one();
+    scenario.crystal.wander = 1e-7;
+    scenario.length_s = 20_000.0;
+    scenario
+}
+
+/// The second server exists, but is not configured.
+fn only_the_first() -> Scenario {
+    let mut scenario = four();
+    scenario.sources.truncate(1);
+    scenario.clock_ahead = Span::from_millis(-500);
+    scenario
+}
+
+fn somebody_sets_the_clock() -> Scenario {
+    let mut scenario = four();
+    scenario.happenings = vec![(1000.0, Happening::ForeignStep(Span::from_secs(5)))];
+    scenario
+}
+
+/// The crystal is warm for a quarter of an hour, then the network fails.
+fn last_frequency_is_odd() -> Scenario {
+    let mut scenario = four();
+    scenario.crystal.steps = vec![(20_000.0, 2e-6), (21_000.0, -2e-6)];
+    scenario.outages = vec![(20_900.0, f64::INFINITY)];
+    scenario.length_s = 60_000.0;
+    scenario
+}
+
+fn no_rtcsync() -> Scenario {
+    let mut scenario = four();
+    scenario.settings.rtc_sync = false;
+    scenario
+}
+
+fn no_iburst() -> Scenario {
+    let mut scenario = one();
+    scenario.sources[0].options.iburst = false;
+    scenario.length_s = 7.0;
+    scenario
+}
+
+fn pool() -> Scenario {
+    let mut scenario = four();
+    let addresses = scenario.servers.iter().map(|server| server.address).collect();
+    scenario.names = vec![("pool.example".to_string(), 0.0, addresses)];
+    scenario.sources.truncate(1);
+    scenario.sources[0].host = Host::Name("pool.example".to_string());
+    scenario.sources[0].pool = true;
+    scenario
+}
+
+// Figures.
+
+fn engine(world: &World) -> &Engine {
+    world.engine().expect("it runs")
+}
+
+fn first(world: &World) -> &Source {
+    &engine(world).sources()[0]
+}
+
+fn active(world: &World) -> f64 {
+    engine(world).selection().active.len() as f64
+}
+
+fn voters(world: &World) -> f64 {
+    engine(world).selection().voters as f64
+}
+
+fn best(world: &World) -> f64 {
+    engine(world).selection().best.map_or(f64::NAN, |slot| slot.index() as f64)
+}
+
+fn sources(world: &World) -> f64 {
+    engine(world).sources().len() as f64
+}
+
+fn synchronised(world: &World) -> f64 {
+    f64::from(u8::from(engine(world).is_synchronised()))
+}
+
+fn kernel_synchronised(world: &World) -> f64 {
+    f64::from(u8::from(world.point().is_synchronised))
+}
+
+fn error_ms(world: &World) -> f64 {
+    world.point().error_s.abs() * 1e3
+}
+
+fn bound_ms(world: &World) -> f64 {
+    engine(world).tracking(&world.reading()).map_or(f64::NAN, |tracking| tracking.bound.secs_f64() * 1e3)
+}
+
+fn rms_ms(world: &World) -> f64 {
+    world.trace().rms_s(60.0, f64::INFINITY) * 1e3
+}
+
+fn ppm_rms(world: &World) -> f64 {
+    world.trace().rms_frequency(4000.0, f64::INFINITY) * 1e6
+}
+
+fn settled_s(world: &World) -> f64 {
+    world.trace().settled_s(0.01).unwrap_or(f64::INFINITY)
+}
+
+fn drifted_ms(world: &World) -> f64 {
+    world.trace().max_s(20_900.0, f64::INFINITY) * 1e3
+}
+
+/// That the offset at the start was told, and that the host asked for it is gone.
+fn told_of_start(world: &World) -> f64 {
+    let is_told = world.trace().told(|event| matches!(event, Event::InitialOffset(by, false) if by.secs_f64() > 0.49));
+    f64::from(u8::from(is_told && engine(world).sources().len() == 1))
+}
+
+fn steps(world: &World) -> f64 {
+    world.trace().steps.len() as f64
+}
+
+fn wrong_told(world: &World) -> f64 {
+    world.trace().events.iter().filter(|(_, event)| matches!(event, Event::ClockWrong(_))).count() as f64
+}
+
+fn requests(world: &World) -> f64 {
+    world.trace().requests as f64
+}
+
+fn answered(world: &World) -> f64 {
+    first(world).tally.accepted as f64
+}
+
+fn wakings(world: &World) -> f64 {
+    first(world).tally.refused(Refusal::Waking) as f64
+}
+
+fn beyond_ratio(world: &World) -> f64 {
+    first(world).tally.refused(Refusal::DelayRatio) as f64
+}
+
+fn beyond_deviation(world: &World) -> f64 {
+    first(world).tally.refused(Refusal::DelayDeviation) as f64
+}
+
+fn beyond_quantile(world: &World) -> f64 {
+    first(world).tally.refused(Refusal::DelayQuantile) as f64
+}
+
+fn stratum(world: &World) -> f64 {
+    first(world).last.map_or(f64::NAN, |last| f64::from(last.stratum))
+}
+
+fn port(world: &World) -> f64 {
+    f64::from(first(world).address.port())
+}
+
+fn version(world: &World) -> f64 {
+    f64::from(first(world).last.map_or(0, |last| last.version))
+}
+
+/// Root mean square of what a measurement is off by, as far as the clock is right.
+fn scatter_ms(world: &World) -> f64 {
+    let clock = world.reading().lead();
+    let off = first(world).recent().map(|m| (m.sample.lead - clock).secs_f64().powi(2)).collect::<Vec<_>>();
+    (off.iter().sum::<f64>() / off.len() as f64).sqrt() * 1e3
+}
