@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use fastrand::Rng;
-use slewd::core::discipline::{Applied, ClockCommand};
+use slewd::core::command::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::event::Event;

@@ -4,7 +4,7 @@
 
 mod support;
 
-use slewd::core::discipline::ClockCommand;
+use slewd::core::command::ClockCommand;
 use slewd::core::event::Event;
 use slewd::core::settings::{MakeStep, MaxChange};
 use slewd::sim::oscillator::Sine;

@@ -7,7 +7,7 @@
 //!
 //! What the clock does beyond its course is the kernel's own rounding, which is learnt, or somebody else.
 
-use crate::core::discipline::Applied;
+use crate::core::command::Applied;
 use crate::core::slew;
 use crate::time::{ClockReading, NANOS_PER_SEC, Raw, Span};
 

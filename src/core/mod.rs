@@ -4,6 +4,7 @@
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
 mod authentication;
+pub mod command;
 pub mod conduct;
 pub mod course;
 mod delay;

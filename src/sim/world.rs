@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::IpAddr;
 
-use crate::core::discipline::{Applied, ClockCommand};
+use crate::core::command::{Applied, ClockCommand};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ideal::{QUIET, slot};
-use slewd::core::discipline::{Applied, ClockCommand};
+use slewd::core::command::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::{Estimator, FrequencyPrior, Sample, Slot};
 use slewd::core::source::{ExchangeId, Stamp, StampSource};

@@ -3,7 +3,8 @@
 //! In mode `system` the kernel moves the clock itself; the estimate follows when it has. In the others slewd steps or
 //! slews. `ignore` leaves the estimate where it is, until the sources contradict it.
 
-use crate::core::discipline::{ClockCommand, Occasion};
+use crate::core::command::ClockCommand;
+use crate::core::discipline::Occasion;
 use crate::core::engine::{Engine, Output};
 use crate::core::estimate::{Estimate, MAX_SOURCES};
 use crate::core::event::{Event, Label};

@@ -22,7 +22,8 @@ mod steering;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::core::discipline::{Applied, ClockCommand, ClockReport, Discipline};
+use crate::core::command::{Applied, ClockCommand, ClockReport};
+use crate::core::discipline::Discipline;
 use crate::core::drift::DriftRecord;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::event::{Event, Obstacle};

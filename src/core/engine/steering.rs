@@ -1,7 +1,8 @@
 //! From the estimate to the clock: corrections, error bounds, leap seconds, the drift file, and gaps in time.
 
+use crate::core::command::{Applied, ClockCommand, ClockReport};
 use crate::core::course::{Cause, Deviation};
-use crate::core::discipline::{Applied, ClockCommand, ClockReport, Decision, Occasion};
+use crate::core::discipline::{Decision, Occasion};
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::Estimate;
