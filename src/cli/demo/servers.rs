@@ -15,12 +15,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::time::{ClockId, clock_gettime};
 
 pub use super::spec::{Behaviour, Path, ServerSpec, Truth};
 use super::spec::{PACKET, client_request};
 use crate::sys::{clock, udp};
-use crate::time::{NANOS_PER_SEC, Raw, Span};
+use crate::time::{Raw, Span};
 
 /// How often something happened at one server.
 #[derive(Debug, Default)]
@@ -40,12 +39,8 @@ pub struct Servers {
 }
 
 /// The raw counter now.
-///
-/// # Panics
-/// When the kernel has no CLOCK_MONOTONIC_RAW (before Linux 2.6.28).
 pub fn raw_now() -> Raw {
-    let now = clock_gettime(ClockId::CLOCK_MONOTONIC_RAW).expect("CLOCK_MONOTONIC_RAW exists since Linux 2.6.28");
-    Raw::from_nanos(now.tv_sec() * NANOS_PER_SEC + now.tv_nsec())
+    clock::read().raw
 }
 
 impl Counters {
