@@ -15,7 +15,7 @@ pub enum ClockCommand {
     Steer {
         /// Rate against the raw counter, minus one.
         frequency: f64,
-        /// What is to be taken out, at most [`slew::MAX_PHASE`]. Positive: the clock is behind.
+        /// What is to be taken out, at most [`MAX_PHASE`](crate::core::slew::MAX_PHASE). Positive: the clock is behind.
         phase: Span,
         /// Each second 1/2^(2 + this) of the rest is taken out; 0 to 10.
         time_constant: u8,
