@@ -1,3 +1,4 @@
 //! Bytes to structs and back.
 
+pub mod cmdmon;
 pub mod ntp;

@@ -15,8 +15,10 @@ mod electing;
 mod leaping;
 mod membership;
 mod network;
+mod obeying;
 mod recording;
 mod reloading;
+mod reporting;
 mod steering;
 
 use std::collections::VecDeque;
