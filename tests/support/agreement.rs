@@ -1,0 +1,208 @@
+//! When do two answers of chronyc say the same? Field by field, with what can be equal, what can be near, and the rest.
+
+/// What has to be true of a pair of fields.
+#[derive(Clone, Copy, Debug)]
+enum Rule {
+    /// The same text.
+    Same,
+    /// Numbers that differ by this at most; where one of them says "never", both do.
+    Near(f64),
+    /// Both are numbers from 0 to this.
+    Within(f64),
+    /// The same text, or both of these.
+    SameOrOneOf(&'static [&'static str]),
+}
+
+use Rule::{Near, Same, SameOrOneOf, Within};
+
+/// Offsets on a busy machine: a tenth of the 3 ms that one server is off.
+const OFFSET: Rule = Near(0.3e-3);
+/// Error bounds on a busy machine, in seconds.
+const BOUND: Rule = Within(0.02);
+/// Frequencies from a dozen samples one second apart.
+const PPM: Rule = Near(20.0);
+/// Counts of packets: each client starts with a burst of its own.
+const COUNT: Rule = Near(8.0);
+/// A source that was never heard is "not synchronised" for chronyd 4.3, and "lacks measurements" for 4.8.
+const STATE: Rule = SameOrOneOf(&["s", "M"]);
+
+/// Columns of `chronyc -c`. What is not listed has to be the same.
+fn rules(command: &str) -> &'static [Rule] {
+    match command {
+        // Reference time to the second, correction, last offset, RMS offset, frequency, residual, skew, delay,
+        // dispersion, interval.
+        "tracking" => {
+            &[Same, Same, Same, Near(3.0), OFFSET, OFFSET, BOUND, PPM, PPM, Within(100.0), BOUND, BOUND, Near(8.0)]
+        }
+        // Address, stratum, poll, reach, last sample, offset now and as measured, bound.
+        "sources" => &[Same, Same, Same, Same, Same, Same, Near(3.0), OFFSET, OFFSET, BOUND],
+        // Samples, runs, span, frequency, skew, offset, deviation.
+        "sourcestats" => &[Same, Near(64.0), Near(64.0), Near(64.0), PPM, Near(200.0), OFFSET, Near(0.01)],
+        "selectdata" => &[
+            STATE,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Near(3.0),
+            Near(9.0),
+            Near(0.01),
+            Near(0.01),
+            Same,
+        ],
+        "ntpdata" => &[
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            Same,
+            BOUND,
+            BOUND,
+            Same,
+            Same,
+            // Time of its last update, offset, delay, dispersion, response time, asymmetry of jitter.
+            Near(2000.0),
+            OFFSET,
+            Near(0.01),
+            Near(0.01),
+            BOUND,
+            Near(1.0),
+            // Tests: the last group is about delays.
+            Same,
+            Same,
+            Within(1111.0),
+            Same,
+            Same,
+            Same,
+            Same,
+            COUNT,
+            COUNT,
+            COUNT,
+            COUNT,
+        ],
+        // Only what the client asked for itself.
+        "serverstats" => &[Same, Same, Near(1e9)],
+        _ => &[],
+    }
+}
+
+/// In what two answers to these arguments of chronyc disagree.
+pub(crate) fn disagreements(arguments: &str, theirs: &str, ours: &str) -> Vec<String> {
+    let words: Vec<&str> = arguments.split_whitespace().collect();
+    let command = words.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
+    let (theirs_lines, our_lines) = (theirs.lines().count(), ours.lines().count());
+    if theirs_lines != our_lines {
+        return vec![format!("{theirs_lines} and {our_lines} lines")];
+    }
+    let pairs = theirs.lines().zip(ours.lines());
+    let as_values = words.contains(&"-c");
+    let of_line = |(theirs, ours)| if as_values { values(command, theirs, ours) } else { shapes(theirs, ours) };
+    pairs.flat_map(of_line).collect()
+}
+
+/// Comma-separated fields, each by its rule.
+fn values(command: &str, theirs: &str, ours: &str) -> Vec<String> {
+    let (their_fields, our_fields): (Vec<&str>, Vec<&str>) = (theirs.split(',').collect(), ours.split(',').collect());
+    if their_fields.len() != our_fields.len() {
+        return vec![format!("{} and {} fields: {theirs} | {ours}", their_fields.len(), our_fields.len())];
+    }
+    let rules = rules(command);
+    let pairs = their_fields.into_iter().zip(our_fields).enumerate();
+    let wrong =
+        pairs.filter(|&(column, (theirs, ours))| !holds(rules.get(column).copied().unwrap_or(Same), theirs, ours));
+    wrong.map(|(column, (theirs, ours))| format!("column {column}: {theirs} and {ours}")).collect()
+}
+
+fn holds(rule: Rule, theirs: &str, ours: &str) -> bool {
+    let numbers = || Some((number(theirs)?, number(ours)?));
+    match rule {
+        Same => theirs == ours,
+        Near(by) => theirs == ours || numbers().is_some_and(|(a, b)| (a - b).abs() <= by),
+        Within(most) => numbers().is_some_and(|(a, b)| [a, b].iter().all(|x| (0.0..=most).contains(x))),
+        SameOrOneOf(these) => theirs == ours || (these.contains(&theirs) && these.contains(&ours)),
+    }
+}
+
+/// A finite number; the largest one that protocol has is chronyc's "never".
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite() && *number != f64::from(u32::MAX))
+}
+
+/// A line for people: the same words in the same places, and numbers where there are numbers. Columns that are aligned
+/// are as wide.
+fn shapes(theirs: &str, ours: &str) -> Vec<String> {
+    let (their_words, our_words) = (shape(theirs), shape(ours));
+    let is_aligned = |line: &str| line.contains("   ") && !line.contains(" : ");
+    let widths = [theirs, ours].map(|line| line.chars().count());
+    if their_words != our_words {
+        vec![format!("words of: {theirs} | {ours}")]
+    } else if is_aligned(theirs) && widths[0] != widths[1] {
+        vec![format!("widths {widths:?} of: {theirs} | {ours}")]
+    } else {
+        vec![]
+    }
+}
+
+/// The words of a line; a number is `#`, with its unit if it is not one of those that chronyc chooses by size.
+fn shape(line: &str) -> Vec<String> {
+    let line = line.replace('[', " [ ").replace(']', " ] ");
+    line.split_whitespace().map(word_shape).collect()
+}
+
+fn word_shape(word: &str) -> String {
+    let signed = word.trim_start_matches(['+', '-']);
+    let digits_end = signed.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(signed.len());
+    let (digits, unit) = signed.split_at(digits_end);
+    let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
+    match unit {
+        // Only the source's own letter says which way it is off.
+        _ if word == "slow" || word == "fast" => "slow/fast".into(),
+        // The state of a source that was never heard.
+        "" | "ns" | "us" | "ms" | "s" if is_number => "#".into(),
+        // Times of day.
+        _ if is_number && unit.starts_with(':') => "#:#".into(),
+        _ => word.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::disagreements;
+
+    #[test]
+    fn a_field_that_has_to_be_equal_is_missed() {
+        let theirs = "^,x,127.0.0.12,1,0,377,4,0.003007946,0.003008351,0.000072152\n";
+        assert!(disagreements("-c sources", theirs, theirs).is_empty());
+        for (from, to) in [(",x,", ",+,"), ("377", "376"), ("0.003007946", "-0.003007946"), ("0.000072152", "nan")] {
+            assert_eq!(disagreements("-c sources", theirs, &theirs.replace(from, to)).len(), 1, "{from} {to}");
+        }
+        let never = theirs.replace(",4,", ",4294967295,");
+        assert_eq!(disagreements("-c sources", theirs, &never).len(), 1);
+    }
+
+    #[test]
+    fn a_line_of_another_shape_is_seen() {
+        let theirs = "^x 127.0.0.12                    1   0   377     4  +3008us[+3008us] +/-   72us\n";
+        let near = "^x 127.0.0.12                    1   0   377     2  +2991us[ -17ns] +/-  472ns\n";
+        assert!(disagreements("sources", theirs, near.replace("-17", " -17").as_str()).is_empty());
+        assert_eq!(disagreements("sources", theirs, near).len(), 1, "a column is narrower");
+        assert_eq!(disagreements("sources", theirs, &theirs.replace("^x", "^?")).len(), 1);
+        assert_eq!(disagreements("tracking", "501 Not authorised\n", "").len(), 1);
+    }
+}
