@@ -37,7 +37,7 @@ server nowhere.test iburst
 ";
 
 /// Names inside: `ntp-b.test` is there to be added.
-const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.11 ntp-a.test\n127.0.0.17 ntp-b.test\n";
+pub(crate) const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.11 ntp-a.test\n127.0.0.17 ntp-b.test\n";
 
 /// nobody and nogroup.
 const NOBODY: &str = "65534";
@@ -93,29 +93,38 @@ impl Twins {
         chronyc(&self.space, &self.chronyc, &[&daemon.reached(way), arguments].join(" "))
     }
 
-    /// Both say the same at once, as far as they can; returns what they say.
+    /// Both say the same within our patience, as far as they can; returns what they say. A packet that was late at one of
+    /// them is no reason to complain.
     pub(crate) fn agree(&self, way: Way, arguments: &str) -> (Said, Said) {
-        let (theirs, ours) = (self.ask(&self.theirs, way, arguments), self.ask(&self.ours, way, arguments));
-        let differing = differences(arguments, &theirs, &ours);
-        assert!(differing.is_empty(), "{}", complaint(way, arguments, &theirs, &ours, &differing));
-        (theirs, ours)
+        self.come_to_agree_over(way, arguments, |_| true)
     }
 
-    /// Both say the same within our patience, `settled` by their common words.
+    /// The same of the Unix socket, with something that holds for both.
     pub(crate) fn come_to_agree(&self, arguments: &str, settled: impl Fn(&str) -> bool) -> (Said, Said) {
+        self.come_to_agree_over(Way::Unix, arguments, settled)
+    }
+
+    fn come_to_agree_over(&self, way: Way, arguments: &str, settled: impl Fn(&str) -> bool) -> (Said, Said) {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let ask = |daemon| self.ask(daemon, Way::Unix, arguments);
-            let (theirs, ours) = (ask(&self.theirs), ask(&self.ours));
+            let (theirs, ours) = (self.ask(&self.theirs, way, arguments), self.ask(&self.ours, way, arguments));
             let differing = differences(arguments, &theirs, &ours);
             if differing.is_empty() && settled(&theirs.text) && settled(&ours.text) {
                 return (theirs, ours);
             }
             if Instant::now() > deadline {
                 let logs = [self.theirs.program.log(), self.ours.program.log()].join("\n----\n");
-                panic!("{}\n{logs}", complaint(Way::Unix, arguments, &theirs, &ours, &differing));
+                panic!("{}\n{logs}", complaint(way, arguments, &theirs, &ours, &differing));
             }
             sleep(Duration::from_millis(300));
+        }
+    }
+
+    /// Both are told the same, and both carry it out.
+    pub(crate) fn order(&self, arguments: &str) {
+        for daemon in [&self.theirs, &self.ours] {
+            let said = self.ask(daemon, Way::Unix, arguments);
+            assert_eq!((said.text.as_str(), said.code), ("200 OK\n", Some(0)), "{arguments} on port {}", daemon.port);
         }
     }
 
@@ -127,13 +136,15 @@ impl Twins {
 }
 
 impl Daemon {
-    /// Starts chronyd or slewd with `-x`, and waits for its socket.
+    /// Starts chronyd or slewd with `-x`, and waits for its socket. `OWN` in the sources begins the paths of its files.
     pub(crate) fn start(space: &Namespace, program: &Path, name: &str, port: u16, sources: &str) -> Self {
         let path = |suffix: &str| space.path(&format!("{name}.{suffix}"));
         let socket = path("sock");
+        std::fs::create_dir_all(path("d")).expect("the test's directory is writable");
         let conf = format!(
-            "{sources}port 0\ncmdport {port}\nbindcmdaddress {}\nbindcmdaddress 127.0.0.1\nbindcmdaddress ::1\n\
+            "{}port 0\ncmdport {port}\nbindcmdaddress {}\nbindcmdaddress 127.0.0.1\nbindcmdaddress ::1\n\
              noclientlog\npidfile {}\n",
+            sources.replace("OWN", &space.path(name).to_string_lossy()),
             socket.display(),
             path("pid").display()
         );
