@@ -91,6 +91,11 @@ impl Exchanges {
         Ok(stamp)
     }
 
+    /// Whether there is a way to a server: the kernel looks for a route when a socket is connected, and sends nothing.
+    pub fn can_reach(&self, to: SocketAddr) -> bool {
+        ClientSocket::open(to, &self.options(to)).is_ok()
+    }
+
     /// Closes the socket of an exchange, if it is still open.
     pub fn close(&mut self, exchange: ExchangeId) {
         self.open.retain(|(open, _)| *open != exchange);
