@@ -245,7 +245,8 @@ pub(crate) fn cmd_deny(config: &mut Config, words: &mut Words) -> Result<(), Fau
 pub(crate) fn cmd_rate_limit(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     let mut limit = RateLimit::default();
     while let Some(name) = words.next() {
-        let wrong = || Fault::Parse("cmdratelimit takes interval, burst and leak, each with a whole number".to_string());
+        let wrong =
+            || Fault::Parse("cmdratelimit takes interval, burst and leak, each with a whole number".to_string());
         let value = words.option_integer().filter(|value| (-32..=255).contains(value)).ok_or_else(wrong)?;
         match name.to_ascii_lowercase().as_str() {
             "interval" => limit.interval = value.clamp(-12, 12) as i8,

@@ -215,9 +215,9 @@ pub(crate) static SECTIONS: &[Section] = &[
     row("opencommands", "[NAME]...", "activity manual rtcdata smoothing sourcename sources sourcestats tracking",
         Used, Words(0, MANY, read::open_commands),
         "commands that are answered over UDP; the Unix socket answers all"),
-    row("cmdratelimit", "[interval N] [burst N] [leak N]", "off", Used, Words(0, MANY, read::cmd_rate_limit),
-        "limits answers to other machines: one per interval (log2 of seconds, -4), after a burst (8); of the rest, one in \
-         2^leak (2)"),
+    row("cmdratelimit", "[interval N] [burst N] [leak N]", "off; -4, 8 and 2", Used,
+        Words(0, MANY, read::cmd_rate_limit),
+        "limits answers to other machines: one in 2^interval seconds after a burst; of the rest, one in 2^leak"),
     row("manual", "", "off", Unused, Flag(|_| {}),
         "lets somebody set the time by hand"),
     ]),

@@ -149,8 +149,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let log_files = log_files(options, config);
     // A run that ends by itself is over before anybody could ask.
     let may_be_asked = options.mode == Mode::Discipline;
-    let control =
-        if may_be_asked { Control::open(&config.commands, owner(options, config), seed()) } else { None };
+    let control = if may_be_asked { Control::open(&config.commands, owner(options, config), seed()) } else { None };
     drop_root(options, config, controls_clock)?;
     Ok(Prepared { _pid_file: pid_file, signals, log_files, control, controls_clock })
 }

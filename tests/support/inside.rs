@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::any::type_name;
 use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -20,11 +21,13 @@ const ROLE: &str = "SLEWD_TEST_INSIDE";
 /// Where the tests put their files, in there.
 const DIRECTORY: &str = "/run/test";
 
-/// Runs the test of this name inside, in a process of its own.
-pub(crate) fn inside(name: &str, test: impl FnOnce()) {
+/// Runs a test, given as a closure in the function of the test, in a process of its own inside.
+pub(crate) fn inside<T: FnOnce()>(test: T) {
     if env::var_os(ROLE).is_some() {
         return test();
     }
+    // The crate, the function of the test, and the closure in it.
+    let name = type_name::<T>().split("::").nth(1).expect("a function");
     let prepare = "ip link set lo up && mount -t tmpfs -o mode=755 run /run && mkdir /run/test && \
                    exec setpriv --bounding-set=-sys_time --inh-caps=-sys_time -- \"$@\"";
     let mut command = Command::new("unshare");

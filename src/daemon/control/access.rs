@@ -39,10 +39,7 @@ impl Access {
     ///
     /// Returns as well the names that nobody knows. Where one of them was to be denied, only this machine is let in:
     /// who it is cannot be told.
-    pub(super) fn new<'a>(
-        rules: &'a [AccessRule],
-        look_up: impl Fn(&str) -> Vec<IpAddr>,
-    ) -> (Self, Vec<&'a str>) {
+    pub(super) fn new(rules: &[AccessRule], look_up: impl Fn(&str) -> Vec<IpAddr>) -> (Self, Vec<&str>) {
         let mut access = Access::default();
         let (mut unknown, mut is_closed) = (Vec::new(), false);
         for rule in rules {

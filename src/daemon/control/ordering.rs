@@ -102,9 +102,7 @@ fn order(request: &Request) -> Result<Order, ReplyStatus> {
         Request::MinStratum(source, stratum) => change(source, Parameter::MinStratum((*stratum).clamp(0, 15))),
         Request::PollTarget(source, samples) => change(source, Parameter::PollTarget((*samples).max(1))),
         Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s.clamp(-HUGE, HUGE))),
-        Request::SelectOptions(new) => {
-            change(&new.source, Parameter::Select { mask: new.mask, options: new.options })
-        }
+        Request::SelectOptions(new) => change(&new.source, Parameter::Select { mask: new.mask, options: new.options }),
         Request::AddSource(typed) => Order::Add(Box::new(adding::source(typed)?)),
         Request::DeleteSource(address) => Order::Delete(*address),
         Request::Refresh => Order::Refresh,

@@ -117,7 +117,9 @@ mod tests {
     #[test]
     fn more_askers_than_are_remembered_take_no_more_room() {
         let mut limiter = limiter();
-        (0..10_000u32).for_each(|i| drop(limiter.admits(std::net::Ipv4Addr::from_bits(i).into(), at(0.0))));
+        for host in 0..10_000u32 {
+            let _ = limiter.admits(std::net::Ipv4Addr::from_bits(host).into(), at(0.0));
+        }
         assert_eq!(limiter.askers.len(), REMEMBERED);
     }
 }

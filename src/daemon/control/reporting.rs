@@ -3,8 +3,8 @@
 use crate::core::engine::Engine;
 use crate::core::snapshot::SourceReport;
 use crate::time::ClockReading;
-use crate::wire::cmdmon::report::{Address, ServerStats};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
+use crate::wire::cmdmon::report::{Address, ServerStats};
 use crate::wire::cmdmon::request::Request;
 
 /// The answer; `None` if it is another kind of request.
