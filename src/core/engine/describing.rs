@@ -3,7 +3,7 @@
 //! An index counts the sources first and then the names that have no address yet.
 
 use crate::core::engine::recording::failed_test;
-use crate::core::engine::reporting::{leap_status, reference_id};
+use crate::core::engine::reporting::leap_status;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Believed, Engine, Phase};
 use crate::core::names::Association;
@@ -13,6 +13,7 @@ use crate::core::select::Status;
 use crate::core::snapshot::SourceReport;
 use crate::core::source::{Answer, Measurement, Refusal, Source, StampSource};
 use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
+use crate::wire::cmdmon::reference_id;
 use crate::wire::cmdmon::report::{
     self, Address, AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
 };

@@ -8,6 +8,7 @@ use crate::core::leap::LeapSecond;
 use crate::core::snapshot::Snapshot;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
+use crate::wire::cmdmon::reference_id;
 use crate::wire::cmdmon::report::{Activity, Address, Hindrance, LeapStatus, Status, Tracking};
 use crate::wire::ntp::Leap;
 
@@ -132,14 +133,6 @@ impl Engine {
             _ => known,
         };
         bound + left.abs()
-    }
-}
-
-/// PLACEHOLDER until the codec is merged.
-pub(super) fn reference_id(address: std::net::IpAddr) -> u32 {
-    match address {
-        std::net::IpAddr::V4(address) => address.to_bits(),
-        std::net::IpAddr::V6(_) => 0,
     }
 }
 
