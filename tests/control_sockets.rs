@@ -5,7 +5,6 @@
 
 #[path = "support/inside.rs"]
 mod inside;
-#[allow(dead_code, reason = "only the programs are wanted")]
 #[path = "support/namespace.rs"]
 mod namespace;
 
