@@ -376,7 +376,7 @@ fn two_chronyds_know_nothing_alike() {
 
 fn unknown(name: &str, second: &Path) {
     let silent = "server 127.0.0.41 minpoll 0 maxpoll 0\nserver 127.0.0.42 minpoll 0 maxpoll 0 prefer trust\n\
-                  server fd00::15 port 9 minpoll 0 maxpoll 0 require\npool nowhere.test\n";
+                  server fd00::15 port 9 minpoll 0 maxpoll 0 require\nserver nowhere.test\n";
     let twins = Twins::start(name, &chrony(), second, silent, (0.0, 0.0));
     for way in [Way::Unix, Way::V4, Way::V6] {
         for report in
@@ -398,7 +398,11 @@ fn unknown(name: &str, second: &Path) {
 /// A clock that is 20 ms behind and runs 30 ppm too slowly, which nobody may set: the signs.
 #[test]
 fn a_clock_that_is_off_is_reported_as_by_chronyd() {
-    off("off", slewd());
+    let twins = off("off", slewd());
+    let text = twins.ask(&twins.ours, Way::Unix, "-c -n sourcestats").text;
+    let offset =
+        text.lines().find(|line| line.contains("127.0.0.13")).and_then(|line| line.split(',').nth(6)?.parse().ok());
+    assert!(offset.is_some_and(|s: f64| (-0.1..-0.015).contains(&s)), "the clock is behind: {text}");
 }
 
 #[test]
@@ -406,16 +410,20 @@ fn two_chronyds_are_off_alike() {
     off("astray", &chrony().join("chronyd"));
 }
 
-fn off(name: &str, second: &Path) {
+fn off(name: &str, second: &Path) -> Twins {
     let twins = Twins::start(name, &chrony(), second, SOURCES, (0.02, 30.0));
-    twins.settle();
+    let is_settled = |text: &str| text.matches(",377,").count() == 5 && text.contains("^,x,") && text.contains("^,*,");
+    let deadline = Instant::now() + PATIENCE;
+    while ![&twins.theirs, &twins.ours].iter().all(|d| is_settled(&twins.ask(d, Way::Unix, "-c -n sources").text)) {
+        assert!(Instant::now() < deadline, "{}", twins.ask(&twins.ours, Way::Unix, "-n sources").text);
+        sleep(Duration::from_millis(300));
+    }
     let (_, ours) = twins.agree(Way::Unix, "-n tracking");
     println!("{}", ours.text);
     for words in ["seconds slow of NTP time", "ppm slow"] {
         assert!(ours.text.contains(words), "{}", ours.text);
     }
-    twins.agree(Way::Unix, "-c -n sources");
-    twins.agree(Way::Unix, "-c -n sourcestats");
+    twins.agree(Way::Unix, "-c -n tracking");
     // The correction will never be made: with a bound on it, chronyc waits in vain.
     for (arguments, code) in
         [("waitsync 2 0.1 100 0.1", 0), ("waitsync 2 0.001 0 0.1", 1), ("waitsync 2 0 1e-9 0.1", 1)]
@@ -423,6 +431,21 @@ fn off(name: &str, second: &Path) {
         let (_, ours) = twins.agree(Way::Unix, arguments);
         assert_eq!(ours.code, Some(code), "{arguments}: {}", ours.text);
     }
+    // chronyd with -x compares servers with the clock as it would be, slewd with the clock as it is. The server that is
+    // 3 ms ahead finds both 3 ms further behind than the one they follow.
+    for daemon in [&twins.theirs, &twins.ours] {
+        for (report, column) in [("-c -n sources", 7), ("-c -n sources", 8), ("-c -n sourcestats", 6)] {
+            let text = twins.ask(daemon, Way::Unix, report).text;
+            let of = |address: &str| {
+                let line = text.lines().find(|line| line.contains(address));
+                line.and_then(|line| line.split(',').nth(column)?.parse::<f64>().ok())
+                    .unwrap_or_else(|| panic!("{text}"))
+            };
+            let further_s = of("127.0.0.12") - of("127.0.0.13");
+            assert!((further_s + 0.003).abs() < 0.001, "port {}: {report}: {further_s} s\n{text}", daemon.port);
+        }
+    }
+    twins
 }
 
 /// chronyc without any options finds the daemon at its usual places, as root and as nobody.
@@ -475,7 +498,7 @@ fn usual_places(name: &str, program: &Path) {
         ("serverstats", "501 Not authorised", 1),
         ("makestep", "501 Not authorised", 1),
         ("shutdown", "501 Not authorised", 1),
-        ("-h /run/chrony/chronyd.sock tracking", "506 Cannot talk to daemon", 1),
+        ("-h /run/chrony/chronyd.sock tracking", "Could not open connection to daemon", 1),
         ("-h 127.0.0.2 tracking", "506 Cannot talk to daemon", 1),
         ("waitsync 1", "try: 1, refid: 7F0000", 0),
     ] {

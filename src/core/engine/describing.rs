@@ -52,7 +52,10 @@ impl Engine {
     pub fn find_source(&self, address: Address) -> Option<usize> {
         match address {
             Address::Unspecified => None,
-            Address::Ip(ip) => self.sources.iter().position(|source| source.address.ip() == ip),
+            Address::Ip(ip) => {
+                let place = self.sources.iter().position(|source| source.address.ip() == ip)?;
+                Some(self.places_before(place))
+            }
             Address::Id(id) => {
                 let place = self.unresolved().position(|(index, _)| self.lines[index].id == id)?;
                 Some(self.sources.len() + place)
@@ -62,8 +65,8 @@ impl Engine {
 
     /// One of them.
     pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
-        let Some(source) = self.sources.get(index) else {
-            let (line, association) = self.unresolved().nth(index - self.sources.len())?;
+        let Some(source) = self.source_at(index) else {
+            let (line, association) = self.unresolved().nth(index.checked_sub(self.sources.len())?)?;
             return Some(self.describe_name(line, association));
         };
         Some(SourceReport {
@@ -74,6 +77,20 @@ impl Engine {
             ntp: Some(describe_response(source)),
             authentication: Some(AuthData::default()),
         })
+    }
+
+    /// The source with this index: in the order of their lines, whenever their addresses were found.
+    fn source_at(&self, index: usize) -> Option<&Source> {
+        let place = (0..self.sources.len()).find(|place| self.places_before(*place) == index)?;
+        self.sources.get(place)
+    }
+
+    /// How many sources are listed before this one.
+    fn places_before(&self, place: usize) -> usize {
+        let key = |(place, source): (usize, &Source)| (source.association, place);
+        let keys = || self.sources.iter().enumerate().map(key);
+        let own = keys().nth(place);
+        keys().filter(|key| Some(*key) < own).count()
     }
 
     /// Lines with a name and no source, by index.
@@ -114,7 +131,8 @@ impl Engine {
         let now_ahead = |m: &Measurement| now.lead() - m.sample.lead - self.gained(m, now);
         SourceData {
             address: Address::Ip(source.address.ip()),
-            poll: i16::from(source.schedule.poll()),
+            // chronyd never shows less than `minpoll`, however quickly it asks at the start.
+            poll: i16::from(source.schedule.poll().max(source.options.min_poll)),
             stratum: last.map_or(0, |m| u16::from(m.stratum)),
             standing: class(self.standing(source)),
             reach: source.reach,
