@@ -119,13 +119,13 @@ commands! {
     /// The same for all nets within.
     20 44 reply::NULL, DenyAll;
     /// Answer monitoring requests from a net.
-    21 44 reply::NULL, CommandAllow;
+    21 44 reply::NULL, CommandAllow(subnet: Subnet);
     /// The same for all nets within.
-    22 44 reply::NULL, CommandAllowAll;
+    22 44 reply::NULL, CommandAllowAll(subnet: Subnet);
     /// Answer none.
-    23 44 reply::NULL, CommandDeny;
+    23 44 reply::NULL, CommandDeny(subnet: Subnet);
     /// The same for all nets within.
-    24 44 reply::NULL, CommandDenyAll;
+    24 44 reply::NULL, CommandDenyAll(subnet: Subnet);
     /// Is time served to this host?
     25 40 reply::NULL, AccessCheck;
     /// Are monitoring requests of this host answered?
@@ -216,6 +216,15 @@ pub struct Net {
     pub mask: Address,
     /// Unspecified: all sources are meant.
     pub address: Address,
+}
+
+/// Addresses that agree in the first bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Subnet {
+    /// Unspecified: all addresses of both families.
+    pub address: Address,
+    /// Length of the prefix.
+    pub bits: i32,
 }
 
 /// Quick requests.
@@ -465,6 +474,13 @@ impl Field for Net {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         self.mask.pass(cursor);
         self.address.pass(cursor);
+    }
+}
+
+impl Field for Subnet {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.address.pass(cursor);
+        self.bits.pass(cursor);
     }
 }
 
