@@ -165,7 +165,7 @@ fn refusals_are_those_of_chronyd() {
             ("version 7", request(7, 14, 32), 14, 18),
             ("too short", request(6, 33, 28), 33, 19),
             ("too short and no permission", request(6, 57, 60), 57, 19),
-            ("unknown", request(6, 75, 28), 75, 3),
+            ("unknown", request(6, 76, 28), 76, 3),
             ("no such index", [&request(6, 15, 20)[..], &[0, 0, 0, 99], &[0; 52]].concat(), 15, 4),
         ] {
             client.socket.send(&datagram).expect("it is sent");

@@ -8,7 +8,7 @@ use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::report::Address;
-use crate::wire::cmdmon::request::{self, Request, Subnet};
+use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
 
 /// Longest `maxdelay`, in seconds.
 const MAX_DELAY_S: f64 = 1000.0;
@@ -117,7 +117,9 @@ fn order(request: &Request) -> Result<Order, ReplyStatus> {
         Request::PollTarget(source, samples) => change(source, Parameter::PollTarget((*samples).max(1))),
         Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s.clamp(-HUGE, HUGE))),
         Request::SelectOptions(new) => change(&new.source, Parameter::Select { mask: new.mask, options: new.options }),
-        Request::AddSource(typed) => Order::Add(Box::new(adding::source(typed)?)),
+        Request::AddSource(typed) | Request::AddSource2(NewSource2(typed)) => {
+            Order::Add(Box::new(adding::source(typed)?))
+        }
         Request::DeleteSource(address) => Order::Delete(*address),
         Request::Refresh => Order::Refresh,
         Request::ResetSources => Order::ResetSources,
