@@ -111,6 +111,7 @@ fn sources_are_added_changed_set_online_and_deleted() {
         assert_eq!(said("add peer 127.0.0.7"), "505 Facility not enabled in daemon\n");
         assert_eq!(said("minpoll 127.0.0.8 3"), "200 OK\n");
         slewd.wait_for("Source 127.0.0.8 new minpoll 3");
+        assert_eq!(said("maxpoll 127.0.0.8 99"), "200 OK\n", "and nothing follows");
         assert_eq!(said("maxdelay 127.0.0.7 0.1"), "503 No such source\n");
         assert_eq!(said("delete 127.0.0.8"), "200 OK\n");
         slewd.wait_for("Removed source 127.0.0.8");
@@ -123,9 +124,10 @@ fn sources_are_added_changed_set_online_and_deleted() {
         for command in ["reselect", "refresh", "makestep 0.1 3", "maxupdateskew 100", "reset sources", "burst 1/2"] {
             assert_eq!(said(command), "200 OK\n", "{command}");
         }
-        slewd.wait_for("New maxupdateskew 100 ppm");
+        slewd.wait_for("New maxupdateskew 100.000000 ppm");
         assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Online(Default::default())).is_err());
-        slewd.stop();
+        let log = slewd.stop();
+        assert!(!log.contains("new maxpoll"), "{log}");
     });
 }
 

@@ -1,5 +1,7 @@
 //! Requests that want something done, and those about things that a client has not got.
 
+use std::ops::RangeInclusive;
+
 use log::{debug, info};
 
 use crate::core::order::{Order, Parameter, Refused, Whom};
@@ -10,6 +12,8 @@ use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::report::Address;
 use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
 
+/// Others are no intervals, and change nothing: chronyd says so to nobody.
+const POLLS: RangeInclusive<i32> = -7..=24;
 /// Longest `maxdelay`, in seconds.
 const MAX_DELAY_S: f64 = 1000.0;
 /// Largest ratio of a delay.
@@ -170,22 +174,24 @@ fn status(refused: Refused) -> ReplyStatus {
 fn words(order: &Order) -> Option<String> {
     Some(match order {
         Order::Change { source, parameter } => {
-            let (name, value) = match *parameter {
-                Parameter::MinPoll(poll) => ("minpoll", f64::from(poll)),
-                Parameter::MaxPoll(poll) => ("maxpoll", f64::from(poll)),
-                Parameter::MaxDelay(s) => ("maxdelay", s),
-                Parameter::MaxDelayRatio(ratio) => ("maxdelayratio", ratio),
-                Parameter::MaxDelayDevRatio(ratio) => ("maxdelaydevratio", ratio),
-                Parameter::MinStratum(stratum) => ("minstratum", f64::from(stratum)),
-                Parameter::PollTarget(samples) => ("polltarget", f64::from(samples)),
-                Parameter::Offset(s) => ("offset", s),
-                Parameter::Select { .. } => return Some(format!("Source {} new selection options", shown(*source))),
-            };
-            format!("Source {} new {name} {value}", shown(*source))
+            let whole = |name, value: i32| format!("Source {} new {name} {value}", shown(*source));
+            let fraction = |name, value: f64| format!("Source {} new {name} {value:.6}", shown(*source));
+            match *parameter {
+                Parameter::MinPoll(poll) | Parameter::MaxPoll(poll) if !POLLS.contains(&poll) => return None,
+                Parameter::MinPoll(poll) => whole("minpoll", poll),
+                Parameter::MaxPoll(poll) => whole("maxpoll", poll),
+                Parameter::MinStratum(stratum) => whole("minstratum", stratum),
+                Parameter::PollTarget(samples) => whole("polltarget", samples),
+                Parameter::MaxDelay(s) => fraction("maxdelay", s),
+                Parameter::MaxDelayRatio(ratio) => fraction("maxdelayratio", ratio),
+                Parameter::MaxDelayDevRatio(ratio) => fraction("maxdelaydevratio", ratio),
+                Parameter::Offset(s) => fraction("offset", s),
+                Parameter::Select { .. } => format!("Source {} new selection options", shown(*source)),
+            }
         }
-        Order::SetMakeStep(new) => format!("New makestep {} {}", new.threshold_s, new.limit),
-        Order::MaxUpdateSkew(ppm) => format!("New maxupdateskew {ppm} ppm"),
-        Order::ReselectDistance(s) => format!("New reselect distance {s}"),
+        Order::SetMakeStep(new) => format!("New makestep {:.6} {}", new.threshold_s, new.limit),
+        Order::MaxUpdateSkew(ppm) => format!("New maxupdateskew {ppm:.6} ppm"),
+        Order::ReselectDistance(s) => format!("New reselect distance {s:.6}"),
         Order::ResetSources => "Reset all sources".to_owned(),
         _ => return None,
     })
