@@ -124,7 +124,7 @@ fn sources_are_added_changed_set_online_and_deleted() {
         for command in ["reselect", "refresh", "makestep 0.1 3", "maxupdateskew 100", "reset sources", "burst 1/2"] {
             assert_eq!(said(command), "200 OK\n", "{command}");
         }
-        slewd.wait_for("New maxupdateskew 100.000000 ppm");
+        slewd.wait_for("New maxupdateskew 100.000000");
         assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Online(Default::default())).is_err());
         let log = slewd.stop();
         assert!(!log.contains("new maxpoll"), "{log}");

@@ -172,29 +172,32 @@ fn status(refused: Refused) -> ReplyStatus {
 
 /// What the log says of a setting that somebody has changed: nothing else would tell. Of sources the engine speaks.
 fn words(order: &Order) -> Option<String> {
-    Some(match order {
+    // Numbers as chronyd prints them: whole ones, and others with six decimals.
+    let (name, value) = match *order {
         Order::Change { source, parameter } => {
-            let whole = |name, value: i32| format!("Source {} new {name} {value}", shown(*source));
-            let fraction = |name, value: f64| format!("Source {} new {name} {value:.6}", shown(*source));
-            match *parameter {
+            let (name, value, decimals) = match parameter {
                 Parameter::MinPoll(poll) | Parameter::MaxPoll(poll) if !POLLS.contains(&poll) => return None,
-                Parameter::MinPoll(poll) => whole("minpoll", poll),
-                Parameter::MaxPoll(poll) => whole("maxpoll", poll),
-                Parameter::MinStratum(stratum) => whole("minstratum", stratum),
-                Parameter::PollTarget(samples) => whole("polltarget", samples),
-                Parameter::MaxDelay(s) => fraction("maxdelay", s),
-                Parameter::MaxDelayRatio(ratio) => fraction("maxdelayratio", ratio),
-                Parameter::MaxDelayDevRatio(ratio) => fraction("maxdelaydevratio", ratio),
-                Parameter::Offset(s) => fraction("offset", s),
-                Parameter::Select { .. } => format!("Source {} new selection options", shown(*source)),
-            }
+                Parameter::MinPoll(poll) => ("minpoll", f64::from(poll), 0),
+                Parameter::MaxPoll(poll) => ("maxpoll", f64::from(poll), 0),
+                Parameter::MinStratum(stratum) => ("minstratum", f64::from(stratum), 0),
+                Parameter::PollTarget(samples) => ("polltarget", f64::from(samples), 0),
+                Parameter::MaxDelay(s) => ("maxdelay", s, 6),
+                Parameter::MaxDelayRatio(ratio) => ("maxdelayratio", ratio, 6),
+                Parameter::MaxDelayDevRatio(ratio) => ("maxdelaydevratio", ratio, 6),
+                Parameter::Offset(s) => ("offset", s, 6),
+                Parameter::Select { .. } => return Some(format!("Source {} new selection options", shown(source))),
+            };
+            return Some(format!("Source {} new {name} {value:.decimals$}", shown(source)));
         }
-        Order::SetMakeStep(new) => format!("New makestep {:.6} {}", new.threshold_s, new.limit),
-        Order::MaxUpdateSkew(ppm) => format!("New maxupdateskew {ppm:.6} ppm"),
-        Order::ReselectDistance(s) => format!("New reselect distance {s:.6}"),
-        Order::ResetSources => "Reset all sources".to_owned(),
+        Order::SetMakeStep(MakeStep { threshold_s, limit }) => {
+            return Some(format!("New makestep {threshold_s:.6} {limit}"));
+        }
+        Order::ResetSources => return Some("Reset all sources".to_owned()),
+        Order::MaxUpdateSkew(ppm) => ("maxupdateskew", ppm),
+        Order::ReselectDistance(s) => ("reselectdist", s),
         _ => return None,
-    })
+    };
+    Some(format!("New {name} {value:.6}"))
 }
 
 fn shown(source: Address) -> String {
