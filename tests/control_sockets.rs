@@ -77,6 +77,79 @@ fn answers_to_everything_that_a_client_has_not_got() {
     });
 }
 
+/// What scripts of distributions do with sources, and people at a prompt.
+#[test]
+fn sources_are_added_changed_set_online_and_deleted() {
+    inside(|| {
+        fs::create_dir(path("dhcp")).expect("the test's directory");
+        let sourcedir = format!("sourcedir {}", path("dhcp").display());
+        let mut slewd = started(&["server 127.0.0.9", "server 192.0.2.1", &sourcedir]);
+        let said = |command: &str| chronyc("root", SOCKET, command).0;
+        let activity = |online: u32, offline: u32| {
+            let wanted = format!("200 OK\n{online} sources online\n{offline} sources offline\n");
+            let said = chronyc("root", SOCKET, "activity").0;
+            assert!(said.starts_with(&wanted), "{online} and {offline} wanted: {said}");
+        };
+        activity(2, 0);
+        // There is a route to one of them only.
+        assert_eq!(said("onoffline"), "200 OK\n");
+        activity(1, 1);
+        slewd.wait_for("Source 192.0.2.1 offline");
+        run("ip", "route add 192.0.2.0/24 dev lo");
+        assert_eq!(said("onoffline"), "200 OK\n");
+        activity(2, 0);
+        slewd.wait_for("Source 192.0.2.1 online");
+        assert_eq!(said("offline 127.0.0.0/8"), "200 OK\n");
+        activity(1, 1);
+        assert_eq!(said("online 10.0.0.0/8"), "503 No such source\n");
+        assert_eq!(said("online"), "200 OK\n");
+        activity(2, 0);
+        assert_eq!(said("add server 127.0.0.8 iburst minpoll 4 maxpoll 5"), "200 OK\n");
+        slewd.wait_for("Added source 127.0.0.8");
+        activity(3, 0);
+        assert_eq!(said("add server 127.0.0.8"), "511 Source already present\n");
+        assert_eq!(said("add peer 127.0.0.7"), "505 Facility not enabled in daemon\n");
+        assert_eq!(said("minpoll 127.0.0.8 3"), "200 OK\n");
+        slewd.wait_for("Source 127.0.0.8 new minpoll 3");
+        assert_eq!(said("maxpoll 127.0.0.8 99"), "200 OK\n", "and nothing follows");
+        assert_eq!(said("maxdelay 127.0.0.7 0.1"), "503 No such source\n");
+        assert_eq!(said("delete 127.0.0.8"), "200 OK\n");
+        slewd.wait_for("Removed source 127.0.0.8");
+        assert_eq!(said("delete 127.0.0.8"), "503 No such source\n");
+        activity(2, 0);
+        fs::write(path("dhcp/eth0.sources"), "server 127.0.0.6\n").expect("the test's directory");
+        assert_eq!(said("reload sources"), "200 OK\n");
+        slewd.wait_for("Added source 127.0.0.6");
+        activity(3, 0);
+        for command in ["reselect", "refresh", "makestep 0.1 3", "maxupdateskew 100", "reset sources", "burst 1/2"] {
+            assert_eq!(said(command), "200 OK\n", "{command}");
+        }
+        slewd.wait_for("New maxupdateskew 100.000000");
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Online(Default::default())).is_err());
+        let log = slewd.stop();
+        assert!(!log.contains("new maxpoll"), "{log}");
+    });
+}
+
+/// As logrotate does it.
+#[test]
+fn cyclelogs_begins_new_log_files() {
+    inside(|| {
+        let logdir = format!("logdir {}", path("logs").display());
+        let mut slewd = started(&["server 127.0.0.9 iburst", "log selection", &logdir, "local"]);
+        let (log, old) = (path("logs/selection.log"), path("logs/selection.log.1"));
+        let reselect = || assert_eq!(chronyc("root", SOCKET, "reselect").0, "200 OK\n");
+        reselect();
+        slewd.wait_until("a log file", |_| log.exists());
+        fs::rename(&log, &old).expect("it is there");
+        reselect();
+        assert!(!log.exists(), "the old file is still written to");
+        assert_eq!(chronyc("root", SOCKET, "cyclelogs").0, "200 OK\n");
+        reselect();
+        assert!(log.exists(), "a new file is written to");
+    });
+}
+
 /// The refusals of the specification byte for byte, as chronyd 4.8 was seen to answer.
 #[test]
 fn refusals_are_those_of_chronyd() {
@@ -94,7 +167,7 @@ fn refusals_are_those_of_chronyd() {
             ("version 7", request(7, 14, 32), 14, 18),
             ("too short", request(6, 33, 28), 33, 19),
             ("too short and no permission", request(6, 57, 60), 57, 19),
-            ("unknown", request(6, 75, 28), 75, 3),
+            ("unknown", request(6, 76, 28), 76, 3),
             ("no such index", [&request(6, 15, 20)[..], &[0, 0, 0, 99], &[0; 52]].concat(), 15, 4),
         ] {
             client.socket.send(&datagram).expect("it is sent");
@@ -168,6 +241,21 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
             let answer = chronyc("root", SOCKET, &format!("cmdaccheck {host}")).0;
             assert!(answer.starts_with(said), "{host}: {answer}");
         }
+        // While it runs, rules are made over the Unix socket.
+        for (command, guest, is_answered) in [
+            ("cmdallow 10.1.1.2", "10.1.1.2", true),
+            ("cmddeny all 10.0.0.0/8", "10.1.1.1", false),
+            ("cmdallow all", "10.1.1.1", true),
+            ("cmddeny", "fd00::1", false),
+        ] {
+            assert_eq!(chronyc("root", SOCKET, command).0, "200 OK\n", "{command}");
+            let server = if guest.contains(':') { "[::1]:323" } else { "127.0.0.1:323" };
+            let local = if guest.contains(':') { "::1" } else { "127.0.0.1" };
+            let guest = Client::new(guest, server);
+            guest.send(&Request::Tracking);
+            assert!(Client::new(local, server).ask(&Request::Tracking).is_ok());
+            assert_eq!(guest.has_heard(), is_answered, "{command}");
+        }
     });
 }
 
@@ -214,8 +302,9 @@ fn a_missing_directory_is_made_and_the_default_one_is_closed_to_others() {
         assert!(fs::metadata(SOCKET).expect("a socket").file_type().is_socket());
         slewd.stop();
         assert!(!Path::new(SOCKET).exists(), "removed at the end");
-        // As a service manager makes it.
+        // As a service manager makes it for an account of its choice.
         set_mode(Path::new("/run/chrony"), 0o755);
+        chown("/run/chrony", Some(1), Some(1)).expect("root may");
         let slewd = started(&["user nobody"]);
         assert_eq!((mode_of(Path::new("/run/chrony")), owner("/run/chrony"), owner(SOCKET)), (0o750, 65_534, 65_534));
         assert_eq!(chronyc("root", SOCKET, "cyclelogs").0, "200 OK\n");
