@@ -167,8 +167,15 @@ fn each_report_is_as_a_newer_chronyds() {
     twins.settle();
     reports_agree(&twins);
     orders_agree(&twins, &["selectopts 127.0.0.99 +prefer", "offset 127.0.0.99 0.1"]);
-    orders_agree(&twins, &["selectopts fd00::15 +noselect +trust", "selectopts 127.0.0.13 -prefer +require"]);
-    twins.come_to_agree("-c -n selectdata -a", |text| text.contains("\nN,fd00::15,N,N,-,T,-,N,-,T,-,"));
+    for (order, words) in [
+        ("selectopts fd00::15 +noselect +trust", "\nN,fd00::15,N,N,-,T,-,N,-,T,-,"),
+        ("selectopts 127.0.0.13 +require", "\n*,127.0.0.13,N,-,P,-,R,-,P,-,R,"),
+        ("selectopts 127.0.0.12 +prefer", "\nx,127.0.0.12,N,-,P,-,-,-,P,-,-,"),
+        ("selectopts 127.0.0.12 -prefer", "\nx,127.0.0.12,N,-,-,-,-,-,-,-,-,"),
+    ] {
+        orders_agree(&twins, &[order]);
+        twins.come_to_agree("-c -n selectdata -a", |text| text.contains(words));
+    }
     orders_agree(&twins, &["selectopts fd00::15 -noselect", "offset fd00::15 0.002"]);
     twins.come_to_agree("-c -n sources", |text| text.contains(",fd00::15,1,0,377,"));
 }
