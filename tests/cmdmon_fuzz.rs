@@ -13,7 +13,7 @@ use slewd::wire::cmdmon::reply::{self, Body, Malformed};
 use slewd::wire::cmdmon::report::{NtpData, SelectOptions, ServerStats, Status};
 use slewd::wire::cmdmon::request::{
     Burst, Header, MakeStep, Net, NewSource, NewSource2, OffsetChange, Received, Request, SelectChange, SourceFlags,
-    SourceKind, receive,
+    SourceKind, Subnet, receive,
 };
 use vectors::vectors;
 
@@ -106,6 +106,7 @@ fn random_bytes() {
 /// Everything there is to ask.
 fn requests(dice: &mut Rng) -> Vec<Request> {
     let net = Net { mask: address(dice), address: address(dice) };
+    let subnet = Subnet { address: address(dice), bits: dice.i32(..) };
     let source = NewSource {
         kind: [SourceKind::Server, SourceKind::Peer, SourceKind::Pool][dice.usize(..3)],
         name: text(dice, 255),
@@ -152,10 +153,10 @@ fn requests(dice: &mut Rng) -> Vec<Request> {
         Request::AllowAll,
         Request::Deny,
         Request::DenyAll,
-        Request::CommandAllow,
-        Request::CommandAllowAll,
-        Request::CommandDeny,
-        Request::CommandDenyAll,
+        Request::CommandAllow(subnet),
+        Request::CommandAllowAll(subnet),
+        Request::CommandDeny(subnet),
+        Request::CommandDenyAll(subnet),
         Request::AccessCheck,
         Request::CommandAccessCheck(address(dice)),
         Request::DeleteSource(address(dice)),

@@ -16,6 +16,15 @@ pub struct Net {
     pub address: Address,
 }
 
+/// Addresses that agree in the first bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Subnet {
+    /// Unspecified: all addresses of both families.
+    pub address: Address,
+    /// Length of the prefix.
+    pub bits: i32,
+}
+
 /// Quick requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Burst {
@@ -197,6 +206,13 @@ impl Field for Net {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         self.mask.pass(cursor);
         self.address.pass(cursor);
+    }
+}
+
+impl Field for Subnet {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.address.pass(cursor);
+        self.bits.pass(cursor);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is asked: decoding for a daemon, encoding for its clients.
 
 pub use super::content::{
-    Burst, MakeStep, Net, NewSource, NewSource2, OffsetChange, SelectChange, SourceFlags, SourceKind,
+    Burst, MakeStep, Net, NewSource, NewSource2, OffsetChange, SelectChange, SourceFlags, SourceKind, Subnet,
 };
 use super::field::{Cursor, Field};
 use super::reply::{self, ReplyStatus, STATUS};
@@ -122,13 +122,13 @@ commands! {
     /// The same for all nets within.
     20 44 reply::NULL, DenyAll;
     /// Answer monitoring requests from a net.
-    21 44 reply::NULL, CommandAllow;
+    21 44 reply::NULL, CommandAllow(subnet: Subnet);
     /// The same for all nets within.
-    22 44 reply::NULL, CommandAllowAll;
+    22 44 reply::NULL, CommandAllowAll(subnet: Subnet);
     /// Answer none.
-    23 44 reply::NULL, CommandDeny;
+    23 44 reply::NULL, CommandDeny(subnet: Subnet);
     /// The same for all nets within.
-    24 44 reply::NULL, CommandDenyAll;
+    24 44 reply::NULL, CommandDenyAll(subnet: Subnet);
     /// Is time served to this host?
     25 40 reply::NULL, AccessCheck;
     /// Are monitoring requests of this host answered?
