@@ -323,10 +323,11 @@ impl Source {
         self.recent = Recent::default();
     }
 
-    /// Forgets all that it has said.
+    /// Forgets all that it has said, and that it ever answered.
     pub fn reset(&mut self) {
         self.forget();
         self.last = None;
+        self.reach = 0;
         self.clock_ahead = Span::ZERO;
         self.delay_tests = DelayTests::new(&self.options);
         self.filter = Filter::new(self.options.filter);
