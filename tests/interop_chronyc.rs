@@ -176,8 +176,11 @@ fn each_report_is_as_a_newer_chronyds() {
         orders_agree(&twins, &[order]);
         twins.come_to_agree("-c -n selectdata -a", |text| text.contains(words));
     }
+    orders_agree(&twins, &["offset 127.0.0.14 0.002"]);
+    twins.come_to_agree("-c -n sources", |text| text.contains("^,?,127.0.0.14,1,0,377,0,-0.0019"));
+    // The only one that is trusted contradicts the one that is required.
     orders_agree(&twins, &["selectopts fd00::15 -noselect", "offset fd00::15 0.002"]);
-    twins.come_to_agree("-c -n sources", |text| text.contains(",fd00::15,1,0,377,"));
+    twins.come_to_agree("-c -n sources", |text| text.contains("^,-,fd00::15,") && text.contains("^,x,127.0.0.13,"));
 }
 
 /// What the rules above ask of slewd holds between two chronyds.

@@ -234,7 +234,6 @@ impl Engine {
             Status::BadStratum => Standing::BadStratum,
             Status::TooDistant => Standing::TooDistant,
             Status::TooJittery => Standing::TooJittery,
-            Status::Falseticker if self.selection.is_majority && self.is_outside_trust(source) => Standing::Untrusted,
             Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
             _ if is_vote => Standing::Waiting,
             _ if !self.selection.is_majority => Standing::Falseticker,
@@ -246,12 +245,6 @@ impl Engine {
             _ if self.selection.best == Some(source.slot) => Standing::Selected,
             _ => Standing::Combined,
         }
-    }
-
-    /// Those with `trust` have voted, and this one has none.
-    fn is_outside_trust(&self, source: &Source) -> bool {
-        let is_member = |source: &Source| self.selection.agreeing.contains(source.slot);
-        !source.options.trust && self.sources.iter().any(|other| other.options.trust && is_member(other))
     }
 
     /// A reply has been examined: what people may see of it.
@@ -360,8 +353,7 @@ fn class(standing: Standing) -> report::Standing {
         | Standing::Stale
         | Standing::BadStratum
         | Standing::TooDistant
-        | Standing::Waiting
-        | Standing::Untrusted => report::Standing::Unselectable,
+        | Standing::Waiting => report::Standing::Unselectable,
     }
 }
 
