@@ -161,12 +161,10 @@ impl SourceFlags {
     pub const BURST: u32 = 0x100;
     /// `nts`.
     pub const NTS: u32 = 0x200;
-    /// `copy`.
-    pub const COPY: u32 = 0x400;
     /// `extfield F323`.
-    pub const MONOTONIC_ROOT: u32 = 0x800;
+    const MONOTONIC_ROOT: u32 = 0x800;
     /// `extfield F324`.
-    pub const NETWORK_CORRECTION: u32 = 0x1000;
+    const NETWORK_CORRECTION: u32 = 0x1000;
     /// `ipv4`.
     pub const IPV4: u32 = 0x2000;
     /// `ipv6`.
