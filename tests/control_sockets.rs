@@ -260,6 +260,19 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
 }
 
 #[test]
+fn bindcmddevice_binds_to_an_interface_that_is_there() {
+    inside(|| {
+        let slewd = started(&["bindcmddevice lo"]);
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Tracking).is_ok());
+        slewd.stop();
+        let slewd = started(&["bindcmddevice nosuch"]);
+        assert!(UnixClient::new().ask(&Request::Tracking).is_ok(), "the Unix socket is not concerned");
+        let log = slewd.stop();
+        assert!(log.contains("Could not open command socket on 127.0.0.1:323 : No such device"), "{log}");
+    });
+}
+
+#[test]
 fn opencommands_replaces_the_list() {
     inside(|| {
         let _slewd = started(&["opencommands tracking SERVERSTATS"]);
