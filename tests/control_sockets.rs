@@ -36,6 +36,11 @@ fn chronyc_is_answered_everywhere_and_obeyed_over_the_unix_socket() {
             let wanted = if host == SOCKET { ("200 OK\n", true) } else { ("501 Not authorised\n", false) };
             assert_eq!((said.as_str(), done), wanted, "{user} {host}");
         }
+        for server in ["127.0.0.1:323", "[::1]:323"] {
+            let own = server.trim_end_matches(":323").trim_matches(['[', ']']);
+            let Ok(Body::Status(status)) = Client::new(own, server).ask(&Request::Status) else { panic!("no status") };
+            assert_eq!((status.version.as_str(), status.controls_clock), (env!("CARGO_PKG_VERSION"), false));
+        }
         // Without a path to the Unix socket chronyc goes on to UDP in silence.
         let output = as_user("nobody", &namespace::chrony().join("chronyc")).args(["-n", "tracking"]).output();
         let output = output.expect("chronyc starts");
