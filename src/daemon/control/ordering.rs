@@ -23,6 +23,8 @@ const HUGE: f64 = 1e9;
 
 impl Control {
     /// Does what was asked, and says what to answer.
+    // Inlined into the loop over sockets it makes the binary 9 kB larger.
+    #[inline(never)]
     pub(super) fn carry_out(&mut self, request: &Request, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
         let now = daemon.read_clock();
         if let Some(report) = reporting::report(request, daemon.engine(), &now, self.counts) {
