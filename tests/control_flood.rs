@@ -81,7 +81,7 @@ const READING: [u8; 14] = [14, 15, 33, 34, 35, 41, 44, 51, 54, 57, 65, 67, 68, 6
 fn random(number: u32, dice: &mut fastrand::Rng, datagram: &mut [u8; LONGEST]) -> usize {
     let len = dice.usize(0..=900);
     dice.fill(&mut datagram[..len.max(12)]);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         let command = READING[dice.usize(..READING.len())];
         datagram[..6].copy_from_slice(&[6, 1, 0, 0, 0, command]);
     }
@@ -112,8 +112,11 @@ fn floods_disturb_nobody() {
     inside(|| {
         let (_servers, slewd) = started();
         // The first use of each path takes memory that is kept.
-        let warm_up = |door| FLOODS.iter().for_each(|kind| drop(pour(slewd.pid(), door, kind, 500)));
-        [Door::V4, Door::V6, Door::Unix].into_iter().for_each(warm_up);
+        for door in [Door::V4, Door::V6, Door::Unix] {
+            for kind in &FLOODS {
+                pour(slewd.pid(), door, kind, 500);
+            }
+        }
         let weight_kb = status(slewd.pid(), "VmRSS");
         println!(
             "| flood | socket | sent | to answer | answered | lost before, after the daemon | s | CPU us each | grown kB | moved us |"

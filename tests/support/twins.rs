@@ -128,6 +128,17 @@ impl Twins {
         }
     }
 
+    /// Each order is answered by both with the same words, and refused by both over UDP.
+    pub(crate) fn agree_on_orders(&self, orders: &[&str]) {
+        for order in orders {
+            for way in [Way::V4, Way::V6, Way::Unix] {
+                let (theirs, ours) = (self.ask(&self.theirs, way, order), self.ask(&self.ours, way, order));
+                assert_eq!(theirs, ours, "{order} ({way:?})");
+                println!("{order} ({way:?}): {} (exit status {:?})", ours.text.trim_end(), ours.code);
+            }
+        }
+    }
+
     /// Both are synchronised, and all that answer have been heard eight times.
     pub(crate) fn settle(&self) {
         self.come_to_agree("-c -n sources", |text| text.matches(",377,").count() == 5 && text.contains("^,x,"));
