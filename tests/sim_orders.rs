@@ -93,6 +93,9 @@ fn those_whose_address_agrees_in_the_bits_of_the_mask_go_offline() {
     // 192.0.2.2 and .3.
     assert_eq!(world.obey(set_online(net([192, 0, 2, 2], [255, 255, 255, 254]), false)), Ok(()));
     assert_eq!(snapshot(&world).activity, Activity { online: 2, offline: 2, ..Activity::default() });
+    let state = |world: &World, last| report(world, last).selection.expect("it is known").state;
+    assert_eq!([2, 3].map(|last| state(&world, last)), ['S', 'S'], "they have no say any more");
+    assert_eq!(status(&world).voters, 2);
     let before = [1, 2, 3, 4].map(|last| sent(&world, last));
     world.run_for(SETTLED_S + 4000.0);
     let after = [1, 2, 3, 4].map(|last| sent(&world, last));
@@ -118,6 +121,7 @@ fn those_whose_address_agrees_in_the_bits_of_the_mask_go_offline() {
     world.run_for(SETTLED_S + 8000.0);
     let status_now = status(&world);
     assert_eq!((status_now.next_poll_s, status_now.hindrance), (None, Hindrance::NoSelectableSources));
+    assert_eq!(snapshot(&world).tracking.stratum, 3, "chronyd goes on from what it knows, too");
     assert_bound_holds(&world);
 }
 
@@ -437,7 +441,7 @@ fn a_reset_forgets_all_measurements_and_the_clock_is_set_anew() {
             assert_eq!((status.synchronised, status.hindrance), (false, Hindrance::Acquiring));
             assert_eq!((status.maximum_error_s, status.agreeing), (None, 0));
             for source in &reset.sources {
-                assert_eq!((source.data.since_sample_s, source.stats.samples), (None, 0));
+                assert_eq!((source.data.since_sample_s, source.stats.samples, source.data.reach), (None, 0, 0));
                 assert_eq!(source.data.standing, Standing::Unselectable);
             }
             // They are asked at once, and with a burst.
