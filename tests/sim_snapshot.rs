@@ -240,6 +240,25 @@ fn packets_and_tests_are_counted() {
     }
 }
 
+#[test]
+fn a_vote_that_fails_says_why() {
+    let told = |scenario: Scenario| {
+        let (snapshot, _) = after(&mut World::new(scenario), 1000.0);
+        let states = [1, 2].map(|last| of(&snapshot, last).selection.expect("it is known").state);
+        (states, snapshot.status.expect("it is slewd").hindrance, snapshot.tracking.stratum)
+    };
+    let mut divided = pool(1, 2);
+    divided.servers[1].ahead = Span::from_secs(60);
+    assert_eq!(told(divided), (['x', 'x'], Hindrance::NoMajority, 0));
+    let mut few = pool(1, 2);
+    few.settings.min_sources = 3;
+    assert_eq!(told(few), (['W', 'W'], Hindrance::NotEnough, 0));
+    let mut headless = pool(1, 3);
+    headless.servers[2].manner = Manner::Dead;
+    headless.sources[2].options.require = true;
+    assert_eq!(told(headless), (['W', 'W'], Hindrance::NoRequired, 0));
+}
+
 /// Negative if requests wait for longer.
 #[test]
 fn the_way_that_is_jittery_is_told() {
