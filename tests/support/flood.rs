@@ -7,7 +7,7 @@ use std::io;
 use std::net::UdpSocket;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -85,8 +85,10 @@ pub(crate) fn flood(pid: u32, door: Door, flood: &Flood, count: u32) -> Outcome 
     let mut random = fastrand::Rng::with_seed(7);
     let mut outcome = Outcome::default();
     let is_over = AtomicBool::new(false);
-    let arrived = std::sync::atomic::AtomicU64::new(0);
+    let arrived = AtomicU64::new(0);
     let answers = thread::scope(|scope| {
+        // Also if something fails: else the scope would wait for the reader.
+        let end = End(&is_over);
         let reader = flood.is_read.then(|| scope.spawn(|| client.read_all(&is_over, &arrived)));
         let mut buffer = [0; LONGEST];
         for number in 0..count {
@@ -106,7 +108,9 @@ pub(crate) fn flood(pid: u32, door: Door, flood: &Flood, count: u32) -> Outcome 
             outcome.sent += 1;
         }
         outcome.seconds = began.elapsed().as_secs_f64();
-        if !flood.is_read {
+        if flood.is_read {
+            wait_until_quiet(&arrived);
+        } else {
             client.empty();
         }
         let now = settled_stats(door);
@@ -114,7 +118,7 @@ pub(crate) fn flood(pid: u32, door: Door, flood: &Flood, count: u32) -> Outcome 
         // The question itself was answered too.
         outcome.hits = now.command_hits - stats.command_hits - 1;
         outcome.drops = now.command_drops - stats.command_drops;
-        is_over.store(true, Ordering::Release);
+        drop(end);
         reader.map(|reader| reader.join().expect("the reader has no complaints"))
     });
     outcome.lost_requests = kernel_drops(door, PORT) - dropped;
@@ -124,6 +128,27 @@ pub(crate) fn flood(pid: u32, door: Door, flood: &Flood, count: u32) -> Outcome 
         check_answers(flood, &answers, &lengths);
     }
     outcome
+}
+
+/// Tells the reader of answers that nothing more will come.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Waits until the reader has caught up. Unread answers on a Unix socket use up the room that the kernel gives the daemon
+/// for its answers to all: nobody else is answered until they are gone. So it is with chronyd.
+fn wait_until_quiet(arrived: &AtomicU64) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut last = None;
+    while last != Some(arrived.load(Ordering::Acquire)) {
+        assert!(Instant::now() < deadline, "answers come without end");
+        last = Some(arrived.load(Ordering::Acquire));
+        sleep(QUIET / 2);
+    }
 }
 
 /// By the rules of the protocol, this is answered, if only by a refusal.
@@ -186,8 +211,7 @@ impl Client {
         }
     }
 
-    /// Throws away what has arrived. Unread answers on a Unix socket use up the room that the kernel gives the daemon for
-    /// its answers to all: nobody else is answered until they are gone. So it is with chronyd.
+    /// Throws away what has arrived, for the reason that [`wait_until_quiet`] has.
     fn empty(&self) {
         let nonblocking = match self {
             Client::Udp(socket) => socket.set_nonblocking(true),
@@ -199,7 +223,7 @@ impl Client {
     }
 
     /// Sequence and length of all that arrives, until it is over and quiet.
-    fn read_all(&self, is_over: &AtomicBool, arrived: &std::sync::atomic::AtomicU64) -> Vec<(u32, u16)> {
+    fn read_all(&self, is_over: &AtomicBool, arrived: &AtomicU64) -> Vec<(u32, u16)> {
         let timeout = match self {
             Client::Udp(socket) => socket.set_read_timeout(Some(QUIET)),
             Client::Unix(socket) => socket.set_read_timeout(Some(QUIET)),
