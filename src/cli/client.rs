@@ -273,11 +273,7 @@ impl Client {
 }
 
 /// A report that may not be wanted, or may be refused without harm.
-fn part<T>(
-    is_wanted: bool,
-    leniently: bool,
-    ask: impl FnOnce() -> Result<T, Failure>,
-) -> Result<Option<T>, Failure> {
+fn part<T>(is_wanted: bool, leniently: bool, ask: impl FnOnce() -> Result<T, Failure>) -> Result<Option<T>, Failure> {
     if !is_wanted {
         return Ok(None);
     }
@@ -384,7 +380,32 @@ impl fmt::Display for Failure {
             Failure::NoConnection => f.write_str("Could not open connection to daemon"),
             Failure::NoAnswer => f.write_str("506 Cannot talk to daemon"),
             Failure::BadReply => f.write_str("508 Bad reply from daemon"),
-            Failure::Refused(status) => status.fmt(f),
+            Failure::Refused(status) => write!(f, "{} {status}", number(*status)),
         }
+    }
+}
+
+/// What chronyc prints before the text of a status: neither its code nor in the same order (spec 2.7).
+fn number(status: ReplyStatus) -> u16 {
+    match status {
+        ReplyStatus::AccessAllowed => 208,
+        ReplyStatus::AccessDenied => 209,
+        ReplyStatus::Failed => 500,
+        ReplyStatus::Unauthorised => 501,
+        ReplyStatus::Invalid => 502,
+        ReplyStatus::NoSuchSource => 503,
+        ReplyStatus::NotEnabled => 505,
+        ReplyStatus::BadSubnet => 507,
+        ReplyStatus::AlreadyKnown => 511,
+        ReplyStatus::TooManySources => 512,
+        ReplyStatus::NoRtc => 513,
+        ReplyStatus::BadRtcFile => 514,
+        ReplyStatus::InvalidFamily => 515,
+        ReplyStatus::BadSample => 516,
+        ReplyStatus::BadVersion => 517,
+        ReplyStatus::BadLength => 518,
+        ReplyStatus::Inactive => 519,
+        ReplyStatus::Other(_) => 520,
+        ReplyStatus::InvalidName => 521,
     }
 }

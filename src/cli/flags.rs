@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 use log::LevelFilter;
 
 use crate::cli::words::{self, Words};
-use crate::config::{Directive, near, directives};
+use crate::config::{Directive, directives, near};
 use crate::core::engine::Mode;
 use crate::core::settings::Family;
 use crate::daemon::logging::Destination;

@@ -26,11 +26,14 @@ pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
     // The screen shows less than the lists.
     let parts = if format == Format::Text { Parts { stats: true, name: true, ..Parts::default() } } else { Parts::ALL };
     let snapshot = client.snapshot(parts, format != Format::Text);
-    Ok(print(format, snapshot.map(|snapshot| match format {
-        Format::Text => status::text(&snapshot, wants_colour()),
-        Format::Csv => status::csv(&snapshot),
-        Format::Json => json::snapshot(&snapshot),
-    })))
+    Ok(print(
+        format,
+        snapshot.map(|snapshot| match format {
+            Format::Text => status::text(&snapshot, wants_colour()),
+            Format::Csv => status::csv(&snapshot),
+            Format::Json => json::snapshot(&snapshot),
+        }),
+    ))
 }
 
 /// `tracking`.
@@ -52,22 +55,28 @@ pub(super) fn tracking(words: &Words) -> Result<ExitCode, String> {
 pub(super) fn activity(words: &Words) -> Result<ExitCode, String> {
     let format = Format::of(words)?;
     let activity = Client::new(words)?.activity();
-    Ok(print(format, activity.map(|activity| match format {
-        Format::Text => table::activity(&activity),
-        Format::Csv => csv::activity(&activity),
-        Format::Json => json::activity(&activity),
-    })))
+    Ok(print(
+        format,
+        activity.map(|activity| match format {
+            Format::Text => table::activity(&activity),
+            Format::Csv => csv::activity(&activity),
+            Format::Json => json::activity(&activity),
+        }),
+    ))
 }
 
 /// `serverstats`.
 pub(super) fn server_stats(words: &Words) -> Result<ExitCode, String> {
     let format = Format::of(words)?;
     let stats = Client::new(words)?.server_stats();
-    Ok(print(format, stats.map(|stats| match format {
-        Format::Text => table::server_stats(&stats),
-        Format::Csv => csv::server_stats(&stats),
-        Format::Json => json::server_stats(&stats),
-    })))
+    Ok(print(
+        format,
+        stats.map(|stats| match format {
+            Format::Text => table::server_stats(&stats),
+            Format::Csv => csv::server_stats(&stats),
+            Format::Json => json::server_stats(&stats),
+        }),
+    ))
 }
 
 /// A report with a line for each source.
@@ -95,14 +104,14 @@ pub(super) fn source_stats(words: &Words) -> Result<ExitCode, String> {
 /// `selectdata`.
 pub(super) fn select_data(words: &Words) -> Result<ExitCode, String> {
     let parts = Parts { selection: true, ..Parts::default() };
-    let (text, csv) = (table::select_line, csv::select_line);
+    let (text, csv) = (table::select_data, csv::select_data);
     list(words, &List { parts, head: table::SELECT_DATA, text, csv, json: Part::Selection })
 }
 
 /// `authdata`.
 pub(super) fn auth_data(words: &Words) -> Result<ExitCode, String> {
     let parts = Parts { authentication: true, ..Parts::default() };
-    let (text, csv) = (table::auth_line, csv::auth_line);
+    let (text, csv) = (table::auth_data, csv::auth_data);
     list(words, &List { parts, head: table::AUTH_DATA, text, csv, json: Part::Authentication })
 }
 
@@ -115,14 +124,21 @@ pub(super) fn ntp_data(words: &Words) -> Result<ExitCode, String> {
             let whom = address(text)?;
             one_ntp_data(&mut client, whom).map(|source| vec![source])
         }
-        None => all(&mut client, Parts { ntp: true, ..Parts::default() }, false),
+        // Names without an address have no data.
+        None => all(&mut client, Parts { ntp: true, name: format == Format::Json, ..Parts::default() }, false),
     };
     let is_list = words.free.is_empty();
-    Ok(print(format, result.map(|sources| match format {
-        Format::Text => sources.iter().map(|source| (if is_list { "\n" } else { "" }).to_owned() + &table::ntp_text(source)).collect(),
-        Format::Csv => sources.iter().map(csv::ntp_line).collect(),
-        Format::Json => json::sources(sources.iter(), Part::Ntp),
-    })))
+    Ok(print(
+        format,
+        result.map(|sources| match format {
+            Format::Text => {
+                let each = sources.iter().filter_map(|source| source.ntp.as_ref());
+                each.map(|data| (if is_list { "\n" } else { "" }).to_owned() + &table::ntp_data(data)).collect()
+            }
+            Format::Csv => sources.iter().filter_map(|source| source.ntp.as_ref()).map(csv::ntp_data).collect(),
+            Format::Json => json::sources(sources.iter(), Part::Ntp),
+        }),
+    ))
 }
 
 fn one_ntp_data(client: &mut Client, whom: Address) -> Result<SourceReport, Failure> {
@@ -138,11 +154,16 @@ fn list(words: &Words, list: &List) -> Result<ExitCode, String> {
     let by_name = words.has("-N");
     let parts = Parts { name: by_name || format == Format::Json, ..list.parts };
     let sources = all(&mut client, parts, words.has("-a"));
-    Ok(print(format, sources.map(|sources| match format {
-        Format::Text => sources.iter().fold(list.head.to_owned(), |text, source| text + &(list.text)(source, by_name)),
-        Format::Csv => sources.iter().map(|source| (list.csv)(source, by_name)).collect(),
-        Format::Json => json::sources(sources.iter(), list.json),
-    })))
+    Ok(print(
+        format,
+        sources.map(|sources| match format {
+            Format::Text => {
+                sources.iter().fold(list.head.to_owned(), |text, source| text + &(list.text)(source, by_name))
+            }
+            Format::Csv => sources.iter().map(|source| (list.csv)(source, by_name)).collect(),
+            Format::Json => json::sources(sources.iter(), list.json),
+        }),
+    ))
 }
 
 /// The sources, without names that have no address unless they are wanted.

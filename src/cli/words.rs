@@ -45,7 +45,8 @@ const NAMES: &[Flag] = &[
     flag("-n", "", "print sources by address: this is the default"),
 ];
 const ALL: &[Flag] = &[flag("-a", "", "also names that have no address yet")];
-const FAMILY: &[Flag] = &[flag("-4", "", "only IPv4 addresses of names"), flag("-6", "", "only IPv6 addresses of names")];
+const FAMILY: &[Flag] =
+    &[flag("-4", "", "only IPv4 addresses of names"), flag("-6", "", "only IPv6 addresses of names")];
 const WAIT: &[Flag] = &[
     flag("--timeout", "SECONDS", "give up after this long: 600, or infinity; 0 asks once"),
     flag("--max-error", "SECONDS", "wait until the clock can be wrong by no more than this"),

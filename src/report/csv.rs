@@ -43,21 +43,12 @@ pub fn activity(activity: &Activity) -> String {
 
 /// A line of `sources`.
 pub fn source(source: &SourceReport, by_name: bool) -> String {
-    let SourceData {
-        address: _,
-        poll,
-        stratum,
-        standing,
-        reach,
-        since_sample_s,
-        measured_offset_s,
-        offset_s,
-        error_s,
-    } = source.data;
+    let SourceData { address, poll, stratum, standing, reach, since_sample_s, measured_offset_s, offset_s, error_s } =
+        source.data;
     format!(
         "^,{},{},{stratum},{poll},{reach:o},{},{offset_s:.9},{measured_offset_s:.9},{error_s:.9}\n",
         table::standing_mark(standing),
-        title(source, by_name),
+        title(source, by_name, address, 0),
         ago_number(since_sample_s),
     )
 }
@@ -66,8 +57,8 @@ pub fn source(source: &SourceReport, by_name: bool) -> String {
 pub fn source_stats(source: &SourceReport, by_name: bool) -> String {
     // What chronyc leaves out is in `status -c`.
     let SourceStats {
-        reference_id: _,
-        address: _,
+        reference_id,
+        address,
         samples,
         runs,
         span_s,
@@ -77,20 +68,16 @@ pub fn source_stats(source: &SourceReport, by_name: bool) -> String {
         offset_s,
         offset_error_s: _,
     } = source.stats;
-    let name = title(source, by_name);
+    let name = title(source, by_name, address, reference_id);
     format!("{name},{samples},{runs},{span_s},{residual_frequency_ppm:.3},{skew_ppm:.3},{offset_s:.9},{sd_s:.9}\n")
 }
 
 /// A line of `selectdata`; nothing if that is not known.
-pub fn select_line(source: &SourceReport, by_name: bool) -> String {
-    let line = |data| select_data(data, &table::select_title(source, data, by_name));
-    source.selection.as_ref().map_or(String::new(), line)
-}
-
-fn select_data(data: &SelectData, name: &str) -> String {
+pub fn select_data(source: &SourceReport, by_name: bool) -> String {
+    let Some(data) = source.selection else { return String::new() };
     let SelectData {
-        reference_id: _,
-        address: _,
+        reference_id,
+        address,
         state,
         authenticated,
         leap: leap_status,
@@ -100,7 +87,8 @@ fn select_data(data: &SelectData, name: &str) -> String {
         score,
         low_limit_s,
         high_limit_s,
-    } = *data;
+    } = data;
+    let name = title(source, by_name, address, reference_id);
     let mut line = format!("{state},{name},{}", if authenticated { 'Y' } else { 'N' });
     for letter in table::option_letters(configured).into_iter().chain(table::option_letters(effective)) {
         line.push(',');
@@ -111,13 +99,11 @@ fn select_data(data: &SelectData, name: &str) -> String {
 }
 
 /// A line of `authdata`; nothing if that is not known.
-pub fn auth_line(source: &SourceReport, by_name: bool) -> String {
-    source.authentication.as_ref().map_or(String::new(), |data| auth_data(data, &title(source, by_name)))
-}
-
-fn auth_data(data: &AuthData, name: &str) -> String {
+pub fn auth_data(source: &SourceReport, by_name: bool) -> String {
+    let Some(data) = source.authentication else { return String::new() };
     let AuthData { mode, key_type, key_id, key_length, attempts, last_success_ago_s, cookies, cookie_length, nak } =
-        *data;
+        data;
+    let name = title(source, by_name, source.data.address, 0);
     let (mode, ago, nak) = (table::auth_mode(mode), ago_number(last_success_ago_s), u16::from(nak));
     format!("{name},{mode},{key_id},{key_type},{key_length},{ago},{attempts},{nak},{cookies},{cookie_length}\n")
 }
@@ -128,12 +114,8 @@ pub fn server_stats(stats: &ServerStats) -> String {
     format!("{command_hits},{command_drops}\n")
 }
 
-/// One source of `ntpdata`; nothing if that is not known.
-pub fn ntp_line(source: &SourceReport) -> String {
-    source.ntp.as_ref().map_or(String::new(), ntp_data)
-}
-
-fn ntp_data(data: &NtpData) -> String {
+/// One source of `ntpdata`.
+pub fn ntp_data(data: &NtpData) -> String {
     let NtpData {
         address,
         local_address,

@@ -7,8 +7,8 @@ use crate::report::table;
 use crate::report::units::who;
 use crate::time::Utc;
 use crate::wire::cmdmon::report::{
-    Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats,
-    StampedBy, Standing, Status, Tracking,
+    Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
+    SourceStats, StampedBy, Standing, Status, Tracking,
 };
 
 /// One fact.
@@ -186,7 +186,11 @@ pub(crate) fn tracking(tracking: &Tracking) -> Vec<Field> {
         seconds("last_offset", last_offset_s, "Offset at the last correction: positive, the clock was ahead"),
         seconds("rms_offset", rms_offset_s, "Long-term root mean square of the offsets"),
         ppm("frequency", frequency_ppm, "How fast the clock would run if left alone: positive is fast"),
-        ppm("residual_frequency", residual_frequency_ppm, "By how much the clock is too fast in spite of the correction"),
+        ppm(
+            "residual_frequency",
+            residual_frequency_ppm,
+            "By how much the clock is too fast in spite of the correction",
+        ),
         ppm("skew", skew_ppm, "Bound on the error of the frequency"),
         seconds("root_delay", root_delay_s, "Round trip to the primary reference"),
         seconds("root_dispersion", root_dispersion_s, "Error accumulated from the primary reference"),
@@ -215,17 +219,8 @@ pub(crate) fn server_stats(stats: &ServerStats) -> Vec<Field> {
 }
 
 pub(crate) fn source_data(data: &SourceData) -> Vec<Field> {
-    let SourceData {
-        address,
-        poll,
-        stratum,
-        standing,
-        reach,
-        since_sample_s,
-        measured_offset_s,
-        offset_s,
-        error_s,
-    } = *data;
+    let SourceData { address, poll, stratum, standing, reach, since_sample_s, measured_offset_s, offset_s, error_s } =
+        *data;
     vec![
         word("address", who(address, 0), "Address of the source"),
         whole("poll", poll, "Interval between polls as a power of two of seconds"),
@@ -233,7 +228,11 @@ pub(crate) fn source_data(data: &SourceData) -> Vec<Field> {
         word("standing", standing_name(standing), "What selection makes of the source"),
         whole("reach", reach, "Outcomes of the last eight requests as bits, the latest is the lowest"),
         age("since_sample", since_sample_s, "Time since the last good sample"),
-        seconds("measured_offset", measured_offset_s, "The last sample as it was measured: positive, the clock was ahead"),
+        seconds(
+            "measured_offset",
+            measured_offset_s,
+            "The last sample as it was measured: positive, the clock was ahead",
+        ),
         seconds("offset", offset_s, "The last sample with the corrections since then: positive, the clock is ahead"),
         seconds("error", error_s, "Bound on the error of the last sample"),
     ]
@@ -350,7 +349,12 @@ pub(crate) fn ntp_data(data: &NtpData) -> Vec<Field> {
         seconds("delay", delay_s, "Round trip of its last response"),
         seconds("dispersion", dispersion_s, "Dispersion of its last response"),
         seconds("response_time", response_time_s, "How long the source took to answer"),
-        field("jitter_asymmetry", Unit::None, Value::Number(jitter_asymmetry), "On which way the jitter is, -0.5 to 0.5"),
+        field(
+            "jitter_asymmetry",
+            Unit::None,
+            Value::Number(jitter_asymmetry),
+            "On which way the jitter is, -0.5 to 0.5",
+        ),
         word("tests", table::tests(flags), "Tests of its last response, 1 is passed"),
         flag("interleaved", flags & table::INTERLEAVED != 0, "Its last response was interleaved"),
         flag("authenticated", flags & table::AUTHENTICATED != 0, "Its last response was authenticated"),

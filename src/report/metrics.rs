@@ -61,6 +61,7 @@ fn push_families(text: &mut String, part: &str, subjects: &[(&str, Option<&[Fiel
         };
         let samples: Vec<_> = subjects.iter().filter_map(each).collect();
         let Some((_, name, unit, help, sample)) = samples.first() else { continue };
+        let name = name.strip_suffix("_time").filter(|_| sample.is_moment).unwrap_or(name);
         let name = format!("slewd_{part}_{name}{}", suffix(*unit, sample.is_moment));
         let kind = if *unit == Unit::Total { "counter" } else { "gauge" };
         push_head(text, &name, kind, help, unit_name(*unit, sample.is_moment));
@@ -149,11 +150,8 @@ fn push_head(text: &mut String, name: &str, kind: &str, help: &str, unit: Option
 
 fn push_sample(text: &mut String, name: &str, labels: &str, value: &str) {
     let labels = labels.strip_prefix(',').unwrap_or(labels);
-    let _ = if labels.is_empty() {
-        writeln!(text, "{name} {value}")
-    } else {
-        writeln!(text, "{name}{{{labels}}} {value}")
-    };
+    let _ =
+        if labels.is_empty() { writeln!(text, "{name} {value}") } else { writeln!(text, "{name}{{{labels}}} {value}") };
 }
 
 /// Each label is preceded by a comma.

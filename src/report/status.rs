@@ -28,10 +28,9 @@ pub fn text(snapshot: &Snapshot, colour: bool) -> String {
         push_past(&mut text, status);
     }
     let _ = write!(text, "Sources         {} online, {} offline", activity.online, activity.offline);
-    for (count, what) in [
-        (activity.burst_online + activity.burst_offline, "in a burst"),
-        (activity.unresolved, "without an address"),
-    ] {
+    for (count, what) in
+        [(activity.burst_online + activity.burst_offline, "in a burst"), (activity.unresolved, "without an address")]
+    {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
         }
@@ -77,7 +76,11 @@ pub fn csv(snapshot: &Snapshot) -> String {
 
 /// A value of RFC 4180.
 fn quoted(value: &str) -> String {
-    if value.contains([',', '"', '\n', '\r']) { format!("\"{}\"", value.replace('"', "\"\"")) } else { value.to_owned() }
+    if value.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", value.replace('"', "\"\""))
+    } else {
+        value.to_owned()
+    }
 }
 
 /// What stands between the clock and the sources; `None` if nothing does.

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use crate::core::snapshot::SourceReport;
-use crate::report::units::{self, ago, left, leap, right, signed, signed_ppm, size, title, yes};
+use crate::report::units::{self, ago, leap, left, right, signed, signed_ppm, size, title, yes};
 use crate::wire::cmdmon::reference_id;
 use crate::wire::cmdmon::report::{
-    Activity, Address, AuthData, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats, StampedBy,
-    Standing, Tracking,
+    Activity, Address, AuthData, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats,
+    StampedBy, Standing, Tracking,
 };
 
 /// `tracking`. `name`: of the selected source, if names are wanted.
@@ -71,19 +71,10 @@ pub const SOURCES: &str = concat!(
 
 /// A line of `sources`.
 pub fn source(source: &SourceReport, by_name: bool) -> String {
-    let SourceData {
-        address: _,
-        poll,
-        stratum,
-        standing,
-        reach,
-        since_sample_s,
-        measured_offset_s,
-        offset_s,
-        error_s,
-    } = source.data;
+    let SourceData { address, poll, stratum, standing, reach, since_sample_s, measured_offset_s, offset_s, error_s } =
+        source.data;
     let mut line = String::new();
-    let name = title(source, by_name);
+    let name = title(source, by_name, address, 0);
     let _ = write!(line, "^{} {name:<27}  {stratum:>2}  {poll:>2}   {reach:>3o}", standing_mark(standing));
     let _ = write!(
         line,
@@ -104,10 +95,10 @@ pub const SOURCE_STATS: &str = concat!(
 
 /// A line of `sourcestats`.
 pub fn source_stats(source: &SourceReport, by_name: bool) -> String {
-    // The reference ID is the name where there is no address; the error of the offset is in `status`.
+    // The error of the offset is in `status`.
     let SourceStats {
-        reference_id: _,
-        address: _,
+        reference_id,
+        address,
         samples,
         runs,
         span_s,
@@ -118,7 +109,7 @@ pub fn source_stats(source: &SourceReport, by_name: bool) -> String {
         offset_error_s: _,
     } = source.stats;
     let mut line = String::new();
-    let name = title(source, by_name);
+    let name = title(source, by_name, address, reference_id);
     let _ = write!(line, "{name:<25} {samples:>3} {runs:>3}  {:>4}", ago(Some(span_s)));
     right(&mut line, 11, &signed_ppm(residual_frequency_ppm));
     right(&mut line, 11, &units::ppm(skew_ppm));
@@ -135,19 +126,11 @@ pub const SELECT_DATA: &str = concat!(
 );
 
 /// A line of `selectdata`; nothing if that is not known.
-pub fn select_line(source: &SourceReport, by_name: bool) -> String {
-    source.selection.as_ref().map_or(String::new(), |data| select_data(data, &select_title(source, data, by_name)))
-}
-
-/// The reference ID is that of selection, where there is no address.
-pub(super) fn select_title(source: &SourceReport, data: &SelectData, by_name: bool) -> String {
-    if by_name && !source.name.is_empty() { source.name.to_string() } else { units::who(data.address, data.reference_id) }
-}
-
-fn select_data(data: &SelectData, name: &str) -> String {
+pub fn select_data(source: &SourceReport, by_name: bool) -> String {
+    let Some(data) = source.selection else { return String::new() };
     let SelectData {
-        reference_id: _,
-        address: _,
+        reference_id,
+        address,
         state,
         authenticated,
         leap,
@@ -157,7 +140,8 @@ fn select_data(data: &SelectData, name: &str) -> String {
         score,
         low_limit_s,
         high_limit_s,
-    } = *data;
+    } = data;
+    let name = title(source, by_name, address, reference_id);
     let mut line = String::new();
     let authenticated = if authenticated { 'Y' } else { 'N' };
     let leap = match leap {
@@ -197,20 +181,21 @@ pub const AUTH_DATA: &str = concat!(
 );
 
 /// A line of `authdata`; nothing if that is not known.
-pub fn auth_line(source: &SourceReport, by_name: bool) -> String {
-    source.authentication.as_ref().map_or(String::new(), |data| auth_data(data, &title(source, by_name)))
-}
-
-fn auth_data(data: &AuthData, name: &str) -> String {
+pub fn auth_data(source: &SourceReport, by_name: bool) -> String {
+    let Some(data) = source.authentication else { return String::new() };
     let AuthData { mode, key_type, key_id, key_length, attempts, last_success_ago_s, cookies, cookie_length, nak } =
-        *data;
+        data;
+    let name = title(source, by_name, source.data.address, 0);
     let mut line = String::new();
-    left(&mut line, 27, name);
+    left(&mut line, 27, &name);
     right(&mut line, 5, auth_mode(mode));
     right(&mut line, 6, &key_id.to_string());
     let ago = ago(last_success_ago_s);
     let nak = u16::from(nak);
-    let _ = write!(line, " {key_type:>4} {key_length:>4} {ago:>4} {attempts:>4} {nak:>4} {cookies:>4} {cookie_length:>4}\n");
+    let _ = write!(
+        line,
+        " {key_type:>4} {key_length:>4} {ago:>4} {attempts:>4} {nak:>4} {cookies:>4} {cookie_length:>4}\n"
+    );
     line
 }
 
@@ -229,12 +214,8 @@ pub fn server_stats(stats: &ServerStats) -> String {
     format!("Command packets received   : {command_hits}\nCommand packets dropped    : {command_drops}\n")
 }
 
-/// One source of `ntpdata`; nothing if that is not known.
-pub fn ntp_text(source: &SourceReport) -> String {
-    source.ntp.as_ref().map_or(String::new(), ntp_data)
-}
-
-fn ntp_data(data: &NtpData) -> String {
+/// One source of `ntpdata`.
+pub fn ntp_data(data: &NtpData) -> String {
     let NtpData {
         address,
         local_address,

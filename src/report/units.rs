@@ -68,8 +68,7 @@ pub(crate) fn ago_number(seconds: Option<u32>) -> u32 {
 /// As people read a moment, `Mon Nov 23 15:28:34 2026`; the beginning of 1970 if there is none.
 pub(crate) fn moment(at: Option<Utc>) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let at = at.unwrap_or_default();
     let c = at.civil();
     // 1970 began on a Thursday.
@@ -98,12 +97,9 @@ pub(crate) fn letters(reference_id: u32) -> String {
     reference_id.to_be_bytes().iter().filter(|b| (32..127).contains(*b)).map(|b| char::from(*b)).collect()
 }
 
-/// The source by its address, or by the name it was configured with.
-pub(crate) fn title(source: &SourceReport, by_name: bool) -> String {
-    if by_name && !source.name.is_empty() {
-        return source.name.to_string();
-    }
-    who(source.data.address, source.stats.reference_id)
+/// A source by its address, or by the name it was configured with.
+pub(crate) fn title(source: &SourceReport, by_name: bool, address: Address, reference_id: u32) -> String {
+    if by_name && !source.name.is_empty() { source.name.to_string() } else { who(address, reference_id) }
 }
 
 /// chronyd's words.

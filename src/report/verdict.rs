@@ -179,7 +179,7 @@ impl Judged<'_> {
     fn push_performance(&self, line: &mut String) {
         let text = |range: &Option<Range>| range.as_ref().map_or(String::new(), |range| range.text.clone());
         let value = self.value.filter(|value| value.is_finite());
-        let value = value.map_or("U".to_owned(), |value| format!("{value}{}", self.unit));
+        let value = value.map_or("U".to_owned(), |value| format!("{}{}", nanos(value), self.unit));
         let _ = write!(line, " {}={value};{};{}", self.name, text(&self.limits.warning), text(&self.limits.critical));
     }
 }
@@ -227,6 +227,12 @@ impl FromStr for Range {
         }
         Ok(Range { start, end, is_inverted, text: text.to_owned() })
     }
+}
+
+/// Nine decimals at most.
+fn nanos(value: f64) -> String {
+    let text = format!("{value:.9}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// Names come from elsewhere, and a bar would begin the performance data.
