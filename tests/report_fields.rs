@@ -15,7 +15,8 @@ use slewd::wire::cmdmon::report::{
 fn outputs(snapshot: &Snapshot) -> [(&'static str, String); 4] {
     let Snapshot { tracking, activity, server, sources, .. } = snapshot;
     let each = |line: fn(&SourceReport, bool) -> String| sources.iter().map(|s| line(s, false)).collect::<String>();
-    let ntp = |line: fn(&NtpData) -> String| sources.iter().filter_map(|s| s.ntp.as_ref()).map(line).collect::<String>();
+    let ntp =
+        |line: fn(&NtpData) -> String| sources.iter().filter_map(|s| s.ntp.as_ref()).map(line).collect::<String>();
     let server_text = |line: fn(&ServerStats) -> String| server.as_ref().map(line).unwrap_or_default();
     let text = [
         status::text(snapshot, false),
