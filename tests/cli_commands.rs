@@ -381,7 +381,8 @@ fn same_as_chronyc(user: &str, host: &str, command: &str) {
             let words: Vec<&str> = command.split(' ').chain(flags.iter().copied()).chain(["-h", host]).collect();
             let (before, ours, after) = (theirs(), slewd(user, &words), theirs());
             let (exit, wanted) = (ours.status.code(), before.status.code());
-            let difference = difference(text(&before), text(&ours), text(&after));
+            let ours_text = if command.starts_with("ntpdata") { without_stamps(&ours) } else { text(&ours).to_owned() };
+            let difference = difference(text(&before), &ours_text, text(&after));
             if difference.is_none() && exit == wanted {
                 break;
             }
@@ -391,6 +392,16 @@ fn same_as_chronyc(user: &str, host: &str, command: &str) {
             sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// chronyc 4.3 knows nothing of the counts of time stamps, which have come with 4.6.
+fn without_stamps(ours: &Output) -> String {
+    let line = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let known = fields.get(..34).unwrap_or(&fields);
+        (!line.starts_with("Total kernel ") && !line.starts_with("Total HW ")).then(|| known.join(",") + "\n")
+    };
+    text(ours).lines().filter_map(line).collect()
 }
 
 fn difference(before: &str, ours: &str, after: &str) -> Option<String> {
