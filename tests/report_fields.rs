@@ -3,6 +3,8 @@
 //! Every number is unlike every other and looked for in every output. Then every field, number or not, is changed, and
 //! every output has to change with it. The snapshot is written without `..`, so that a new field is not forgotten here.
 
+#![allow(missing_docs, clippy::disallowed_methods)]
+
 use slewd::core::snapshot::{Snapshot, SourceReport};
 use slewd::report::{csv, json, metrics, status, table};
 use slewd::time::Utc;
@@ -358,6 +360,29 @@ fn every_change_shows_in_every_output() {
             assert!(old != new, "a change of {name} does not show in {output}");
         }
     }
+}
+
+/// docs/metrics.md lists what there is; `SLEWD_WRITE_MANUAL=1 cargo test --test report_fields` writes the list anew.
+#[test]
+fn the_manual_lists_every_metric() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let mut numbers = Numbers { next: 130, small: 110, given: Vec::new() };
+    let text = metrics::text(&snapshot(&mut numbers));
+    let mut lines = text.lines().peekable();
+    let mut table = String::from("| name | type | meaning |\n|---|---|---|\n");
+    while let Some(line) = lines.next() {
+        let Some((name, help)) = line.strip_prefix("# HELP ").and_then(|help| help.split_once(' ')) else { continue };
+        let kind = lines.next().and_then(|line| line.rsplit(' ').next()).expect("a type");
+        table.push_str(&format!("| `{name}` | {kind} | {help} |\n"));
+    }
+    let old = std::fs::read_to_string(page).expect("the page is there");
+    let (before, _) = old.split_once("| name |").expect("a table");
+    let new = format!("{before}{table}");
+    if std::env::var_os("SLEWD_WRITE_MANUAL").is_some() {
+        std::fs::write(page, new).expect("the page can be written");
+        return;
+    }
+    assert!(old == new, "run SLEWD_WRITE_MANUAL=1 cargo test --test report_fields");
 }
 
 /// What is not known is said to be so, and no zero stands for it.
