@@ -168,6 +168,21 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
             let answer = chronyc("root", SOCKET, &format!("cmdaccheck {host}")).0;
             assert!(answer.starts_with(said), "{host}: {answer}");
         }
+        // While it runs, rules are made over the Unix socket.
+        for (command, guest, is_answered) in [
+            ("cmdallow 10.1.1.2", "10.1.1.2", true),
+            ("cmddeny all 10.0.0.0/8", "10.1.1.1", false),
+            ("cmdallow all", "10.1.1.1", true),
+            ("cmddeny", "fd00::1", false),
+        ] {
+            assert_eq!(chronyc("root", SOCKET, command).0, "200 OK\n", "{command}");
+            let server = if guest.contains(':') { "[::1]:323" } else { "127.0.0.1:323" };
+            let local = if guest.contains(':') { "::1" } else { "127.0.0.1" };
+            let guest = Client::new(guest, server);
+            guest.send(&Request::Tracking);
+            assert!(Client::new(local, server).ask(&Request::Tracking).is_ok());
+            assert_eq!(guest.has_heard(), is_answered, "{command}");
+        }
     });
 }
 
@@ -214,8 +229,9 @@ fn a_missing_directory_is_made_and_the_default_one_is_closed_to_others() {
         assert!(fs::metadata(SOCKET).expect("a socket").file_type().is_socket());
         slewd.stop();
         assert!(!Path::new(SOCKET).exists(), "removed at the end");
-        // As a service manager makes it.
+        // As a service manager makes it for an account of its choice.
         set_mode(Path::new("/run/chrony"), 0o755);
+        chown("/run/chrony", Some(1), Some(1)).expect("root may");
         let slewd = started(&["user nobody"]);
         assert_eq!((mode_of(Path::new("/run/chrony")), owner("/run/chrony"), owner(SOCKET)), (0o750, 65_534, 65_534));
         assert_eq!(chronyc("root", SOCKET, "cyclelogs").0, "200 OK\n");

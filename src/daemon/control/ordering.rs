@@ -4,10 +4,11 @@ use log::{debug, info};
 
 use crate::core::order::{Order, Parameter, Refused, Whom};
 use crate::core::settings::MakeStep;
+use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::report::Address;
-use crate::wire::cmdmon::request::{Net, Request};
+use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
 
 /// Longest `maxdelay`, in seconds.
 const MAX_DELAY_S: f64 = 1000.0;
@@ -18,7 +19,7 @@ const HUGE: f64 = 1e9;
 
 impl Control {
     /// Does what was asked, and says what to answer.
-    pub(super) fn carry_out(&self, request: &Request, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
+    pub(super) fn carry_out(&mut self, request: &Request, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
         let now = daemon.read_clock();
         if let Some(report) = reporting::report(request, daemon.engine(), &now, self.counts) {
             return report;
@@ -27,6 +28,10 @@ impl Control {
             return lacking;
         }
         match request {
+            Request::CommandAllow(subnet) => self.set_access(subnet, true, false)?,
+            Request::CommandAllowAll(subnet) => self.set_access(subnet, true, true)?,
+            Request::CommandDeny(subnet) => self.set_access(subnet, false, false)?,
+            Request::CommandDenyAll(subnet) => self.set_access(subnet, false, true)?,
             Request::OnOffline => follow_routes(daemon),
             Request::ReloadSources => daemon.reload_sources(),
             Request::CycleLogs => daemon.reopen_logs(),
@@ -45,6 +50,19 @@ impl Control {
             }
         }
         Ok(Body::Null)
+    }
+
+    /// `cmdallow` and `cmddeny` while it runs.
+    fn set_access(&mut self, subnet: &Subnet, allow: bool, all: bool) -> Result<(), ReplyStatus> {
+        let nets = match (subnet.address, u32::try_from(subnet.bits)) {
+            (Address::Unspecified, Ok(0)) => &Net::everybody()[..],
+            (Address::Ip(address), Ok(bits)) if bits <= if address.is_ipv4() { 32 } else { 128 } => {
+                &[Net::new(address, bits)]
+            }
+            _ => return Err(ReplyStatus::BadSubnet),
+        };
+        nets.iter().for_each(|net| self.access.set(*net, allow, all));
+        Ok(())
     }
 
     /// What chronyd says without a hardware clock, without clients of its own, without time typed in by hand.
@@ -71,10 +89,6 @@ impl Control {
             | Request::AllowAll
             | Request::Deny
             | Request::DenyAll
-            | Request::CommandAllow
-            | Request::CommandAllowAll
-            | Request::CommandDeny
-            | Request::CommandDenyAll
             | Request::Local2
             | Request::Local3 => Err(ReplyStatus::NotEnabled),
             _ => return None,
@@ -103,7 +117,9 @@ fn order(request: &Request) -> Result<Order, ReplyStatus> {
         Request::PollTarget(source, samples) => change(source, Parameter::PollTarget((*samples).max(1))),
         Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s.clamp(-HUGE, HUGE))),
         Request::SelectOptions(new) => change(&new.source, Parameter::Select { mask: new.mask, options: new.options }),
-        Request::AddSource(typed) => Order::Add(Box::new(adding::source(typed)?)),
+        Request::AddSource(typed) | Request::AddSource2(NewSource2(typed)) => {
+            Order::Add(Box::new(adding::source(typed)?))
+        }
         Request::DeleteSource(address) => Order::Delete(*address),
         Request::Refresh => Order::Refresh,
         Request::ResetSources => Order::ResetSources,
@@ -121,7 +137,7 @@ fn order(request: &Request) -> Result<Order, ReplyStatus> {
 }
 
 /// A mask of another family than the address means the address itself.
-fn whom(net: &Net) -> Whom {
+fn whom(net: &request::Net) -> Whom {
     match (net.address, net.mask) {
         (Address::Unspecified, _) => Whom::All,
         (Address::Ip(address), Address::Ip(mask)) if address.is_ipv4() == mask.is_ipv4() => Whom::Net { address, mask },
@@ -188,7 +204,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::wire::cmdmon::request::Burst;
+    use crate::wire::cmdmon::request::{Burst, Net};
 
     #[test]
     fn a_mask_of_another_family_means_the_address_itself() {
