@@ -7,9 +7,11 @@
 //! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
 //! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
 //! clock, `leaping` deals with leap seconds, `reloading` changes the lines, `recording` notes for the log files what the
-//! others do.
+//! others do. `reporting` and `describing` tell people who ask, `obeying` and `adjusting` do what they order.
 
+mod adjusting;
 mod asking;
+mod believed;
 mod believing;
 mod describing;
 mod electing;
@@ -42,7 +44,7 @@ use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
-use crate::time::{ClockReading, Lead, Raw, Span, Utc};
+use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
 
 /// What the engine is started with.
@@ -143,13 +145,6 @@ pub enum What<'a> {
     Applied(Applied),
     /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
     NetworkChanged,
-    /// Somebody wants sources to be asked, or not.
-    SetOnline {
-        /// Those at this address; `None` is all, also those whose name is not known yet.
-        whom: Option<IpAddr>,
-        /// They are to be asked.
-        online: bool,
-    },
     /// The file with leap seconds was read again.
     LeapData(&'a LeapTable),
 }
@@ -298,26 +293,6 @@ pub struct Tracking {
     pub estimate: Estimate,
 }
 
-/// Where true time is taken to be: the estimate, or the clock itself while there is none.
-#[derive(Clone, Copy, Debug)]
-struct Believed {
-    at: Raw,
-    lead: Lead,
-    frequency: f64,
-}
-
-impl Believed {
-    fn lead_at(&self, raw: Raw) -> Lead {
-        self.lead + (raw - self.at).scaled(self.frequency)
-    }
-}
-
-impl From<&Estimate> for Believed {
-    fn from(estimate: &Estimate) -> Self {
-        Believed { at: estimate.at, lead: estimate.lead, frequency: estimate.frequency }
-    }
-}
-
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
@@ -384,7 +359,6 @@ impl Engine {
             What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
             What::NetworkChanged => self.changes.note(now.raw),
-            What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
             What::LeapData(table) => self.leap_data(table),
         }
         if !self.finished {
@@ -448,11 +422,6 @@ impl Engine {
             est_error: tracking.est_error,
             leap: Leap::None,
         }))
-    }
-
-    fn believed(&self, now: &ClockReading) -> Believed {
-        let nothing = || Believed { at: now.raw, lead: now.lead(), frequency: self.prior.frequency };
-        self.estimator.estimate().as_ref().map_or_else(nothing, Believed::from)
     }
 
     fn emit(&mut self, output: Output) {
