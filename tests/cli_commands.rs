@@ -116,17 +116,17 @@ fn orders_are_answered_as_chronyc_prints_them() {
     inside(|| {
         let (_server, client) = (server(), chronyd("client", &client_lines()));
         wait_until_synchronised();
-        orders_are_the_same();
+        orders_are_the_same("chronyd");
         drop(client);
         fs::remove_file(SOCKET).expect("it was killed and has left it");
         let slewd = slewd_client("root");
         wait_until_synchronised();
-        orders_are_the_same();
+        orders_are_the_same("slewd");
         slewd.stop();
     });
 }
 
-fn orders_are_the_same() {
+fn orders_are_the_same(daemon: &str) {
     for (host, order) in [
         (SOCKET, "makestep"),
         (SOCKET, "burst 1/2"),
@@ -147,8 +147,8 @@ fn orders_are_the_same() {
         let theirs = chronyc("root", &["-h", host, order]);
         let words: Vec<&str> = order.split(' ').chain(["-h", host]).collect();
         let ours = slewd("root", &words);
-        assert_eq!(text(&ours), text(&theirs), "{order} {host}");
-        assert_eq!(ours.status.code(), theirs.status.code(), "{order} {host}");
+        assert_eq!(text(&ours), text(&theirs), "{daemon}: {order} {host}");
+        assert_eq!(ours.status.code(), theirs.status.code(), "{daemon}: {order} {host}");
     }
     // They were not only answered.
     let activity = || text(&slewd("root", &["activity", "-c"])).to_owned();
@@ -158,7 +158,7 @@ fn orders_are_the_same() {
     slewd("root", &["offline", "127.0.0.0/8"]);
     let offline = fields(activity());
     // A burst of before may still be running.
-    assert_eq!(online[1] + online[3] + 3, offline[1] + offline[3], "{online:?} {offline:?}");
+    assert_eq!(online[1] + online[3] + 3, offline[1] + offline[3], "{daemon}: {online:?} {offline:?}");
     slewd("root", &["online"]);
     slewd("root", &["offline", "127.0.0.13"]);
 }

@@ -358,8 +358,8 @@ pub(crate) fn ntp_data(data: &NtpData) -> Vec<Field> {
         word("tests", table::tests(flags), "Tests of its last response, 1 is passed"),
         flag("interleaved", flags & table::INTERLEAVED != 0, "Its last response was interleaved"),
         flag("authenticated", flags & table::AUTHENTICATED != 0, "Its last response was authenticated"),
-        word("sent_by", stamp_name(mode, sent_by), "Who stamped the last request"),
-        word("received_by", stamp_name(mode, received_by), "Who stamped the last response"),
+        word("sent_by", stamp_name(sent_by), "Who stamped the last request"),
+        word("received_by", stamp_name(received_by), "Who stamped the last response"),
         total("sent", total_sent, "Requests"),
         total("received", total_received, "Packets received"),
         total("valid", total_valid, "Valid responses"),
@@ -407,9 +407,9 @@ pub(crate) fn standing_name(standing: Standing) -> &'static str {
     }
 }
 
-fn stamp_name(mode: u8, by: StampedBy) -> &'static str {
+fn stamp_name(by: StampedBy) -> &'static str {
     match by {
-        StampedBy::Daemon if mode == 0 => "nobody",
+        StampedBy::Nobody => "nobody",
         StampedBy::Daemon => "daemon",
         StampedBy::Kernel => "kernel",
         StampedBy::Hardware => "hardware",

@@ -292,8 +292,8 @@ pub fn ntp_data(data: &NtpData) -> String {
          Total good RX   : {total_good}\n",
         yes(flags & INTERLEAVED != 0),
         yes(flags & AUTHENTICATED != 0),
-        stamp_name(mode, sent_by),
-        stamp_name(mode, received_by),
+        stamp_name(sent_by),
+        stamp_name(received_by),
     );
     if let Some([kernel_sent, kernel_received, hardware_sent, hardware_received]) = stamp_counts(data) {
         let _ = write!(
@@ -355,10 +355,9 @@ pub(super) fn mode_name(mode: u8) -> &'static str {
     }
 }
 
-/// Before the first response (mode 0) nobody has stamped anything.
-pub(super) fn stamp_name(mode: u8, by: StampedBy) -> &'static str {
+pub(super) fn stamp_name(by: StampedBy) -> &'static str {
     match by {
-        StampedBy::Daemon if mode == 0 => "Invalid",
+        StampedBy::Nobody => "Invalid",
         StampedBy::Daemon => "Daemon",
         StampedBy::Kernel => "Kernel",
         StampedBy::Hardware => "Hardware",
