@@ -1,10 +1,10 @@
 //! What programs read can be read, whatever is in it; and what chronyc printed is printed here too.
 
-mod cmdmon;
 #[path = "support/formats.rs"]
 mod formats;
+#[path = "cmdmon/vectors.rs"]
+mod vectors;
 
-use cmdmon::{Vector, vectors};
 use formats::{Json, exposition};
 use slewd::core::snapshot::{Snapshot, SourceReport};
 use slewd::report::json::{self, Part};
@@ -12,6 +12,7 @@ use slewd::report::{csv, metrics, status, table};
 use slewd::wire::cmdmon::reply::{self, Body};
 use slewd::wire::cmdmon::report::{Address, SourceData, SourceStats, Status, Tracking};
 use slewd::wire::cmdmon::request::Header;
+use vectors::{Vector, vectors};
 
 /// A name that nobody has, with everything that is special anywhere.
 const HOSTILE: &str = "a\"b\\c\nd\te,f|g{h}=\u{1}\u{fffd}ü %s";

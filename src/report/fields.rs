@@ -45,9 +45,12 @@ pub(crate) enum Value {
 
 /// What a snapshot is made of, by the name of the part. The parts of one source have the same names for every source.
 pub(crate) struct Parts {
-    pub(crate) whole: Vec<(&'static str, Option<Vec<Field>>)>,
-    pub(crate) sources: Vec<Vec<(&'static str, Option<Vec<Field>>)>>,
+    pub(crate) whole: Vec<Part>,
+    pub(crate) sources: Vec<Vec<Part>>,
 }
+
+/// The name of a part and what is in it; `None` if that is not known.
+pub(crate) type Part = (&'static str, Option<Vec<Field>>);
 
 /// What a source is called in the configuration.
 pub(crate) fn name(source: &SourceReport) -> Field {
@@ -68,7 +71,7 @@ pub(crate) fn parts(snapshot: &Snapshot) -> Parts {
     }
 }
 
-fn source_parts(source: &SourceReport) -> Vec<(&'static str, Option<Vec<Field>>)> {
+fn source_parts(source: &SourceReport) -> Vec<Part> {
     let SourceReport { name: _, data, stats, selection, ntp, authentication } = source;
     vec![
         ("source", Some(source_data(data))),

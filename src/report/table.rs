@@ -76,9 +76,9 @@ pub fn source(source: &SourceReport, by_name: bool) -> String {
     let mut line = String::new();
     let name = title(source, by_name, address, 0);
     let _ = write!(line, "^{} {name:<27}  {stratum:>2}  {poll:>2}   {reach:>3o}", standing_mark(standing));
-    let _ = write!(
+    let _ = writeln!(
         line,
-        "  {:>4}  {:>7}[{:>7}] +/- {:>6}\n",
+        "  {:>4}  {:>7}[{:>7}] +/- {:>6}",
         ago(since_sample_s),
         signed(offset_s),
         signed(measured_offset_s),
@@ -158,7 +158,7 @@ pub fn select_data(source: &SourceReport, by_name: bool) -> String {
     let _ = write!(line, " {score:>5.1}");
     right(&mut line, 8, &signed(low_limit_s));
     right(&mut line, 8, &signed(high_limit_s));
-    let _ = write!(line, "  {leap}\n");
+    let _ = writeln!(line, "  {leap}");
     line
 }
 
@@ -192,9 +192,9 @@ pub fn auth_data(source: &SourceReport, by_name: bool) -> String {
     right(&mut line, 6, &key_id.to_string());
     let ago = ago(last_success_ago_s);
     let nak = u16::from(nak);
-    let _ = write!(
+    let _ = writeln!(
         line,
-        " {key_type:>4} {key_length:>4} {ago:>4} {attempts:>4} {nak:>4} {cookies:>4} {cookie_length:>4}\n"
+        " {key_type:>4} {key_length:>4} {ago:>4} {attempts:>4} {nak:>4} {cookies:>4} {cookie_length:>4}"
     );
     line
 }
@@ -338,7 +338,7 @@ pub(super) fn own_id(address: Address) -> u32 {
 }
 
 pub(super) fn power_of_two(exponent: i8) -> f64 {
-    f64::from(exponent).exp2()
+    2f64.powi(exponent.into())
 }
 
 /// A primary server says in letters what it follows.
