@@ -1,13 +1,16 @@
 //! `slewd wait` with the real program: before, during and after a daemon's start.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/inside.rs"]
+mod inside;
 #[path = "support/namespace.rs"]
 mod namespace;
 
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::Duration;
 
+use inside::inside;
 use namespace::{Namespace, Program, chrony};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -111,4 +114,47 @@ fn a_mute_daemon_is_no_daemon() {
     let output = wait(&space, &["--timeout", "1"]);
     assert_eq!(output.status.code(), NO_DAEMON, "{output:?}");
     assert_eq!(said(&output), "slewd wait: 506 Cannot talk to daemon\n");
+}
+
+/// slewd itself as the daemon, at its default sockets: it says more than a chronyd, and `check` and `wait` use it.
+#[test]
+fn slewd_is_waited_for_and_checked() {
+    inside(|| {
+        let ask = |words: &[&str]| Command::new(slewd()).args(words).output().expect("slewd starts");
+        assert_eq!(ask(&["wait", "--running"]).status.code(), NO_DAEMON);
+        assert_eq!(ask(&["check"]).status.code(), Some(2));
+        let client = inside::start(&["server 127.0.0.1 iburst minpoll 0 maxpoll 0", "pidfile /"]);
+        let output = ask(&["wait", "--timeout", "1"]);
+        assert_eq!(output.status.code(), TIMED_OUT, "{output:?}");
+        let reasons = ["the first answers are awaited", "no source can be used (see selectdata)"];
+        let is_said = |text: &str| reasons.iter().any(|reason| text.contains(&format!("not synchronised: {reason}")));
+        assert!(is_said(&said(&output)), "{output:?}");
+        let output = ask(&["check"]);
+        let line = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.code() == Some(2) && line.starts_with("CLOCK CRITICAL: ") && is_said(&line),
+            "{output:?}"
+        );
+        assert!(line.contains(" offset=U;") && line.contains(" error=U;") && line.contains(" age=U;"), "{output:?}");
+        std::fs::write(
+            inside::path("server.conf"),
+            "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress /\npidfile /run/test/pid\n",
+        )
+        .expect("the test's directory is writable");
+        let mut server = Command::new(chrony().join("chronyd"));
+        server.args(["-x", "-d", "-u", "root", "-f"]).arg(inside::path("server.conf"));
+        let mut server = server.stderr(std::process::Stdio::null()).spawn().expect("chronyd starts");
+        let output = ask(&["wait", "--max-error", "0.1", "--max-skew", "100000"]);
+        assert_eq!((output.status.code(), said(&output)), (SYNCHRONISED, String::new()), "{}", client.log());
+        let output = ask(&["check", "--agreeing-critical", "1:1", "--age-critical", "100"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let line = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            line.starts_with("CLOCK OK: synchronised to 127.0.0.1, offset ") && line.contains(" agreeing=1;"),
+            "{line}"
+        );
+        assert_eq!(ask(&["check", "--agreeing-critical", "2:"]).status.code(), Some(2));
+        server.kill().and_then(|()| server.wait()).expect("it is our child");
+        client.stop();
+    });
 }
