@@ -6,7 +6,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::client::{Client, Parts};
+use crate::cli::client::Client;
+use crate::cli::gather::Parts;
 use crate::cli::words::Words;
 use crate::report::metrics;
 

@@ -1,10 +1,12 @@
 //! The reports: `status` and those of chronyc.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use crate::cli::client::{Client, Failure, Parts};
+use crate::cli::client::{Client, Failure};
+use crate::cli::gather::Parts;
 use crate::cli::orders::address;
+use crate::cli::say;
 use crate::cli::words::Words;
 use crate::core::snapshot::SourceReport;
 use crate::report::json::{self, Part};
@@ -222,11 +224,10 @@ impl Format {
 /// Prints the report, or why there is none: where programs read JSON to standard error, else where chronyc says it.
 fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
     match report {
-        // Whoever reads may have gone, as `head` does.
-        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             tell(failure, format == Format::Json);
             ExitCode::FAILURE
@@ -239,7 +240,7 @@ pub(super) fn tell(failure: Failure, to_stderr: bool) {
     if to_stderr || failure == Failure::NoConnection {
         eprintln!("{failure}");
     } else {
-        println!("{failure}");
+        say(&format!("{failure}\n"));
     }
 }
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use lexopt::prelude::*;
 
-use crate::cli::{check, demo, metrics, orders, query, show, wait};
+use crate::cli::{check, demo, metrics, orders, query, say, show, wait};
 
 /// A command.
 pub(super) struct Row {
@@ -205,7 +205,7 @@ impl Words {
     /// Does it.
     pub(super) fn run(&self) -> ExitCode {
         if self.wants_help {
-            print!("{}", self.row.long_help());
+            say(&self.row.long_help());
             return ExitCode::SUCCESS;
         }
         (self.row.run)(self).unwrap_or_else(|reason| {

@@ -3,12 +3,12 @@
 //! Each report is taken apart without `..`, so that a new field does not compile until it has a place here.
 
 use crate::core::snapshot::{Snapshot, SourceReport};
+use crate::report::names::{hindrance_name, leap_name, option_names, stamp_name, standing_name};
 use crate::report::table;
 use crate::report::units::who;
 use crate::time::Utc;
 use crate::wire::cmdmon::report::{
-    Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
-    SourceStats, StampedBy, Standing, Status, Tracking,
+    Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
 };
 
 /// One fact.
@@ -388,57 +388,4 @@ pub(crate) fn auth_data(data: &AuthData) -> Vec<Field> {
         whole("cookie_length", cookie_length, "Bytes of the next NTS cookie"),
         flag("nak", nak, "An NTS NAK was received since the last request"),
     ]
-}
-
-fn leap_name(leap: LeapStatus) -> &'static str {
-    match leap {
-        LeapStatus::Normal => "normal",
-        LeapStatus::Insert => "insert",
-        LeapStatus::Delete => "delete",
-        LeapStatus::Unsynchronised => "unsynchronised",
-    }
-}
-
-pub(crate) fn standing_name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Selected => "selected",
-        Standing::Unselectable => "unselectable",
-        Standing::Falseticker => "falseticker",
-        Standing::Jittery => "jittery",
-        Standing::Combined => "combined",
-        Standing::NotCombined => "not-combined",
-    }
-}
-
-fn stamp_name(by: StampedBy) -> &'static str {
-    match by {
-        StampedBy::Nobody => "nobody",
-        StampedBy::Daemon => "daemon",
-        StampedBy::Kernel => "kernel",
-        StampedBy::Hardware => "hardware",
-    }
-}
-
-fn hindrance_name(hindrance: Hindrance) -> &'static str {
-    match hindrance {
-        Hindrance::None => "none",
-        Hindrance::NoSources => "no-sources",
-        Hindrance::Acquiring => "acquiring",
-        Hindrance::NoSelectableSources => "no-selectable-sources",
-        Hindrance::NoMajority => "no-majority",
-        Hindrance::NotEnough => "not-enough",
-        Hindrance::NoRequired => "no-required",
-        Hindrance::Reacquiring => "reacquiring",
-    }
-}
-
-fn option_names(options: SelectOptions) -> String {
-    let all = [
-        (SelectOptions::NO_SELECT, "noselect"),
-        (SelectOptions::PREFER, "prefer"),
-        (SelectOptions::TRUST, "trust"),
-        (SelectOptions::REQUIRE, "require"),
-    ];
-    let set: Vec<&str> = all.iter().filter(|(bit, _)| options.0 & bit != 0).map(|(_, name)| *name).collect();
-    set.join(" ")
 }
