@@ -185,6 +185,8 @@ pub(crate) fn tracking(tracking: &Tracking) -> Vec<Field> {
         update_interval_s,
     } = *tracking;
     let is_synchronised = reference_id != 0 || address != Address::Unspecified;
+    // After a loss of synchronisation these two stay.
+    let was_corrected = rms_offset_s != 0.0;
     vec![
         word("reference_id", hexadecimal(reference_id), "Reference ID of the selected source"),
         word("address", who(address, reference_id), "Address of the selected source"),
@@ -192,8 +194,9 @@ pub(crate) fn tracking(tracking: &Tracking) -> Vec<Field> {
         word("leap", leap_name(leap), "Leap second at the end of this day"),
         moment("reference_time", reference_time, "Time of the last correction"),
         seconds("correction", correction_s, "What is still to be slewed: positive, the clock is behind"),
-        seconds("last_offset", last_offset_s, "Offset at the last correction: positive, the clock was ahead"),
-        seconds("rms_offset", rms_offset_s, "Long-term root mean square of the offsets"),
+        seconds("last_offset", last_offset_s, "Offset at the last correction: positive, the clock was ahead")
+            .only_if(was_corrected),
+        seconds("rms_offset", rms_offset_s, "Long-term root mean square of the offsets").only_if(was_corrected),
         ppm("frequency", frequency_ppm, "How fast the clock would run if left alone: positive is fast"),
         ppm(
             "residual_frequency",

@@ -178,7 +178,7 @@ fn push_past(text: &mut String, status: &Status) {
     let _ = writeln!(
         text,
         "Clock           {first}{others}\nLast answer     {}, next poll {next}\nDaemon          slewd {}, running for {}, {steers}",
-        since(status.last_answer_ago_s),
+        status.last_answer_ago_s.map_or("none yet".to_owned(), |s| format!("{} ago", seconds(s))),
         clean(&status.version),
         seconds(status.uptime_s),
     );
