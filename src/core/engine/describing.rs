@@ -7,6 +7,7 @@ use crate::core::engine::recording::failed_test;
 use crate::core::engine::reporting::leap_status;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Phase};
+use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::Obstacle;
 use crate::core::names::Association;
 use crate::core::record::Standing;
@@ -56,7 +57,7 @@ impl Engine {
             Address::Unspecified => None,
             Address::Ip(ip) => {
                 let place = self.sources.iter().position(|source| source.address.ip() == ip)?;
-                Some(self.places_before(place))
+                Some(self.index_of(place))
             }
             Address::Id(id) => {
                 let place = self.unresolved().position(|(index, _)| self.lines[index].id == id)?;
@@ -83,14 +84,18 @@ impl Engine {
 
     /// The source with this index: in the order of their lines, whenever their addresses were found.
     fn source_at(&self, index: usize) -> Option<&Source> {
-        let place = (0..self.sources.len()).find(|place| self.places_before(*place) == index)?;
-        self.sources.get(place)
+        let mut places = [0; MAX_SOURCES];
+        let places = places.get_mut(..self.sources.len())?;
+        for (place, slot) in places.iter_mut().enumerate() {
+            *slot = place;
+        }
+        places.sort_unstable_by_key(|place| (self.sources[*place].association, *place));
+        self.sources.get(*places.get(index)?)
     }
 
-    /// How many sources are listed before this one.
-    fn places_before(&self, place: usize) -> usize {
-        let key = |(place, source): (usize, &Source)| (source.association, place);
-        let keys = || self.sources.iter().enumerate().map(key);
+    /// The index of the source in this place: how many are listed before it.
+    fn index_of(&self, place: usize) -> usize {
+        let keys = || self.sources.iter().enumerate().map(|(place, source)| (source.association, place));
         let own = keys().nth(place);
         keys().filter(|key| Some(*key) < own).count()
     }
