@@ -13,6 +13,7 @@ pub mod leap_file;
 pub mod log_files;
 pub mod logging;
 pub mod network;
+pub mod observer;
 pub mod pid_file;
 pub mod resolver;
 pub mod rivals;

@@ -15,13 +15,14 @@ use crate::core::settings::{Family, MakeStep};
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::drift_file::{self, DriftFile, Found};
-use crate::daemon::event_loop::{self, Ending, LogOnly};
+use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
+use crate::daemon::observer::{Logger, Observers};
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::sys::clock::ClockWatch;
@@ -274,6 +275,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         start.settings.records = log_files::wanted(&config.logs);
     }
     let network = NetworkWatch::new(clock.read().raw);
+    let mut observers = Observers(vec![Box::new(Logger)]);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
@@ -286,7 +288,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         log_files: prepared.log_files,
         family: options.family,
         timeout: options.timeout,
-        observer: &mut LogOnly,
+        observer: &mut observers,
         source_files: SourceDirs::new(config.source_dirs.clone()),
     };
     tell_service_manager("READY=1");
