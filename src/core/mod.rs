@@ -5,6 +5,7 @@
 
 pub mod alarm;
 mod authentication;
+pub mod chronicle;
 pub mod command;
 pub mod conduct;
 pub mod course;
@@ -25,6 +26,7 @@ pub mod random;
 pub mod reachability;
 mod recent;
 pub mod record;
+pub mod response;
 pub mod rivalry;
 mod sample_filter;
 pub mod select;
