@@ -2,6 +2,7 @@
 
 use crate::config::{Announcements, ReadyWhen};
 use crate::daemon::hook::Hook;
+use crate::daemon::metrics_file::MetricsFile;
 use crate::daemon::observer::{Logger, Observer, Observers};
 use crate::daemon::service_manager::{ServiceManager, Unready};
 use crate::daemon::synchronized_file::SynchronizedFiles;
@@ -20,5 +21,7 @@ pub fn observers(
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Logger), Box::new(manager)];
     observers.extend(files.map(|files| Box::new(files) as Box<dyn Observer>));
     observers.extend(hook.map(|hook| Box::new(hook) as Box<dyn Observer>));
+    let metrics = told.and_then(|told| told.metrics_file.as_ref()).map(MetricsFile::new);
+    observers.extend(metrics.map(|metrics| Box::new(metrics) as Box<dyn Observer>));
     Observers(observers)
 }

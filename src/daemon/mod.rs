@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod leap_file;
 pub mod log_files;
 pub mod logging;
+pub mod metrics_file;
 pub mod network;
 pub mod observer;
 pub mod pid_file;
