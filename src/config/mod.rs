@@ -34,8 +34,8 @@ pub use directive::{Class, Directive, Section, directives, sections};
 pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
 pub use model::{
-    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, Rtc, Subnet,
+    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, RateLimit, Rtc, Subnet,
 };
 pub use parse::BUILT_IN;
-pub use source::{SourceFiles, parse_sources, read_source_dirs};
+pub use source::{SourceFiles, parse_sources, read_source_dirs, settle_options};
 pub use source_table::{SourceOption, source_options};

@@ -5,6 +5,7 @@
 pub mod address_file;
 pub mod announce;
 pub mod clock;
+pub mod control;
 pub mod drift_file;
 pub mod event_loop;
 pub mod exchanges;

@@ -14,6 +14,7 @@ use crate::core::settings::{Family, MakeStep};
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::announce;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
+use crate::daemon::control::{self, Control, Owner};
 use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
@@ -29,7 +30,6 @@ use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::daemon::synchronized_file::SynchronizedFiles;
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
-use crate::sys::privileges::User;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, job, privileges, process};
 use crate::time::{BUILD_EPOCH, Span, Utc};
@@ -124,6 +124,7 @@ struct Prepared {
     signals: Signals,
     log_files: Option<LogFiles>,
     synchronized_files: Option<SynchronizedFiles>,
+    control: Option<Box<Control>>,
     controls_clock: bool,
 }
 
@@ -132,6 +133,10 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         return Err(conflict.to_string());
     }
     job::keep_descriptors();
+    if options.mode == Mode::Discipline {
+        // Before the PID file, which usually is in the same directory.
+        control::prepare_directory(&config.commands, owner(options, config));
+    }
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
@@ -143,12 +148,23 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
     let log_files = log_files(options, config);
-    let synchronized_files = (options.mode == Mode::Discipline).then(|| {
+    // A run that ends by itself is over before anybody could ask, or wait.
+    let is_daemon = options.mode == Mode::Discipline;
+    let control = if is_daemon { Control::open(&config.commands, owner(options, config), seed()) } else { None };
+    let synchronized_files = is_daemon.then(|| {
         let paths = config.announcements.synchronized_files(controls_clock);
-        SynchronizedFiles::prepare(paths, controls_clock, owner(options, config).as_ref())
+        SynchronizedFiles::prepare(paths, controls_clock, owner(options, config))
     });
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, log_files, synchronized_files, controls_clock })
+    Ok(Prepared { _pid_file: pid_file, signals, log_files, synchronized_files, control, controls_clock })
+}
+
+/// Who the daemon is going to be.
+fn owner(options: &Options, config: &Config) -> Owner {
+    let name = user_name(options, config).filter(|_| privileges::is_root());
+    let user = name.and_then(|name| privileges::find_user(name).ok().flatten());
+    let (uid, gid) = user.map_or_else(privileges::own_ids, |user| (user.uid, user.gid));
+    Owner { uid, gid }
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -179,15 +195,10 @@ fn log_files(options: &Options, config: &Config) -> Option<LogFiles> {
         warn!("logdir not specified (no log files: add the directive logdir, or remove the directive log)");
         return None;
     };
+    let owner = user_name(options, config).filter(|_| privileges::is_root());
     let mut files = LogFiles::new(directory, config.logs.banner);
-    files.prepare(owner(options, config).as_ref());
+    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
     Some(files)
-}
-
-/// Whom directories are made for.
-fn owner(options: &Options, config: &Config) -> Option<User> {
-    let name = user_name(options, config).filter(|_| privileges::is_root())?;
-    privileges::find_user(name).ok().flatten()
 }
 
 /// Whom to become after root.
@@ -275,6 +286,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         timeout: options.timeout,
         observer: &mut observers,
         source_files: SourceDirs::new(config.source_dirs.clone()),
+        control: prepared.control,
     };
     let ending = event_loop::run(start, world);
     drop(observers);

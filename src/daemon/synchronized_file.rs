@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use log::{debug, warn};
 
 use crate::core::engine::Engine;
+use crate::daemon::control::Owner;
 use crate::daemon::drift_file::plain;
 use crate::daemon::observer::Observer;
 use crate::daemon::rightness::{self, Rightness};
-use crate::sys::privileges::User;
 use crate::time::{ClockReading, Raw, Utc};
 
 /// The files of directive `synchronizedfile`. They are removed when this is dropped.
@@ -26,7 +26,7 @@ pub struct SynchronizedFiles {
 impl SynchronizedFiles {
     /// Those of an earlier run are removed, and directories made as long as there are rights to, for the `owner` slewd is
     /// going to be.
-    pub fn prepare(paths: Vec<String>, controls_clock: bool, owner: Option<&User>) -> Self {
+    pub fn prepare(paths: Vec<String>, controls_clock: bool, owner: Owner) -> Self {
         let files = SynchronizedFiles {
             is_done: paths.is_empty(),
             paths: paths.into_iter().map(Into::into).collect(),
@@ -95,13 +95,13 @@ impl Drop for SynchronizedFiles {
 }
 
 /// Everybody may look into a directory that is made here. One that is there keeps its owner and its mode.
-fn make_directory(path: &Path, owner: Option<&User>) -> io::Result<()> {
+fn make_directory(path: &Path, owner: Owner) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o755).create(path)?;
     fs::set_permissions(path, Permissions::from_mode(0o755))?;
-    owner.map_or(Ok(()), |owner| chown(path, Some(owner.uid), Some(owner.gid)))
+    chown(path, Some(owner.uid), Some(owner.gid))
 }
 
 /// Everybody may read the file, whatever the umask. What has come to be there since the start, a link perhaps, is not
@@ -123,8 +123,10 @@ mod tests {
         let new = directory.join("made/for/it/synchronized");
         fs::create_dir_all(&directory).expect("a temporary directory");
         fs::write(&old, "").expect("own directory");
+        let (uid, gid) = crate::sys::privileges::own_ids();
+        let owner = Owner { uid, gid };
         let paths = [&old, &new].map(|path| path.to_str().expect("a name").to_string());
-        let files = SynchronizedFiles::prepare(paths.to_vec(), true, None);
+        let files = SynchronizedFiles::prepare(paths.to_vec(), true, owner);
         assert!(!old.exists() && !new.exists() && directory.join("made/for/it").is_dir());
         files.make(Utc::from_secs(1_796_126_400));
         assert_eq!(fs::read_to_string(&new).expect("it is there"), "2026-12-01T12:00:00Z\n");

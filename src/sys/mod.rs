@@ -17,3 +17,4 @@ pub mod signals;
 mod stamp;
 pub mod syslog;
 pub mod udp;
+pub mod udp_server;
