@@ -1,10 +1,18 @@
 //! The command line: chronyd's flags for the daemon, and commands for people.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+mod ask;
+mod check;
+mod client;
 pub mod demo;
 mod flags;
+mod metrics;
+mod orders;
 mod print_config;
 mod query;
+mod show;
+mod wait;
+mod words;
 
 use std::process::ExitCode;
 
@@ -24,11 +32,10 @@ pub fn main() -> ExitCode {
         }
         Ok(Command::PrintConfig(options)) => print_config::run(&options),
         Ok(Command::Run(options)) => crate::daemon::run::run(*options),
-        Ok(Command::Demo) => demo::run(),
-        Ok(Command::Query(query)) => query::run(&query),
-        Err(reason) => {
-            eprintln!("{reason}\n\n{}", flags::usage());
-            ExitCode::FAILURE
+        Ok(Command::Words(words)) => words.run(),
+        Err((reason, code)) => {
+            eprintln!("{reason}\nHelp:  slewd --help, slewd(8)");
+            ExitCode::from(code)
         }
     }
 }

@@ -1,4 +1,12 @@
 //! Facts into words.
 
+pub mod csv;
+mod fields;
+pub mod json;
 pub mod log;
 pub mod log_file;
+pub mod metrics;
+pub mod status;
+pub mod table;
+pub(crate) mod units;
+pub mod verdict;
