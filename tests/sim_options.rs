@@ -116,7 +116,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("driftfile log logbanner logdir user pidfile lock_all sched_priority", "files and the process"),
     ("leapsecmode leapsectz leapseclist", "leap seconds"),
     ("refresh ipv4 ipv6 auto_offline", "names and networks"),
-    ("cmdport bindcmdaddress", "monitoring"),
+    ("cmdport bindcmdaddress bindcmddevice cmdallow cmddeny opencommands cmdratelimit", "control_sockets.rs"),
 ];
 
 #[test]

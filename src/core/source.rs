@@ -273,6 +273,7 @@ impl Source {
             Ok(Answer::Measured(measurement)) => {
                 self.tally.accepted += 1;
                 self.conduct.told_time();
+                self.schedule.told_time();
                 self.reach = self.reach << 1 | 1;
                 self.empty_polls = 0;
                 self.last = Some(measurement);
@@ -320,6 +321,15 @@ impl Source {
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
     pub fn forget(&mut self) {
         self.recent = Recent::default();
+    }
+
+    /// Forgets all that it has said.
+    pub fn reset(&mut self) {
+        self.forget();
+        self.last = None;
+        self.clock_ahead = Span::ZERO;
+        self.delay_tests = DelayTests::new(&self.options);
+        self.filter = Filter::new(self.options.filter);
     }
 
     /// Forgets all but the newest reply.

@@ -53,8 +53,8 @@ fn check(directory: &Path, there: &Metadata, owner: Owner) -> Result<(), String>
     if is_closed && there.uid() == owner.uid {
         return Ok(());
     }
-    // Root made it before it was known who would run here.
-    let is_ours = there.uid() == owner.uid || (there.uid() == 0 && privileges::is_root());
+    // A service manager or an earlier run may have made it for another account than the one that runs now.
+    let is_ours = there.uid() == owner.uid || privileges::is_root();
     let is_default = OURS.iter().any(|ours| directory == Path::new(ours));
     if is_default && is_ours && own(directory, owner, TIGHTENED).is_ok() {
         return Ok(());
