@@ -204,6 +204,18 @@ fn packets_and_tests_are_counted() {
     }
 }
 
+/// Negative if requests wait for longer.
+#[test]
+fn the_way_that_is_jittery_is_told() {
+    for seed in SEEDS {
+        let mut scenario = pool(seed, 2);
+        scenario.servers[0].link.backward.jitter_s = 1e-6;
+        let (snapshot, _) = after(&mut World::new(scenario), 20_000.0);
+        let [slow_to, both] = [1, 2].map(|last| of(&snapshot, last).ntp.expect("it is known").jitter_asymmetry);
+        assert!((-0.5..-0.2).contains(&slow_to) && both.abs() < 0.2, "seed {seed}: {slow_to} {both}");
+    }
+}
+
 #[test]
 fn names_without_an_address_have_numbers_and_come_last() {
     let mut scenario = pool(1, 3);

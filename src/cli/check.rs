@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use crate::cli::ask::{Outcome, Server, addresses, ask};
-use crate::cli::client::{Client, Parts};
+use crate::cli::client::Client;
+use crate::cli::gather::Parts;
+use crate::cli::say;
 use crate::cli::words::Words;
 use crate::core::settings::Family;
 use crate::report::verdict::{Facts, Level, Limits, Thresholds, Verdict, facts, judge};
@@ -22,7 +24,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         (false, None) => of_daemon(Client::new(words)?),
     };
     let Verdict { level, line } = judge(&facts, &thresholds);
-    println!("{line}");
+    say(&(line + "\n"));
     Ok(ExitCode::from(level as u8))
 }
 

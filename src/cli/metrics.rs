@@ -2,11 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::ExitCode;
 
-use crate::cli::client::{Client, Parts};
+use crate::cli::client::Client;
+use crate::cli::gather::Parts;
 use crate::cli::words::Words;
 use crate::report::metrics;
 
@@ -38,7 +39,7 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let write = || {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(&temporary)?;
         // Whatever the umask is.
-        file.set_permissions(fs::Permissions::from(std::os::unix::fs::PermissionsExt::from_mode(0o644)))?;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
         file.write_all(text.as_bytes())?;
         fs::rename(&temporary, path)
     };

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use crate::cli::client::{Client, Failure};
+use crate::cli::say;
 use crate::cli::show::tell;
 use crate::cli::words::Words;
 use crate::core::settings::Family;
@@ -22,7 +23,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     };
     Ok(match result {
         Ok(()) => {
-            println!("200 OK");
+            say("200 OK\n");
             ExitCode::SUCCESS
         }
         Err(failure) => {

@@ -1,10 +1,12 @@
 //! The reports: `status` and those of chronyc.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use crate::cli::client::{Client, Failure, Parts};
+use crate::cli::client::{Client, Failure};
+use crate::cli::gather::Parts;
 use crate::cli::orders::address;
+use crate::cli::say;
 use crate::cli::words::Words;
 use crate::core::snapshot::SourceReport;
 use crate::report::json::{self, Part};
@@ -119,26 +121,24 @@ pub(super) fn auth_data(words: &Words) -> Result<ExitCode, String> {
 pub(super) fn ntp_data(words: &Words) -> Result<ExitCode, String> {
     let format = Format::of(words)?;
     let mut client = Client::new(words)?;
-    let result = match words.free.first() {
+    let named = words.free.first();
+    let sources = match named {
         Some(text) => {
             let whom = address(text)?;
-            one_ntp_data(&mut client, whom).map(|source| vec![source])
+            one_ntp_data(&mut client, whom).map(|source| Listed { sources: vec![source], end: Ok(()) })
         }
         // Names without an address have no data.
         None => all(&mut client, Parts { ntp: true, name: format == Format::Json, ..Parts::default() }, false),
     };
-    let is_list = words.free.is_empty();
-    Ok(print(
-        format,
-        result.map(|sources| match format {
-            Format::Text => {
-                let each = sources.iter().filter_map(|source| source.ntp.as_ref());
-                each.map(|data| (if is_list { "\n" } else { "" }).to_owned() + &table::ntp_data(data)).collect()
-            }
-            Format::Csv => sources.iter().filter_map(|source| source.ntp.as_ref()).map(csv::ntp_data).collect(),
+    let blank = if named.is_none() { "\n" } else { "" };
+    Ok(print_list(format, sources, |sources| {
+        let each = sources.iter().filter_map(|source| source.ntp.as_ref());
+        match format {
+            Format::Text => each.map(|data| blank.to_owned() + &table::ntp_data(data)).collect(),
+            Format::Csv => each.map(csv::ntp_data).collect(),
             Format::Json => json::sources(sources.iter(), Part::Ntp),
-        }),
-    ))
+        }
+    }))
 }
 
 fn one_ntp_data(client: &mut Client, whom: Address) -> Result<SourceReport, Failure> {
@@ -154,28 +154,53 @@ fn list(words: &Words, list: &List) -> Result<ExitCode, String> {
     let by_name = words.has("-N");
     let parts = Parts { name: by_name || format == Format::Json, ..list.parts };
     let sources = all(&mut client, parts, words.has("-a"));
-    Ok(print(
-        format,
-        sources.map(|sources| match format {
-            Format::Text => {
-                sources.iter().fold(list.head.to_owned(), |text, source| text + &(list.text)(source, by_name))
-            }
-            Format::Csv => sources.iter().map(|source| (list.csv)(source, by_name)).collect(),
+    Ok(print_list(format, sources, |sources| {
+        let lines = |line: fn(&SourceReport, bool) -> String| -> String {
+            sources.iter().map(|source| line(source, by_name)).collect()
+        };
+        match format {
+            Format::Text => list.head.to_owned() + &lines(list.text),
+            Format::Csv => lines(list.csv),
             Format::Json => json::sources(sources.iter(), list.json),
-        }),
-    ))
+        }
+    }))
+}
+
+/// Sources up to the first that cannot be had.
+struct Listed {
+    sources: Vec<SourceReport>,
+    end: Result<(), Failure>,
 }
 
 /// The sources, without names that have no address unless they are wanted.
-fn all(client: &mut Client, parts: Parts, with_unresolved: bool) -> Result<Vec<SourceReport>, Failure> {
+fn all(client: &mut Client, parts: Parts, with_unresolved: bool) -> Result<Listed, Failure> {
     let mut sources = Vec::new();
     for index in 0..client.source_count()? {
-        let source = client.source(index, parts, false)?;
-        if with_unresolved || !matches!(source.data.address, Address::Id(_)) {
-            sources.push(source);
+        match client.source(index, parts, false) {
+            Ok(source) if with_unresolved || !matches!(source.data.address, Address::Id(_)) => sources.push(source),
+            Ok(_) => {}
+            Err(failure) => return Ok(Listed { sources, end: Err(failure) }),
         }
     }
-    Ok(sources)
+    Ok(Listed { sources, end: Ok(()) })
+}
+
+/// As chronyc, what there is and then why there is no more. Half a list of JSON is none.
+fn print_list(
+    format: Format,
+    listed: Result<Listed, Failure>,
+    to_text: impl FnOnce(&[SourceReport]) -> String,
+) -> ExitCode {
+    match listed {
+        Ok(Listed { sources, end: Ok(()) }) => print(format, Ok(to_text(&sources))),
+        Ok(Listed { sources, end: Err(failure) }) => {
+            if format != Format::Json {
+                print(format, Ok(to_text(&sources)));
+            }
+            print(format, Err(failure))
+        }
+        Err(failure) => print(format, Err(failure)),
+    }
 }
 
 fn name_of(client: &mut Client, tracking: &Tracking) -> Option<String> {
@@ -199,11 +224,10 @@ impl Format {
 /// Prints the report, or why there is none: where programs read JSON to standard error, else where chronyc says it.
 fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
     match report {
-        // Whoever reads may have gone, as `head` does.
-        Ok(text) => match io::stdout().write_all(text.as_bytes()) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
-        },
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
         Err(failure) => {
             tell(failure, format == Format::Json);
             ExitCode::FAILURE
@@ -216,7 +240,7 @@ pub(super) fn tell(failure: Failure, to_stderr: bool) {
     if to_stderr || failure == Failure::NoConnection {
         eprintln!("{failure}");
     } else {
-        println!("{failure}");
+        say(&format!("{failure}\n"));
     }
 }
 

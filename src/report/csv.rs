@@ -170,8 +170,8 @@ pub fn ntp_data(data: &NtpData) -> String {
         &tests[6..],
         yes(flags & table::INTERLEAVED != 0),
         yes(flags & table::AUTHENTICATED != 0),
-        table::stamp_name(mode, sent_by),
-        table::stamp_name(mode, received_by),
+        table::stamp_name(sent_by),
+        table::stamp_name(received_by),
     );
     for count in table::stamp_counts(data).into_iter().flatten() {
         line += &format!(",{count}");

@@ -3,12 +3,12 @@
 //! Each report is taken apart without `..`, so that a new field does not compile until it has a place here.
 
 use crate::core::snapshot::{Snapshot, SourceReport};
+use crate::report::names::{hindrance_name, leap_name, option_names, stamp_name, standing_name};
 use crate::report::table;
 use crate::report::units::who;
 use crate::time::Utc;
 use crate::wire::cmdmon::report::{
-    Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
-    SourceStats, StampedBy, Standing, Status, Tracking,
+    Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
 };
 
 /// One fact.
@@ -45,9 +45,12 @@ pub(crate) enum Value {
 
 /// What a snapshot is made of, by the name of the part. The parts of one source have the same names for every source.
 pub(crate) struct Parts {
-    pub(crate) whole: Vec<(&'static str, Option<Vec<Field>>)>,
-    pub(crate) sources: Vec<Vec<(&'static str, Option<Vec<Field>>)>>,
+    pub(crate) whole: Vec<Part>,
+    pub(crate) sources: Vec<Vec<Part>>,
 }
+
+/// The name of a part and what is in it; `None` if that is not known.
+pub(crate) type Part = (&'static str, Option<Vec<Field>>);
 
 /// What a source is called in the configuration.
 pub(crate) fn name(source: &SourceReport) -> Field {
@@ -68,7 +71,7 @@ pub(crate) fn parts(snapshot: &Snapshot) -> Parts {
     }
 }
 
-fn source_parts(source: &SourceReport) -> Vec<(&'static str, Option<Vec<Field>>)> {
+fn source_parts(source: &SourceReport) -> Vec<Part> {
     let SourceReport { name: _, data, stats, selection, ntp, authentication } = source;
     vec![
         ("source", Some(source_data(data))),
@@ -358,8 +361,8 @@ pub(crate) fn ntp_data(data: &NtpData) -> Vec<Field> {
         word("tests", table::tests(flags), "Tests of its last response, 1 is passed"),
         flag("interleaved", flags & table::INTERLEAVED != 0, "Its last response was interleaved"),
         flag("authenticated", flags & table::AUTHENTICATED != 0, "Its last response was authenticated"),
-        word("sent_by", stamp_name(mode, sent_by), "Who stamped the last request"),
-        word("received_by", stamp_name(mode, received_by), "Who stamped the last response"),
+        word("sent_by", stamp_name(sent_by), "Who stamped the last request"),
+        word("received_by", stamp_name(received_by), "Who stamped the last response"),
         total("sent", total_sent, "Requests"),
         total("received", total_received, "Packets received"),
         total("valid", total_valid, "Valid responses"),
@@ -385,57 +388,4 @@ pub(crate) fn auth_data(data: &AuthData) -> Vec<Field> {
         whole("cookie_length", cookie_length, "Bytes of the next NTS cookie"),
         flag("nak", nak, "An NTS NAK was received since the last request"),
     ]
-}
-
-fn leap_name(leap: LeapStatus) -> &'static str {
-    match leap {
-        LeapStatus::Normal => "normal",
-        LeapStatus::Insert => "insert",
-        LeapStatus::Delete => "delete",
-        LeapStatus::Unsynchronised => "unsynchronised",
-    }
-}
-
-pub(crate) fn standing_name(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Selected => "selected",
-        Standing::Unselectable => "unselectable",
-        Standing::Falseticker => "falseticker",
-        Standing::Jittery => "jittery",
-        Standing::Combined => "combined",
-        Standing::NotCombined => "not-combined",
-    }
-}
-
-fn stamp_name(mode: u8, by: StampedBy) -> &'static str {
-    match by {
-        StampedBy::Daemon if mode == 0 => "nobody",
-        StampedBy::Daemon => "daemon",
-        StampedBy::Kernel => "kernel",
-        StampedBy::Hardware => "hardware",
-    }
-}
-
-fn hindrance_name(hindrance: Hindrance) -> &'static str {
-    match hindrance {
-        Hindrance::None => "none",
-        Hindrance::NoSources => "no-sources",
-        Hindrance::Acquiring => "acquiring",
-        Hindrance::NoSelectableSources => "no-selectable-sources",
-        Hindrance::NoMajority => "no-majority",
-        Hindrance::NotEnough => "not-enough",
-        Hindrance::NoRequired => "no-required",
-        Hindrance::Reacquiring => "reacquiring",
-    }
-}
-
-fn option_names(options: SelectOptions) -> String {
-    let all = [
-        (SelectOptions::NO_SELECT, "noselect"),
-        (SelectOptions::PREFER, "prefer"),
-        (SelectOptions::TRUST, "trust"),
-        (SelectOptions::REQUIRE, "require"),
-    ];
-    let set: Vec<&str> = all.iter().filter(|(bit, _)| options.0 & bit != 0).map(|(_, name)| *name).collect();
-    set.join(" ")
 }

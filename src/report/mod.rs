@@ -6,6 +6,7 @@ pub mod json;
 pub mod log;
 pub mod log_file;
 pub mod metrics;
+mod names;
 pub mod status;
 pub mod table;
 pub(crate) mod units;

@@ -6,7 +6,7 @@ use crate::core::snapshot::{Snapshot, SourceReport};
 use crate::report::fields;
 use crate::report::json;
 use crate::report::table::standing_mark;
-use crate::report::units::{ago, ppm, signed, size, who};
+use crate::report::units::{ago, clean, ppm, signed, size, who};
 use crate::wire::cmdmon::report::{Hindrance, LeapStatus, Standing, Status, Tracking};
 
 /// Where a value is not known: the daemon is not slewd, or nothing has been measured.
@@ -117,7 +117,7 @@ fn selected(snapshot: &Snapshot) -> String {
     let address = who(tracking.address, tracking.reference_id);
     let name = snapshot.sources.iter().find(|source| source.data.address == tracking.address);
     let name = name.map(|source| source.name.as_ref()).filter(|name| *name != address && !name.is_empty());
-    let name = name.map_or(String::new(), |name| format!(" ({name})"));
+    let name = name.map_or(String::new(), |name| format!(" ({})", clean(name)));
     let leap = match tracking.leap {
         LeapStatus::Insert => ", a leap second will be inserted today",
         LeapStatus::Delete => ", a leap second will be left out today",
@@ -179,7 +179,7 @@ fn push_past(text: &mut String, status: &Status) {
         text,
         "Clock           {first}{others}\nLast answer     {}, next poll {next}\nDaemon          slewd {}, running for {}, {steers}",
         since(status.last_answer_ago_s),
-        status.version,
+        clean(&status.version),
         seconds(status.uptime_s),
     );
 }
@@ -204,5 +204,5 @@ fn push_source(text: &mut String, source: &SourceReport, code: &str, end: &str) 
         }
     };
     let is_named = !source.name.is_empty() && *source.name != *address;
-    let _ = if is_named { writeln!(text, "  {}", source.name) } else { writeln!(text) };
+    let _ = if is_named { writeln!(text, "  {}", clean(&source.name)) } else { writeln!(text) };
 }

@@ -76,9 +76,9 @@ pub fn source(source: &SourceReport, by_name: bool) -> String {
     let mut line = String::new();
     let name = title(source, by_name, address, 0);
     let _ = write!(line, "^{} {name:<27}  {stratum:>2}  {poll:>2}   {reach:>3o}", standing_mark(standing));
-    let _ = write!(
+    let _ = writeln!(
         line,
-        "  {:>4}  {:>7}[{:>7}] +/- {:>6}\n",
+        "  {:>4}  {:>7}[{:>7}] +/- {:>6}",
         ago(since_sample_s),
         signed(offset_s),
         signed(measured_offset_s),
@@ -158,7 +158,7 @@ pub fn select_data(source: &SourceReport, by_name: bool) -> String {
     let _ = write!(line, " {score:>5.1}");
     right(&mut line, 8, &signed(low_limit_s));
     right(&mut line, 8, &signed(high_limit_s));
-    let _ = write!(line, "  {leap}\n");
+    let _ = writeln!(line, "  {leap}");
     line
 }
 
@@ -192,9 +192,9 @@ pub fn auth_data(source: &SourceReport, by_name: bool) -> String {
     right(&mut line, 6, &key_id.to_string());
     let ago = ago(last_success_ago_s);
     let nak = u16::from(nak);
-    let _ = write!(
+    let _ = writeln!(
         line,
-        " {key_type:>4} {key_length:>4} {ago:>4} {attempts:>4} {nak:>4} {cookies:>4} {cookie_length:>4}\n"
+        " {key_type:>4} {key_length:>4} {ago:>4} {attempts:>4} {nak:>4} {cookies:>4} {cookie_length:>4}"
     );
     line
 }
@@ -292,8 +292,8 @@ pub fn ntp_data(data: &NtpData) -> String {
          Total good RX   : {total_good}\n",
         yes(flags & INTERLEAVED != 0),
         yes(flags & AUTHENTICATED != 0),
-        stamp_name(mode, sent_by),
-        stamp_name(mode, received_by),
+        stamp_name(sent_by),
+        stamp_name(received_by),
     );
     if let Some([kernel_sent, kernel_received, hardware_sent, hardware_received]) = stamp_counts(data) {
         let _ = write!(
@@ -338,7 +338,7 @@ pub(super) fn own_id(address: Address) -> u32 {
 }
 
 pub(super) fn power_of_two(exponent: i8) -> f64 {
-    f64::from(exponent).exp2()
+    2f64.powi(exponent.into())
 }
 
 /// A primary server says in letters what it follows.
@@ -355,10 +355,9 @@ pub(super) fn mode_name(mode: u8) -> &'static str {
     }
 }
 
-/// Before the first response (mode 0) nobody has stamped anything.
-pub(super) fn stamp_name(mode: u8, by: StampedBy) -> &'static str {
+pub(super) fn stamp_name(by: StampedBy) -> &'static str {
     match by {
-        StampedBy::Daemon if mode == 0 => "Invalid",
+        StampedBy::Nobody => "Invalid",
         StampedBy::Daemon => "Daemon",
         StampedBy::Kernel => "Kernel",
         StampedBy::Hardware => "Hardware",

@@ -99,7 +99,12 @@ pub(crate) fn letters(reference_id: u32) -> String {
 
 /// A source by its address, or by the name it was configured with.
 pub(crate) fn title(source: &SourceReport, by_name: bool, address: Address, reference_id: u32) -> String {
-    if by_name && !source.name.is_empty() { source.name.to_string() } else { who(address, reference_id) }
+    if by_name && !source.name.is_empty() { clean(&source.name) } else { who(address, reference_id) }
+}
+
+/// What others wrote, without what a terminal could take for a command.
+pub(crate) fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// chronyd's words.

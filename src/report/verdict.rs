@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::core::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
-use crate::report::units::{signed, size, who};
+use crate::report::units::{clean, signed, size, who};
 use crate::wire::cmdmon::report::Standing;
 
 /// How bad it is; the number is the exit code.
@@ -137,7 +137,8 @@ pub fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
         Judged { name: "stratum", unit: "", value: count(stratum), limits: stratum_limits, show: plain },
     ];
     let mut level = if trouble.is_some() { Level::Critical } else { Level::Ok };
-    let mut text = clean(trouble.as_ref().unwrap_or(summary));
+    // A bar would begin the performance data.
+    let mut text = clean(trouble.as_ref().unwrap_or(summary)).replace('|', "?");
     for value in &values {
         let (own, remark) = value.judge();
         level = worse(level, own);
@@ -233,11 +234,6 @@ impl FromStr for Range {
 fn nanos(value: f64) -> String {
     let text = format!("{value:.9}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// Names come from elsewhere, and a bar would begin the performance data.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c == '|' || c.is_control() { '?' } else { c }).collect()
 }
 
 fn whole_seconds(value: f64) -> String {
