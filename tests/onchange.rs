@@ -15,6 +15,8 @@ use namespace::Namespace;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use service::{Manager, PATIENCE, QUICK, Serving, start_server, wait_until};
+use slewd::core::alarm::Alarm;
+use slewd::time::Span;
 
 /// The account `nobody` of every distribution.
 const NOBODY: &str = "65534";
@@ -85,6 +87,8 @@ fn each_change_of_state_runs_it_once_with_the_facts() {
     // And no other, above all not the socket of the service manager.
     let names: Vec<_> = facts.keys().filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
     assert_eq!(names.len(), 10, "PATH and nine others: {names:?}");
+    let manual = include_str!("../docs/slewd.conf.5");
+    assert!(names.iter().all(|name| manual.contains(name.as_str())), "not in the manual: {names:?}");
     assert_eq!((fact("uid"), fact("groups"), fact("argument")), (NOBODY, NOBODY, "word"));
     assert_eq!((fact("capabilities"), fact("policy")), ("0000000000000000", "0"));
     // The standard streams, and the one through which ls reads. Standard output is the file of the facts.
@@ -97,6 +101,17 @@ fn each_change_of_state_runs_it_once_with_the_facts() {
     assert!(slewd.wait().success(), "{}", slewd.log());
     assert_eq!(command.runs(), 2);
     assert!(!slewd.log().contains("failed"), "{}", slewd.log());
+}
+
+#[test]
+fn the_manual_has_all_events() {
+    let by = Span::ZERO;
+    let all =
+        [Alarm::Synchronised, Alarm::Lost, Alarm::Never, Alarm::NoMajority, Alarm::Stepped(by), Alarm::Changed(None)];
+    for alarm in all {
+        let item = format!("\n.It Cm {}\n", alarm.name());
+        assert!(include_str!("../docs/slewd.conf.5").contains(&item), "{item}");
+    }
 }
 
 /// As a service of systemd, which has the right it needs from the start and hands it on to whatever it runs.

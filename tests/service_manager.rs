@@ -149,15 +149,19 @@ fn metrics_are_replaced_whole() {
         slewd.log()
     );
     fs::create_dir(space.path("later")).expect("the test's directory is writable");
-    let mut seen = Vec::new();
+    let (mut seen, mut opened) = (Vec::new(), None);
     wait_until("three generations", || {
         let Ok(text) = fs::read_to_string(&path) else { return false };
+        opened.get_or_insert_with(|| fs::File::open(&path).expect("it was there"));
         service::check_metrics(&text);
         if seen.last() != Some(&text) {
             seen.push(text);
         }
         seen.len() >= 3
     });
+    // Who has opened it reads the old one to its end, which is not that of the last.
+    let old = std::io::read_to_string(opened.expect("it was there")).expect("an open file");
+    assert!(seen.contains(&old) && seen.last() != Some(&old), "written in place");
     assert!(seen.iter().all(|text| text.contains("\nslewd_up 1\n")), "{seen:?}");
     assert_eq!(fs::metadata(&path).expect("it is there").permissions().mode() & 0o777, 0o644);
     let names: Vec<_> =
