@@ -52,6 +52,47 @@ fn systemd_is_told_what_happens_in_order() {
     assert!(usec.is_some_and(|usec| (usec as f64 * 1e-6 - uptime_s).abs() < 60.0), "{reload}, {uptime_s}");
 }
 
+/// Whoever asks for a reload over the socket has it told to systemd too.
+#[test]
+fn a_reload_by_command_is_told_as_well() {
+    let space = Namespace::new("reload");
+    let manager = Manager::new(&space);
+    let socket = space.path("socket").display().to_string();
+    let _slewd = manager.start(&space, "", &format!("{QUICK}bindcmdaddress {socket}\n"), "");
+    manager.wait_for("READY=1");
+    let output = space.run(Path::new(env!("CARGO_BIN_EXE_slewd")), &["reload", "-h", &socket]);
+    assert!(output.status.success(), "{output:?}");
+    manager.wait_for("RELOADING=1\nMONOTONIC_USEC=");
+    manager.wait_for("READY=1");
+}
+
+/// The process that was started ends when the one in the background is ready.
+#[test]
+fn the_foreground_waits_for_the_clock_too() {
+    let space = Namespace::new("foreground");
+    let (pid_file, file) = (space.path("slewd.pid"), space.path("synchronized"));
+    let lines = format!(
+        "{QUICK}cmdport 0\nbindcmdaddress /\npidfile {}\nreadywhen synchronized\nsynchronizedfile {}\n",
+        pid_file.display(),
+        file.display()
+    );
+    let conf = space.file("slewd.conf", &lines).display().to_string();
+    let log = space.path("log").display().to_string();
+    // It ends by itself, should this test not end it.
+    let flags = ["-x", "-t", "120", "-l", &log, "-f", &conf];
+    let mut foreground = space.start(Path::new(env!("CARGO_BIN_EXE_slewd")), &flags);
+    wait_until("daemon", || fs::read_to_string(&pid_file).is_ok_and(|pid| pid.trim() != foreground.id().to_string()));
+    sleep(Duration::from_secs(2));
+    let status = fs::read_to_string(format!("/proc/{}/status", foreground.id())).expect("it is our child");
+    assert!(status.contains("State:\tS"), "it has ended: {status}");
+    let _server = start_server(&space, Serving::Now);
+    assert!(foreground.wait().success(), "{}", foreground.log());
+    wait_until("file", || file.exists());
+    let pid = fs::read_to_string(&pid_file).ok().and_then(|pid| pid.trim().parse().ok()).expect("a process");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("our own daemon");
+    wait_until("end", || !pid_file.exists() && !file.exists());
+}
+
 /// Without an answer it is not ready; with one it is, and says so to everybody.
 #[test]
 fn readiness_may_wait_for_the_clock() {

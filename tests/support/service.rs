@@ -61,7 +61,7 @@ impl Manager {
         flags: &str,
     ) -> Program {
         let quiet = format!("cmdport 0\nbindcmdaddress /\npidfile {}\n", space.path("slewd.pid").display());
-        let conf = space.file("slewd.conf", &format!("{conf}{quiet}"));
+        let conf = space.file("slewd.conf", &format!("{quiet}{conf}"));
         let script = format!(
             "NOTIFY_SOCKET={} {variables} exec {through} {} -x -d -L -1 -f {} {flags}",
             self.path.display(),
