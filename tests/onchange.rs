@@ -169,7 +169,7 @@ fn a_command_that_is_not_there_is_one_warning() {
 fn a_command_that_fails_is_one_warning() {
     let space = Namespace::new("failing");
     let manager = Manager::new(&space);
-    fails(&space, &manager, "/bin/false", "/bin/false of directive onchange failed : exit status: 1");
+    fails(&space, &manager, "/bin/false", "/bin/false of directive onchange failed : exit status 1");
 }
 
 /// Two changes, one warning, and the daemon goes on.

@@ -105,11 +105,13 @@ impl Hook {
 
     fn look_after(&mut self, now: Raw) {
         let Some(running) = &mut self.running else { return };
-        if let Some(status) = running.job.ended() {
+        if let Some(end) = running.job.ended() {
+            let was_killed = running.until.is_none();
             self.running = None;
-            match status.success() {
-                true => self.has_failed = false,
-                false => self.failed(&status.to_string()),
+            match end {
+                Ok(()) => self.has_failed = false,
+                Err(_) if was_killed => {}
+                Err(why) => self.failed(&why),
             }
         } else if running.until.is_some_and(|until| until <= now) {
             running.until = None;

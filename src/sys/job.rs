@@ -1,14 +1,18 @@
 //! Other people's commands: run without privileges, without our descriptors, and not for ever.
 
-use std::fs;
-use std::io;
-use std::os::fd::RawFd;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::ffi::CString;
+use std::fs::{self, File};
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
 
-use libc::c_int;
+use libc::{c_char, c_int};
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{
+    ForkResult, Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, setgid, setgroups, setpgid, setuid,
+};
 
 use super::privileges::{self, User};
 
@@ -17,54 +21,101 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// A command that was started. Killed if it still runs when this is dropped.
 #[derive(Debug)]
-pub struct Job(Child);
+pub struct Job {
+    process: Pid,
+    /// The child writes an errno here, unless it becomes the command.
+    failure: PipeReader,
+    is_over: bool,
+}
 
 impl Job {
     /// Runs a program with these arguments: no shell, no standard streams, no environment but `PATH` and `variables`, in
     /// the directory `/`, in a process group of its own, with ordinary priority and without capabilities; as `user`, or as
-    /// who we are.
+    /// who we are. Does not wait for it to be loaded.
     ///
     /// No descriptor of ours is inherited that was opened close-on-exec; see [`keep_descriptors`] for others.
     ///
     /// # Errors
-    /// Those of fork(2), setuid(2) and execve(2): returned here, not in the child.
+    /// Those of pipe(2) and fork(2), and InvalidInput for zero bytes; what goes wrong in the child is for [`Job::ended`].
     pub fn start(
         program: &str,
         arguments: &[String],
         variables: &[(&str, String)],
         user: Option<&User>,
     ) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.args(arguments).env_clear().env("PATH", PATH).current_dir("/").process_group(0);
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if let Some(user) = user {
-            // Supplementary groups are given up with them.
-            command.uid(user.uid).gid(user.gid);
+        // `std::process::Command` would do the same in 35 kB more.
+        let words = [program].into_iter().chain(arguments.iter().map(String::as_str)).map(CString::new);
+        let words = words.collect::<Result<Vec<_>, _>>()?;
+        let path = [CString::new(format!("PATH={PATH}"))];
+        let variables = variables.iter().map(|(name, value)| CString::new(format!("{name}={value}")));
+        let variables = path.into_iter().chain(variables).collect::<Result<Vec<_>, _>>()?;
+        let (argv, envp) = (pointers(&words), pointers(&variables));
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        let (failure, report) = io::pipe()?;
+        // SAFETY: there may be other threads, so that the child makes system calls only: nothing that allocates, or takes
+        // a lock that one of them may hold.
+        match unsafe { fork() }? {
+            ForkResult::Parent { child } => {
+                // Whoever of the two comes first: it can be killed from now on.
+                let _ = setpgid(child, child);
+                Ok(Job { process: child, failure, is_over: false })
+            }
+            ForkResult::Child => {
+                let errno = prepare(&null, user).err().unwrap_or_else(|| {
+                    // SAFETY: both lists end with null, and point to strings that live until the end of this process.
+                    unsafe { libc::execve(argv[0], argv.as_ptr(), envp.as_ptr()) };
+                    Errno::last()
+                });
+                let errno = errno as i32;
+                // SAFETY: four bytes of a live variable; _exit takes any status, and runs nothing of ours.
+                unsafe {
+                    libc::write(report.as_raw_fd(), (&raw const errno).cast(), size_of_val(&errno));
+                    libc::_exit(127)
+                }
+            }
         }
-        // SAFETY: `prepare` makes system calls only, and neither allocates nor takes a lock that another thread may hold.
-        unsafe { command.pre_exec(prepare) };
-        command.spawn().map(Job)
     }
 
-    /// How it ended, or `None` while it runs. Never blocks.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        // It is our child, so that this cannot fail.
-        self.0.try_wait().ok().flatten()
+    /// How it ended, with the reason if that was not as it should; or `None` while it runs. Never blocks.
+    pub fn ended(&mut self) -> Option<Result<(), String>> {
+        let status = match waitpid(self.process, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(_, status)) => Ok(status),
+            Ok(WaitStatus::Signaled(_, signal, _)) => Err(signal),
+            // It is our child, so that there is no error as long as it is not over.
+            _ => return None,
+        };
+        self.is_over = true;
+        let mut errno = [0; 4];
+        // Nobody writes any more: this does not block.
+        if self.failure.read_exact(&mut errno).is_ok() {
+            return Some(Err(Errno::from_raw(i32::from_ne_bytes(errno)).desc().to_owned()));
+        }
+        Some(match status {
+            Ok(0) => Ok(()),
+            Ok(status) => Err(format!("exit status {status}")),
+            Err(signal) => Err(signal.as_str().to_owned()),
+        })
     }
 
     /// Kills it, with what it started in its process group. [`Job::ended`] tells when that is done.
     pub fn kill(&self) {
-        let _ = killpg(Pid::from_raw(self.0.id() as i32), Signal::SIGKILL);
+        if !self.is_over {
+            let _ = killpg(self.process, Signal::SIGKILL);
+        }
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
-        if self.ended().is_none() {
+        if !self.is_over && self.ended().is_none() {
             self.kill();
         }
     }
+}
+
+/// As execve(2) wants them.
+fn pointers(strings: &[CString]) -> Vec<*const c_char> {
+    strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
 /// Has no command inherit the descriptors that this process was started with, except the standard streams.
@@ -77,21 +128,33 @@ pub fn keep_descriptors() {
     }
 }
 
-/// In the child, after it has become somebody else.
-fn prepare() -> io::Result<()> {
+/// In the child: leaves everything of ours behind.
+fn prepare(null: &File, user: Option<&User>) -> nix::Result<()> {
+    setpgid(Pid::from_raw(0), Pid::from_raw(0))?;
+    dup2_stdin(null)?;
+    dup2_stdout(null)?;
+    dup2_stderr(null)?;
+    if let Some(user) = user {
+        setgroups(&[])?;
+        setgid(Gid::from_raw(user.gid))?;
+        setuid(Uid::from_raw(user.uid))?;
+    }
+    chdir("/")?;
     // SAFETY: all bits zero is a value, the thread is this one, and the pointer is live. The child of somebody with
     // real-time priority would have it too, and could keep us from running. Without the right to change it there is none.
     unsafe {
         let ordinary: libc::sched_param = std::mem::zeroed();
         libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER as c_int, &ordinary);
     }
-    privileges::drop_capabilities()
+    // Handlers go with exec(3); what is ignored stays so.
+    // SAFETY: no handler is involved.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    privileges::drop_capabilities().map_err(|_| Errno::EPERM)
 }
 
 #[cfg(test)]
 mod tests {
     use std::env;
-    use std::os::fd::AsRawFd;
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
@@ -99,11 +162,11 @@ mod tests {
 
     use super::*;
 
-    fn wait(job: &mut Job) -> ExitStatus {
+    fn wait(job: &mut Job) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            if let Some(status) = job.ended() {
-                return status;
+            if let Some(end) = job.ended() {
+                return end;
             }
             assert!(Instant::now() < deadline, "it does not end");
             sleep(Duration::from_millis(5));
@@ -118,7 +181,7 @@ mod tests {
         let path = directory.join("facts");
         let arguments = ["-c".to_owned(), format!("({script}) > {}", path.display())];
         let mut job = Job::start("/bin/sh", &arguments, &[("SLEWD_EVENT", "step".to_owned())], user).unwrap();
-        assert!(wait(&mut job).success());
+        assert_eq!(wait(&mut job), Ok(()));
         let text = fs::read_to_string(path).unwrap();
         fs::remove_dir_all(directory).unwrap();
         text
@@ -147,20 +210,37 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_an_error_here() {
-        assert_eq!(Job::start("/no/such/program", &[], &[], None).unwrap_err().kind(), io::ErrorKind::NotFound);
+    fn how_it_ended_is_told() {
+        let end = |program: &str, arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|word| (*word).to_owned()).collect();
+            wait(&mut Job::start(program, &arguments, &[], None).unwrap())
+        };
+        assert_eq!(end("/bin/true", &[]), Ok(()));
+        assert_eq!(end("/bin/sh", &["-c", "exit 3"]), Err("exit status 3".to_owned()));
+        // SIGPIPE, which we ignore, does what it does to everybody.
+        assert_eq!(end("/bin/sh", &["-c", "kill -PIPE $$"]), Err("SIGPIPE".to_owned()));
+        assert_eq!(end("/no/such/program", &[]), Err("No such file or directory".to_owned()));
+        assert_eq!(end("/etc/passwd", &[]), Err("Permission denied".to_owned()));
+        assert!(Job::start("/bin/true", &["\0".to_owned()], &[], None).is_err());
     }
 
     #[test]
     fn what_it_started_is_killed_with_it() {
         let arguments = ["-c".to_owned(), "sleep 1000 & sleep 1000".to_owned()];
         let mut job = Job::start("/bin/sh", &arguments, &[], None).unwrap();
-        assert_eq!(job.ended(), None);
-        let group = job.0.id() as i32;
-        job.kill();
-        assert!(!wait(&mut job).success());
+        let group = job.process;
         let deadline = Instant::now() + Duration::from_secs(20);
-        while killpg(Pid::from_raw(group), None).is_ok() {
+        let children = || {
+            let children = fs::read_to_string(format!("/proc/{group}/task/{group}/children"));
+            children.map_or(0, |children| children.split_whitespace().count())
+        };
+        while children() < 2 {
+            assert!(Instant::now() < deadline && job.ended().is_none(), "it has no children");
+            sleep(Duration::from_millis(5));
+        }
+        job.kill();
+        assert_eq!(wait(&mut job), Err("SIGKILL".to_owned()));
+        while killpg(group, None).is_ok() {
             assert!(Instant::now() < deadline, "something of the group is left");
             sleep(Duration::from_millis(5));
         }
