@@ -327,6 +327,8 @@ impl Source {
     pub fn reset(&mut self) {
         self.forget();
         self.last = None;
+        self.reach = 0;
+        self.empty_polls = 0;
         self.clock_ahead = Span::ZERO;
         self.delay_tests = DelayTests::new(&self.options);
         self.filter = Filter::new(self.options.filter);

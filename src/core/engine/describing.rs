@@ -7,6 +7,7 @@ use crate::core::engine::recording::failed_test;
 use crate::core::engine::reporting::leap_status;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Phase};
+use crate::core::event::Obstacle;
 use crate::core::names::Association;
 use crate::core::record::Standing;
 use crate::core::response::{Measured, Response};
@@ -210,6 +211,11 @@ impl Engine {
     /// Why a source is in or out.
     pub(super) fn standing(&self, source: &Source) -> Standing {
         let is_vote = matches!(self.phase, Phase::Acquiring(_));
+        // Everybody has spoken, to no avail.
+        let has_failed = matches!(
+            self.announced.obstacle,
+            Some(Obstacle::NoMajority { .. } | Obstacle::NotEnough | Obstacle::NoRequired)
+        );
         let status = self.selection.status[source.slot.index()];
         let is_out = source.options.no_select || self.is_away(source);
         let Some(status) = status.filter(|_| !is_out) else { return absence(source) };
@@ -219,11 +225,12 @@ impl Engine {
             Status::TooJittery => Standing::TooJittery,
             Status::Falseticker if self.selection.is_majority && self.is_outside_trust(source) => Standing::Untrusted,
             Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
-            _ if is_vote => Standing::Waiting,
+            _ if is_vote && !has_failed => Standing::Waiting,
             _ if !self.selection.is_majority => Standing::Falseticker,
             _ if self.selection.agreeing.len() < self.settings.min_sources || !self.has_required() => {
                 Standing::Insufficient
             }
+            _ if is_vote => Standing::Waiting,
             Status::NotPreferred => Standing::NotPreferred,
             Status::Distant => Standing::Distant,
             _ if self.selection.best == Some(source.slot) => Standing::Selected,
