@@ -11,11 +11,12 @@ write_conf
 cp /tmp/client/conf /etc/slewd/slewd.conf
 sed -i 's/^driftfile.*/driftfile \/var\/lib\/slewd\/drift/' /etc/slewd/slewd.conf
 mkdir /etc/slewd/sources
-echo 'sourcedir /etc/slewd/sources' >>/etc/slewd/slewd.conf
+printf '%s\n' 'sourcedir /etc/slewd/sources' \
+    'synchronizedfile /run/slewd/synchronized /run/systemd/timesync/synchronized' >>/etc/slewd/slewd.conf
 echo 'DAEMON_OPTS="-l /run/slewd/log"' >/etc/default/slewd
-# Shipped are five minutes.
+# Shipped are five minutes, and no directory that is systemd-timesyncd's.
 mkdir -p /etc/systemd/system/slewd.service.d
-printf '[Service]\nWatchdogSec=2s\n' >/etc/systemd/system/slewd.service.d/test.conf
+printf '[Service]\nWatchdogSec=2s\nRuntimeDirectory=systemd/timesync\n' >/etc/systemd/system/slewd.service.d/test.conf
 printf '[Unit]\nWants=slewd.service slewd-wait.service\n' >/etc/systemd/system/guest.target
 
 unshare -f -p -m --mount-proc env container=guest systemd --system --unit=guest.target --log-target=console --log-level=info --show-status=no &
@@ -53,6 +54,7 @@ promise holds "$user >= 61184 && $user <= 65519"
 # CAP_SYS_TIME and CAP_NET_BIND_SERVICE.
 promise [ "$capabilities" = 0000000002000400 ]
 promise [ "$(stat -L -c %a /run/slewd) $(stat -L -c %a /run/chrony) $(stat -L -c %a /run/slewd/synchronized)" = "755 750 644" ]
+promise [ -e /run/systemd/timesync/synchronized ]
 echo 'server 127.0.0.5' >/etc/slewd/sources/new.sources
 promise manager reload slewd.service
 promise wait_until 5 active state slewd.service ActiveState
@@ -63,6 +65,7 @@ promise wait_until 30 active state slewd.service ActiveState
 sed 's/^/@LOG service: /' /run/slewd/log
 promise manager stop slewd.service
 promise [ ! -e /run/slewd/synchronized ]
+promise [ ! -e /run/systemd/timesync/synchronized ]
 figure service "user $user, capabilities $capabilities, left $left s"
 kill -9 "$init"
 if [ -z "$broken" ]; then
