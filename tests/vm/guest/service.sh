@@ -12,7 +12,13 @@ cp /tmp/client/conf /etc/slewd/slewd.conf
 sed -i 's/^driftfile.*/driftfile \/var\/lib\/slewd\/drift/' /etc/slewd/slewd.conf
 mkdir /etc/slewd/sources
 printf '%s\n' 'sourcedir /etc/slewd/sources' \
-    'synchronizedfile /run/slewd/synchronized /run/systemd/timesync/synchronized' >>/etc/slewd/slewd.conf
+    'synchronizedfile /run/slewd/synchronized /run/systemd/timesync/synchronized' \
+    'onchange /etc/slewd/alarm' 'metricsfile /run/slewd/slewd.prom 1' >>/etc/slewd/slewd.conf
+cat >/etc/slewd/alarm <<'END'
+#!/bin/sh
+echo "$SLEWD_EVENT $(id -u) $(awk '$1 == "CapEff:" || $1 == "CapAmb:" { print $2 }' /proc/self/status | xargs)" >>/run/slewd/alarms
+END
+chmod 755 /etc/slewd/alarm
 echo 'DAEMON_OPTS="-l /run/slewd/log"' >/etc/default/slewd
 # Shipped are five minutes, and no directory that is systemd-timesyncd's.
 mkdir -p /etc/systemd/system/slewd.service.d
@@ -55,6 +61,9 @@ promise holds "$user >= 61184 && $user <= 65519"
 promise [ "$capabilities" = 0000000002000400 ]
 promise [ "$(stat -L -c %a /run/slewd) $(stat -L -c %a /run/chrony) $(stat -L -c %a /run/slewd/synchronized)" = "755 750 644" ]
 promise [ -e /run/systemd/timesync/synchronized ]
+none=0000000000000000
+promise [ "$(cat /run/slewd/alarms | xargs)" = "synchronised $user $none $none step $user $none $none" ]
+promise grep -q '^slewd_up 1' /run/slewd/slewd.prom
 echo 'server 127.0.0.5' >/etc/slewd/sources/new.sources
 promise manager reload slewd.service
 promise wait_until 5 active state slewd.service ActiveState
