@@ -158,6 +158,10 @@ fn the_program_checks_any_daemon() {
     let sources = "server 127.0.0.1 iburst minpoll 0 maxpoll 0\nport 0\n";
     let mut client = start(&space, "client", &format!("{sources}bindcmdaddress {at}\n"));
     client.wait_for("Selected source 127.0.0.1", PATIENCE);
+    // chronyd doubts its frequency for some seconds.
+    let slewd = Path::new(env!("CARGO_BIN_EXE_slewd"));
+    let waited = space.run(slewd, &["wait", "-h", &at, "--max-error", "0.1", "--timeout", "60"]);
+    assert!(waited.status.success(), "{waited:?}");
     let good = check(&space, &["-h", &at]);
     assert_eq!(good.status.code(), Some(0), "{good:?}");
     assert!(line(&good).starts_with("CLOCK OK: synchronised to 127.0.0.1, offset "), "{good:?}");

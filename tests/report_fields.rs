@@ -398,5 +398,28 @@ fn unknown_is_not_zero() {
         assert!(!samples.contains("slewd_status_maximum_error_seconds"), "{samples}");
     }
     assert!(json::snapshot(&nothing).contains("\"maximum_error_s\":null"));
+    // The zeros with which the protocol fills what has not been measured.
+    let unasked = SourceReport {
+        selection: nameless().selection.map(|data| SelectData { leap: LeapStatus::Unsynchronised, ..data }),
+        ntp: Some(NtpData::default()),
+        ..SourceReport::default()
+    };
+    let unasked = Snapshot { sources: vec![unasked], ..Snapshot::default() };
+    let [text, values, objects, samples] = outputs(&unasked).map(|(_, output)| output);
+    assert!(text.contains("ppm slow, good to unknown"), "{text}");
+    for (name, metric) in [
+        ("skew_ppm", "slewd_tracking_skew_ratio"),
+        ("root_delay_s", "slewd_tracking_root_delay_seconds"),
+        ("offset_s", "slewd_source_offset_seconds"),
+        ("measured_offset_s", "slewd_source_measured_offset_seconds"),
+        ("sd_s", "slewd_source_stats_sd_seconds"),
+        ("low_limit_s", "slewd_source_selection_low_limit_seconds"),
+        ("delay_s", "slewd_source_ntp_delay_seconds"),
+        ("stratum", "slewd_source_ntp_stratum"),
+    ] {
+        assert!(!objects.contains(&format!("\"{name}\":0")), "{name}: {objects}");
+        assert!(!values.contains(&format!(".{name},0")), "{name}: {values}");
+        assert!(!samples.contains(metric), "{metric}: {samples}");
+    }
     assert!(json::snapshot(&other_daemon).contains("{\"status\":null,"));
 }

@@ -1,6 +1,7 @@
 //! `slewd check`: a plugin for monitoring systems. It watches slewd, chronyd, or with `--kernel` and `--server` any daemon.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::ask::{Outcome, Server, addresses, ask};
 use crate::cli::client::Client;
@@ -14,6 +15,9 @@ use crate::sys::clock;
 /// Exit code of a mistake on the command line: nothing is known then.
 pub(super) const MISUSE: u8 = Level::Unknown as u8;
 
+/// Monitoring systems give up on a plugin after ten seconds or more, and there are three places to ask at.
+const PATIENCE: [Duration; 2] = [Duration::from_secs(1); 2];
+
 /// Prints one line; the level is the exit code.
 pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     let thresholds = thresholds(words)?;
@@ -21,7 +25,11 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         (true, Some(_)) => return Err("--kernel and --server exclude each other".to_owned()),
         (true, None) => of_kernel(),
         (false, Some(host)) => of_server(host),
-        (false, None) => of_daemon(Client::new(words)?),
+        (false, None) => {
+            let mut client = Client::new(words)?;
+            client.hurry(&PATIENCE);
+            of_daemon(client)
+        }
     };
     let Verdict { level, line } = judge(&facts, &thresholds);
     say(&(line + "\n"));

@@ -81,7 +81,7 @@ impl Client {
         Ok(Client { targets, next: 0, socket: None, patience: &PATIENCE })
     }
 
-    /// Ask once and wait this long: who polls asks again anyway.
+    /// Wait so long for the answer to each attempt, and make no more of them.
     pub(super) fn hurry(&mut self, patience: &'static [Duration]) {
         self.patience = patience;
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::core::snapshot::{Snapshot, SourceReport};
 use crate::report::fields::{self, Field, Unit, Value};
+use crate::report::source_fields;
 use crate::report::units::unix_time;
 use crate::wire::cmdmon::report::{Activity, ServerStats, Tracking};
 
@@ -67,13 +68,13 @@ pub fn sources<'a>(sources: impl Iterator<Item = &'a SourceReport>, part: Part) 
         let mut text = String::from("{");
         push_name(&mut text, source);
         let fields = match part {
-            Part::Data => Some(fields::source_data(&source.data)),
-            Part::Stats => Some(fields::source_stats(&source.stats)),
-            Part::Selection => source.selection.as_ref().map(fields::select_data),
-            Part::Ntp => source.ntp.as_ref().map(fields::ntp_data),
+            Part::Data => Some(source_fields::source_data(&source.data)),
+            Part::Stats => Some(source_fields::source_stats(&source.stats)),
+            Part::Selection => source.selection.as_ref().map(source_fields::select_data),
+            Part::Ntp => source.ntp.as_ref().map(source_fields::ntp_data),
             Part::Authentication => source.authentication.as_ref().map(|data| {
-                let address = fields::source_data(&source.data).into_iter().take(1);
-                address.chain(fields::auth_data(data)).collect()
+                let address = source_fields::source_data(&source.data).into_iter().take(1);
+                address.chain(source_fields::auth_data(data)).collect()
             }),
         };
         for field in fields.iter().flatten() {

@@ -7,6 +7,7 @@ pub mod log;
 pub mod log_file;
 pub mod metrics;
 mod names;
+mod source_fields;
 pub mod status;
 pub mod table;
 pub(crate) mod units;

@@ -149,12 +149,13 @@ fn push_errors(text: &mut String, snapshot: &Snapshot) {
 fn push_clock(text: &mut String, tracking: &Tracking) {
     let side = if tracking.correction_s > 0.0 { "behind" } else { "ahead" };
     let speed = if tracking.frequency_ppm > 0.0 { "fast" } else { "slow" };
+    // Without a source the protocol has zero here.
+    let skew = if tracking.reference_id == 0 { UNKNOWN.to_owned() } else { format!("{} ppm", ppm(tracking.skew_ppm)) };
     let _ = writeln!(
         text,
-        "Still to slew   {} {side}\nFrequency       {} ppm {speed}, good to {} ppm",
+        "Still to slew   {} {side}\nFrequency       {} ppm {speed}, good to {skew}",
         size(tracking.correction_s),
         ppm(tracking.frequency_ppm.abs()),
-        ppm(tracking.skew_ppm)
     );
 }
 
@@ -166,11 +167,10 @@ fn push_past(text: &mut String, status: &Status) {
         }
         (None, _) => writeln!(text, "Last step       none, {} since the start", status.steps),
     };
-    let others = if status.foreign_changes == 1 { "once" } else { "times" };
     let others = match status.foreign_changes {
         0 => String::new(),
         1 => ", changed by another program once".to_owned(),
-        count => format!(", changed by other programs {count} {others}"),
+        count => format!(", changed by other programs {count} times"),
     };
     let next = status.next_poll_s.map_or(UNKNOWN.to_owned(), |s| format!("in {}", seconds(s)));
     let steers = if status.controls_clock { "steers the clock" } else { "only observes the clock" };
@@ -178,7 +178,7 @@ fn push_past(text: &mut String, status: &Status) {
     let _ = writeln!(
         text,
         "Clock           {first}{others}\nLast answer     {}, next poll {next}\nDaemon          slewd {}, running for {}, {steers}",
-        since(status.last_answer_ago_s),
+        status.last_answer_ago_s.map_or("none yet".to_owned(), |s| format!("{} ago", seconds(s))),
         clean(&status.version),
         seconds(status.uptime_s),
     );
