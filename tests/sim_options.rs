@@ -9,7 +9,7 @@ use slewd::config::{Class, Config, MemoryFiles, directives, source_options};
 use slewd::core::engine::Engine;
 use slewd::core::event::Event;
 use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
-use slewd::core::source::{Refusal, Source};
+use slewd::core::source::{Measurement, Refusal, Source};
 use slewd::sim::link::{Link, Shape};
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
@@ -100,6 +100,9 @@ const CASES: &[Case] = &[
 
     // The protocol.
     case("server version 3", one, version, |without, with| (without, with) == (4.0, 3.0)),
+    case("server xleave", busy_server, rms_us, |without, with| without > 20.0 && with < 0.5 * without),
+    case("server xleave", simple_server, accepted_basic, |without, with| without > 10.0 && with > 0.9 * without),
+    case("server xleave presend 6", busy_server, told_of_wakings, |without, with| without == 0.0 && with > 10.0),
     case("server port 1123", one, port, |without, with| (without, with) == (123.0, 1123.0)),
 ];
 
@@ -174,6 +177,21 @@ fn turned_off(without: f64, with: f64) -> bool {
 
 fn one() -> Scenario {
     Scenario::pool(1, 1)
+}
+
+/// In the same building, but its replies wait in a queue after it has stamped them. It knows how long.
+fn busy_server() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(1e-4, 5e-6)]);
+    (scenario.servers[0].dawdles_s, scenario.servers[0].interleaves) = (2e-4, true);
+    scenario.length_s = 40_000.0;
+    scenario
+}
+
+/// The same, and it does not know.
+fn simple_server() -> Scenario {
+    let mut scenario = busy_server();
+    scenario.servers[0].interleaves = false;
+    scenario
 }
 
 /// 2 ms away.
@@ -392,6 +410,23 @@ fn bound_ms(world: &World) -> f64 {
 
 fn rms_ms(world: &World) -> f64 {
     world.trace().rms_s(60.0, f64::INFINITY) * 1e3
+}
+
+fn rms_us(world: &World) -> f64 {
+    1e3 * rms_ms(world)
+}
+
+fn accepted_basic(world: &World) -> f64 {
+    let is_basic = !first(world).is_interleaved && first(world).last.is_some_and(|last| !last.interleaved);
+    if is_basic { answered(world) } else { f64::NAN }
+}
+
+/// Answers, if the last one told of the request before it, which woke the path two seconds earlier.
+fn told_of_wakings(world: &World) -> f64 {
+    let source = first(world);
+    let age = |last: &Measurement| (source.schedule.sent().unwrap_or(last.sample.at) - last.sample.at).secs_f64();
+    let is_told = source.last.is_some_and(|last| last.interleaved && (1.5..2.5).contains(&age(&last)));
+    if is_told { answered(world) } else { 0.0 }
 }
 
 fn ppm_rms(world: &World) -> f64 {

@@ -96,6 +96,10 @@ pub struct Schedule {
     tries: u32,
     /// `presend`: from this interval on, the path is woken first.
     presend: Option<Span>,
+    /// Requests that wake the path before one that counts: two in interleaved mode, where that one tells of the one before.
+    wakings: u8,
+    /// So many have been sent before the next that counts.
+    woken: u8,
     /// The last request only woke the path.
     waking: bool,
     /// Factor on the interval that gives the samples wanted.
@@ -130,6 +134,8 @@ impl Schedule {
             repeats: options.burst,
             tries: 0,
             presend: (options.presend <= MAX_PRESEND).then(|| poll_interval(options.presend)),
+            wakings: if options.xleave { 2 } else { 1 },
+            woken: 0,
             waking: false,
             pace: pace(options.poll_target),
             due: Some(first),
@@ -194,13 +200,15 @@ impl Schedule {
     /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
     /// deserves, for the clock may be adrift; else ever more rarely.
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
-        self.waking = !self.waking && self.wakes_path();
+        self.waking = self.woken < self.wakings && self.wakes_path();
         if self.waking {
+            self.woken += 1;
             self.barred = false;
             self.sent = Some(now);
             self.due = Some(now + PRESEND_LEAD);
             return;
         }
+        self.woken = 0;
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
         self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };

@@ -55,6 +55,8 @@ pub struct MeasurementEntry {
     pub header: Header,
     /// The first test of spec 4.4 that it fails.
     pub failed: Option<Test>,
+    /// The reply tells of the exchange before.
+    pub interleaved: bool,
     /// Our interval between requests, log2 of seconds rounded down...
     pub poll: i8,
     /// ...and by how much it is longer, log2, 0 to 1.

@@ -13,7 +13,7 @@ use crate::core::sample_filter::Filter;
 use crate::core::settings::SourceOptions;
 pub use crate::core::tally::{Refusal, Tally};
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
-use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Reply, Request, TimeReply};
+use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Leap, Reply, Request, TimeReply};
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
@@ -32,6 +32,9 @@ const NEAR: Span = Span::from_millis(10);
 
 /// Delays below this are time stamping noise, unless `clockprecision` says more.
 pub const MIN_DELAY: Span = Span::from_nanos(100);
+
+/// After so many requests in a row without an answer, interleaved mode begins anew (spec 4.3): an old exchange is no news.
+const MAX_UNANSWERED: u32 = 4;
 
 /// Names one request and its socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -84,7 +87,13 @@ pub struct Source {
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
     pub refused: Option<Measurement>,
+    /// The last reply that answered a request was interleaved.
+    pub is_interleaved: bool,
     exchange: Option<Exchange>,
+    /// What interleaved mode asks about.
+    previous: Option<Previous>,
+    /// The last reply that told the time bore these timestamps.
+    heard: Option<(NtpTimestamp, NtpTimestamp)>,
     recent: Recent,
     delay_tests: DelayTests,
     filter: Filter,
@@ -98,6 +107,18 @@ struct Exchange {
     sent: Option<Stamp>,
     /// It only wakes the path (`presend`).
     waking: bool,
+    /// The second cookie of a request in interleaved mode.
+    interleaved: Option<Cookie>,
+}
+
+/// An exchange that the server can still tell more about: when its reply really left (RFC 9769).
+#[derive(Clone, Copy, Debug)]
+struct Previous {
+    reply: TimeReply,
+    sent: Stamp,
+    arrived: Stamp,
+    /// By what the reply itself said.
+    is_measured: bool,
 }
 
 /// One accepted reply, reduced to what matters.
@@ -107,6 +128,8 @@ pub struct Measurement {
     pub sample: Sample,
     /// When the server received the request and sent the reply, by its own clock.
     pub server_stamps: (NtpTimestamp, NtpTimestamp),
+    /// It is about the exchange before: the reply to this one told when that one's really left.
+    pub interleaved: bool,
     /// Protocol version of the reply.
     pub version: u8,
     /// Leap warning of the server.
@@ -164,7 +187,10 @@ impl Source {
             precision: MIN_DELAY,
             conduct: Conduct::default(),
             refused: None,
+            is_interleaved: false,
             exchange: None,
+            previous: None,
+            heard: None,
             recent: Recent::default(),
             delay_tests: DelayTests::new(&options),
             filter: Filter::new(options.filter),
@@ -181,17 +207,21 @@ impl Source {
         random: &mut Random,
     ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
         let cookie = random.cookie();
+        let about = self.previous.filter(|_| self.schedule.unanswered() < MAX_UNANSWERED);
+        let interleaved = about.map(|about| Interleaved { about: about.reply.receive, cookie: random.cookie() });
         let was_lost = self.schedule.unanswered() > 0;
         self.schedule.asked(now, needed, random);
         let waking = self.schedule.is_waking();
-        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None, waking });
+        let second = interleaved.map(|interleaved| interleaved.cookie);
+        let exchange = Exchange { id, cookie, asked: now, sent: None, waking, interleaved: second };
+        let lost = self.exchange.replace(exchange);
         if was_lost && !waking {
             self.missed();
             self.filter.miss();
         }
         self.tally.sent += 1;
         self.conduct.asked();
-        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
+        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie, interleaved };
         (request.encode(), lost.map(|exchange| exchange.id))
     }
 
@@ -262,6 +292,7 @@ impl Source {
                 self.reach = self.reach << 1 | 1;
                 self.empty_polls = 0;
                 self.last = Some(measurement);
+                self.previous.iter_mut().for_each(|previous| previous.is_measured = !measurement.interleaved);
                 result = Ok(Answer::Collected);
                 if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
                     self.recent.push(filtered);
@@ -292,6 +323,7 @@ impl Source {
         self.last.iter_mut().for_each(|last| last.sample.lead += by);
         self.recent.shift(by);
         self.filter.shift(by);
+        self.previous = None;
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -306,11 +338,12 @@ impl Source {
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
     pub fn forget(&mut self) {
         self.recent = Recent::default();
+        self.previous = None;
     }
 
     /// Forgets all but the newest reply.
     pub fn forget_all_but_last(&mut self) {
-        self.forget();
+        self.recent = Recent::default();
         self.last.iter().for_each(|last| self.recent.push(*last));
     }
 
@@ -331,34 +364,66 @@ impl Source {
     fn examine(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
-        if reply.origin() != exchange.cookie {
+        let is_interleaved = exchange.interleaved == Some(reply.origin());
+        if reply.origin() != exchange.cookie && !is_interleaved {
             return Err(Refusal::Origin);
         }
+        self.is_interleaved = is_interleaved;
         match reply {
             Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
-            _ if exchange.waking => Err(Refusal::Waking),
+            Reply::Unsynchronised { .. } if exchange.waking => Err(Refusal::Waking),
             Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
-            Reply::Time(reply) => {
-                let asked = Stamp { at: exchange.asked, source: StampSource::Daemon };
-                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived, estimate).map(Answer::Measured)
-            }
+            Reply::Time(reply) => self.take(&exchange, reply, arrived, estimate).map(Answer::Measured),
         }
     }
 
-    /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(
+    /// A reply that tells the time.
+    fn take(
         &mut self,
-        reply: &TimeReply,
-        sent: Stamp,
+        exchange: &Exchange,
+        reply: TimeReply,
         arrived: Stamp,
         estimate: Option<&Estimate>,
     ) -> Result<Measurement, Refusal> {
         if reply.authenticated {
             return Err(Refusal::Authentication);
         }
-        if self.last.is_some_and(|last| last.server_stamps == (reply.receive, reply.transmit)) {
+        let stamps = (reply.receive, reply.transmit);
+        if self.heard == Some(stamps) {
             return Err(Refusal::Duplicate);
         }
+        let sent = exchange.sent.unwrap_or(Stamp { at: exchange.asked, source: StampSource::Daemon });
+        let present = Previous { reply, sent, arrived, is_measured: false };
+        let before = self.previous.take();
+        self.previous = self.options.xleave.then_some(present);
+        if exchange.waking {
+            return Err(Refusal::Waking);
+        }
+        let measurement = if self.is_interleaved {
+            // It may have been forgotten since it was asked about.
+            let before = before.ok_or(Refusal::Known)?;
+            let measurement = self.measure(&before, Some(&reply), estimate)?;
+            if before.is_measured {
+                self.refused = Some(measurement);
+                return Err(Refusal::Known);
+            }
+            measurement
+        } else {
+            self.measure(&present, None, estimate)?
+        };
+        self.heard = Some(stamps);
+        Ok(measurement)
+    }
+
+    /// The checks of spec 4.4 that need the times, and the measurement itself. In interleaved mode `later` is the reply that
+    /// tells when the one of this exchange left.
+    fn measure(
+        &mut self,
+        exchange: &Previous,
+        later: Option<&TimeReply>,
+        estimate: Option<&Estimate>,
+    ) -> Result<Measurement, Refusal> {
+        let (reply, newest) = (exchange.told(later), later.unwrap_or(&exchange.reply));
         if reply.root_delay.half() + reply.root_dispersion >= MAX_ROOT_DISTANCE {
             return Err(Refusal::RootDistance);
         }
@@ -368,16 +433,21 @@ impl Source {
             return Err(Refusal::Turnaround);
         }
         let is_before_build = transmitted - BUILD_EPOCH > BELIEVABLE_FUTURE;
-        let was_set_later = reply.reference != NtpTimestamp::ZERO && reply.reference.to_utc() > transmitted;
+        let replied = transmitted.max(newest.receive.to_utc());
+        let was_set_later = newest.reference != NtpTimestamp::ZERO && newest.reference.to_utc() > replied;
         if is_before_build || was_set_later {
             return Err(Refusal::Era);
         }
-        let delay = (arrived.at - sent.at) - turnaround;
+        let delay = (exchange.arrived.at - exchange.sent.at) - turnaround;
         // A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
         if delay < -Span::from_millis(1) {
             return Err(Refusal::Turnaround);
         }
-        let measurement = self.measurement(reply, sent, arrived, delay.max(self.precision));
+        let interleaved = later.is_some();
+        let measurement = Measurement {
+            interleaved,
+            ..self.measurement(&reply, exchange.sent, exchange.arrived, delay.max(self.precision))
+        };
         let verdict = self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate);
         verdict.inspect_err(|_| self.refused = Some(measurement))?;
         Ok(measurement)
@@ -396,6 +466,7 @@ impl Source {
                 delay,
             },
             server_stamps: (reply.receive, reply.transmit),
+            interleaved: false,
             version: reply.version,
             leap: reply.leap,
             stratum: reply.stratum.max(self.options.min_stratum),
@@ -405,6 +476,19 @@ impl Source {
             precision: reply.precision,
             sent_by: sent.source,
             received_by: arrived.source,
+        }
+    }
+}
+
+impl Previous {
+    /// What the server says of this exchange, if a `later` reply says more. The worse of the two root distances counts.
+    fn told(&self, later: Option<&TimeReply>) -> TimeReply {
+        let Some(later) = later else { return self.reply };
+        TimeReply {
+            receive: self.reply.receive,
+            root_delay: later.root_delay.max(self.reply.root_delay),
+            root_dispersion: later.root_dispersion.max(self.reply.root_dispersion),
+            ..*later
         }
     }
 }

@@ -39,6 +39,8 @@ pub enum Refusal {
     DelayQuantile,
     /// The request only woke the path (`presend`).
     Waking,
+    /// An interleaved answer about an exchange that has been measured already (test A).
+    Known,
 }
 
 /// How many of each there were.
@@ -77,7 +79,7 @@ impl Tally {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 17] = [
+    pub const ALL: [Refusal; 18] = [
         Refusal::NoRequest,
         Refusal::Length,
         Refusal::Version,
@@ -95,6 +97,7 @@ impl Refusal {
         Refusal::DelayDeviation,
         Refusal::DelayQuantile,
         Refusal::Waking,
+        Refusal::Known,
     ];
 
     /// It took too long.

@@ -120,8 +120,8 @@ fn push_measurement(line: &mut String, entry: &MeasurementEntry) {
         push_exponential(line, value);
     }
     let _ = write!(line, " {:08X}", u32::from_be_bytes(header.reference_id));
-    // Requests and replies never are interleaved.
-    let _ = write!(line, " {}B {} {}", header.mode, stamp_letter(entry.sent_by), stamp_letter(entry.received_by));
+    let kind = if entry.interleaved { 'I' } else { 'B' };
+    let _ = write!(line, " {}{kind} {} {}", header.mode, stamp_letter(entry.sent_by), stamp_letter(entry.received_by));
 }
 
 /// As in chronyd, a server that does not know the time has passed none of the tests A to D.
@@ -241,6 +241,7 @@ mod tests {
         let entry = MeasurementEntry {
             header,
             failed: None,
+            interleaved: false,
             poll: 0,
             poll_excess: 0.0,
             offset: Span::from_nanos(-1612),
@@ -254,6 +255,8 @@ mod tests {
             "2026-11-23 13:38:40 127.0.0.9       N  8 111 111 1111   0  0 0.00 -1.612e-06  7.487e-06  1.690e-07  \
              0.000e+00  0.000e+00 7F7F0101 4B K K\n"
         );
+        let again = MeasurementEntry { interleaved: true, ..entry.clone() };
+        assert!(written(Entry::Measurement(again)).ends_with(" 7F7F0101 4I K K\n"));
         let second = Span::from_secs(1);
         let unknown = Header { leap: None, stratum: 0, root_delay: second, root_dispersion: second, ..header };
         let refused = MeasurementEntry {

@@ -12,12 +12,13 @@ use crate::core::last_good::LastGood;
 use crate::core::leap::LeapTable;
 use crate::core::settings::SourceConfig;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
+use crate::sim::interleaving::Memory;
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
 use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
 use crate::sim::trace::{Point, Trace};
-use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
+use crate::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
 
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);
@@ -45,6 +46,7 @@ pub struct World {
     slept: Span,
     dice: Dice,
     served: Vec<u64>,
+    remembered: Vec<Memory>,
     engine: Option<Engine>,
     queue: BinaryHeap<Reverse<Pending>>,
     sequence: u64,
@@ -82,6 +84,7 @@ impl World {
             slept: Span::ZERO,
             dice: Dice::new(scenario.seed ^ 0x5eed),
             served: vec![0; scenario.servers.len()],
+            remembered: vec![Memory::default(); scenario.servers.len()],
             engine: None,
             queue: BinaryHeap::new(),
             sequence: 0,
@@ -354,6 +357,14 @@ impl World {
         if let Some((bytes, leaves)) =
             server.answer(packet, &self.scenario.timeline, reaches, since_s + forward_s, served)
         {
+            let dawdled_s = if server.dawdles_s > 0.0 { server.dawdles_s * self.dice.exponential() } else { 0.0 };
+            let (bytes, leaves) = if server.interleaves {
+                let departure = leaves + server.ahead + Span::from_secs_f64(dawdled_s);
+                let departure = NtpTimestamp::from_utc(departure);
+                (self.remembered[index].interleave(packet, bytes, departure), leaves + Span::from_secs_f64(dawdled_s))
+            } else {
+                (bytes, leaves + Span::from_secs_f64(dawdled_s))
+            };
             let at = leaves + Span::from_secs_f64(backward_s);
             self.schedule(at, Incident::Reply { exchange, bytes });
         }

@@ -73,7 +73,7 @@ impl Engine {
         let measured = match result {
             // What the reply itself said, not what a filter made of it.
             Ok(Answer::Measured(_) | Answer::Collected) => source.last,
-            Err(refusal) if refusal.is_about_delay() => source.refused,
+            Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => source.refused,
             _ => None,
         };
         let interval_s = source.schedule.interval().secs_f64();
@@ -81,13 +81,14 @@ impl Engine {
         let entry = MeasurementEntry {
             header,
             failed,
+            interleaved: source.is_interleaved,
             poll,
             poll_excess: (libm::log2(interval_s.max(1e-3)) - f64::from(poll)).clamp(0.0, 1.0),
             offset: measured.map_or(Span::ZERO, |m| m.sample.lead - self.believed_lead(m.sample.at)),
             delay: measured.map_or(Span::ZERO, |m| m.sample.delay),
             dispersion_s: measured.map_or(0.0, |m| self.dispersion_s(&m)),
-            sent_by,
-            received_by,
+            sent_by: measured.map_or(sent_by, |m| m.sent_by),
+            received_by: measured.map_or(received_by, |m| m.received_by),
         };
         self.record(Some(index), Entry::Measurement(entry));
     }
@@ -268,7 +269,7 @@ fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Test>> {
             Refusal::Timestamp => Test::Timestamps,
             Refusal::Authentication => Test::Authentication,
             Refusal::RootDistance => Test::RootDistance,
-            Refusal::Delay | Refusal::Turnaround | Refusal::Era | Refusal::Waking => Test::Delay,
+            Refusal::Delay | Refusal::Turnaround | Refusal::Era | Refusal::Waking | Refusal::Known => Test::Delay,
             Refusal::DelayRatio => Test::DelayRatio,
             Refusal::DelayDeviation | Refusal::DelayQuantile => Test::DelayDeviation,
         }),
