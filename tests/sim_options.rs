@@ -11,6 +11,8 @@ use slewd::core::event::Event;
 use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
 use slewd::core::source::{Measurement, Refusal, Source};
 use slewd::sim::link::{Link, Shape};
+use slewd::sim::oscillator::Sine;
+use slewd::sim::scenario::Thermometer;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
@@ -65,6 +67,11 @@ const CASES: &[Case] = &[
     case("nogapstep", somebody_sets_the_clock, steps, |without, with| (without, with) == (1.0, 0.0)),
     case("rtcsync", no_rtcsync, kernel_synchronised, |without, with| (without, with) == (0.0, 1.0)),
     case("logchange 0.1", half_a_second_ahead, wrong_told, |without, with| without == 0.0 && with > 0.0),
+
+    case("tempcomp sensor 10 40 0 -0.2 0", warm_and_cold, rms_ms, |without, with| with < 0.7 * without),
+    case("tempcomp sensor 10 40 0 -0.2 0", warm_and_alone, drifted_ms, |without, with| without > 3.0 && with < 0.3 * without),
+    case("tempcomp sensor 10 40 0 0.2 0", warm_and_alone, drifted_ms, |without, with| with > 1.5 * without),
+    case("tempcomp sensor 10 0 0 1 0", warm_and_cold, refused_warmths, |without, with| (without, with) == (0.0, 1.0)),
 
     // When to ask.
     case("server iburst", no_iburst, requests, |without, with| with > without),
@@ -343,6 +350,23 @@ fn last_frequency_is_odd() -> Scenario {
     scenario
 }
 
+/// The crystal gains 0.2 ppm for each degree above 40.
+fn warm_and_cold() -> Scenario {
+    let mut scenario = one();
+    let (mean, swing, period_s) = (40.0, 10.0, 7200.0);
+    scenario.crystal.sine = Some(Sine { amplitude: 2e-6, period_s });
+    scenario.thermometer = Some(Thermometer { mean, swing, period_s, resolution: 0.1 });
+    scenario.length_s = 40_000.0;
+    scenario
+}
+
+/// The same, and the network fails: only the temperature tells what the crystal does.
+fn warm_and_alone() -> Scenario {
+    let mut scenario = warm_and_cold();
+    scenario.outages = vec![(20_900.0, f64::INFINITY)];
+    scenario
+}
+
 fn no_rtcsync() -> Scenario {
     let mut scenario = four();
     scenario.settings.rtc_sync = false;
@@ -445,6 +469,10 @@ fn drifted_ms(world: &World) -> f64 {
 fn told_of_start(world: &World) -> f64 {
     let is_told = world.trace().told(|event| matches!(event, Event::InitialOffset(by, false) if by.secs_f64() > 0.49));
     f64::from(u8::from(is_told && engine(world).sources().len() == 1))
+}
+
+fn refused_warmths(world: &World) -> f64 {
+    world.trace().events.iter().filter(|(_, event)| matches!(event, Event::CompensationBeyond(_))).count() as f64
 }
 
 fn steps(world: &World) -> f64 {

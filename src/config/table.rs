@@ -142,8 +142,8 @@ pub(crate) static SECTIONS: &[Section] = &[
         "how fast the clock is slewed at most"),
     row("maxupdateskew", "PPM", "1000", Used, Real(0.0, HUGE, |c, v| c.settings.max_update_skew_ppm = v),
         "estimates of the frequency that are less certain are not used"),
-    row("tempcomp", "FILE INTERVAL (T0 K0 K1 K2 | POINTS)", "", Planned, Words(3, 6, ignored::temp_comp),
-        "correct the frequency by a temperature"),
+    row("tempcomp", "FILE INTERVAL (T0 K0 K1 K2 | POINTS)", "", Used, Words(3, 6, read::temp_comp),
+        "read a temperature from FILE every INTERVAL seconds, and make the clock run faster by so many ppm"),
     ]),
 
     section("The hardware clock", &[

@@ -160,9 +160,14 @@ impl Discipline {
 
     /// No source is left: from now on true time is taken to run at this rate. The clock only changes its own.
     pub fn fall_back(&mut self, now: Raw, frequency: f64) -> ClockCommand {
-        self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
+        self.retune(now, frequency);
         self.continue_at = None;
         self.coast(frequency)
+    }
+
+    /// True time is known to run at another rate from now on, by no word of the sources.
+    pub fn retune(&mut self, now: Raw, frequency: f64) {
+        self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
     }
 
     /// The clock did this; `now` was read just after.

@@ -122,6 +122,8 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// `tempcomp`: the compensation (ppm) is too large to be true, and is not applied.
+    CompensationBeyond(f64),
     /// A lone source contradicted itself; three agreeing answers are now wanted.
     LoneSourceContradicted(Label),
 }

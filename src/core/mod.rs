@@ -33,3 +33,4 @@ pub mod smear;
 pub mod snapshot;
 pub mod source;
 mod tally;
+pub mod temperature;

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use crate::core::record::Wanted;
+use crate::core::temperature::TempComp;
 use crate::time::Span;
 
 /// Everything that is not about one particular source.
@@ -65,6 +66,8 @@ pub struct Settings {
     pub fallback_drift: Option<(u8, u8)>,
     /// `initstepslew`. `None` if the directive is absent.
     pub init_step_slew: Option<InitStepSlew>,
+    /// `tempcomp`. `None` if the directive is absent.
+    pub temp_comp: Option<TempComp>,
 }
 
 /// `initstepslew SECONDS HOST...`.
@@ -257,6 +260,7 @@ impl Default for Settings {
             records: Wanted::default(),
             fallback_drift: None,
             init_step_slew: None,
+            temp_comp: None,
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::daemon::network::NetworkWatch;
 use crate::daemon::resolver::Resolver;
 use crate::daemon::rivals;
 use crate::daemon::source_dirs::SourceDirs;
+use crate::daemon::thermometer::Thermometer;
 use crate::report;
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{REOPEN, Signals};
@@ -79,6 +80,8 @@ pub struct World<'a> {
     pub network: Option<NetworkWatch>,
     /// Where leap seconds are read from.
     pub leap_file: Option<LeapFile>,
+    /// The sensor of `tempcomp`.
+    pub thermometer: Option<Thermometer>,
     /// Where the frequency is remembered.
     pub drift_file: Option<DriftFile>,
     /// Where good addresses are remembered.
@@ -163,6 +166,11 @@ impl Loop<'_> {
                     self.tell(What::Applied(applied));
                 }
                 Output::ReadLeapData => self.read_leap_data(),
+                Output::ReadTemperature => {
+                    if let Some(temperature) = self.world.thermometer.as_mut().and_then(Thermometer::read) {
+                        self.tell(What::Temperature(temperature));
+                    }
+                }
                 Output::Save(record) => self.save(&record),
                 Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),

@@ -43,6 +43,7 @@ pub fn wanted(logs: &Logs) -> Wanted {
         statistics: logs.statistics,
         tracking: logs.tracking,
         selection: logs.selection,
+        temperature: logs.tempcomp,
     }
 }
 

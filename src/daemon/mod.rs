@@ -19,3 +19,4 @@ pub mod rivals;
 pub mod run;
 pub mod source_dirs;
 pub mod state_file;
+pub mod thermometer;

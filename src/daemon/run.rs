@@ -12,6 +12,7 @@ use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::record::Wanted;
 use crate::core::settings::{Family, MakeStep};
+use crate::core::temperature::TempComp;
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::drift_file::{self, DriftFile, Found};
@@ -24,6 +25,7 @@ use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
+use crate::daemon::thermometer::{self, Thermometer};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::signals::Signals;
@@ -124,12 +126,15 @@ struct Prepared {
     signals: Signals,
     log_files: Option<LogFiles>,
     controls_clock: bool,
+    /// Read from a file of points.
+    temp_comp: Option<TempComp>,
 }
 
 fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     if let Some(conflict) = config.conflict() {
         return Err(conflict.to_string());
     }
+    let temp_comp = config.files.thermometer.as_ref().map(thermometer::compensation).transpose()?.flatten();
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
@@ -142,7 +147,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     claim_resources(options, config);
     let log_files = log_files(options, config);
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, log_files, controls_clock })
+    Ok(Prepared { _pid_file: pid_file, signals, log_files, controls_clock, temp_comp })
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -270,6 +275,9 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
     let (leap_file, leap_table) = LeapFile::find(&config.files).unzip();
     let mut start = Start { leap_table, ..start(options, config, drift_path.map(Path::new)) };
+    if prepared.temp_comp.is_some() {
+        start.settings.temp_comp = prepared.temp_comp;
+    }
     if prepared.log_files.is_some() {
         start.settings.records = log_files::wanted(&config.logs);
     }
@@ -281,6 +289,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         watch: ClockWatch::new(),
         network,
         leap_file,
+        thermometer: config.files.thermometer.as_ref().map(Thermometer::new),
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,

@@ -23,6 +23,8 @@ pub enum LogFile {
     Tracking,
     /// What selection makes of each source.
     Selection,
+    /// Temperatures and what is done about them.
+    Temperatures,
 }
 
 /// The address while nobody is followed.
@@ -37,7 +39,8 @@ const TESTS: [&[Option<Test>]; 3] = [
 
 impl LogFile {
     /// All of them.
-    pub const ALL: [LogFile; 4] = [LogFile::Measurements, LogFile::Statistics, LogFile::Tracking, LogFile::Selection];
+    pub const ALL: [LogFile; 5] =
+        [LogFile::Measurements, LogFile::Statistics, LogFile::Tracking, LogFile::Selection, LogFile::Temperatures];
 
     /// Where a record belongs.
     pub fn of(record: &Record) -> LogFile {
@@ -46,6 +49,7 @@ impl LogFile {
             Entry::Statistics(_) => LogFile::Statistics,
             Entry::Tracking(_) => LogFile::Tracking,
             Entry::Selection(_) => LogFile::Selection,
+            Entry::Temperature { .. } => LogFile::Temperatures,
         }
     }
 
@@ -56,6 +60,7 @@ impl LogFile {
             LogFile::Statistics => "statistics.log",
             LogFile::Tracking => "tracking.log",
             LogFile::Selection => "selection.log",
+            LogFile::Temperatures => "tempcomp.log",
         }
     }
 
@@ -83,6 +88,7 @@ impl LogFile {
             LogFile::Selection => {
                 "   Date (UTC) Time     IP Address   S EOpts Reach Score Last sample  Low end   High end"
             }
+            LogFile::Temperatures => "   Date (UTC) Time        Temp.       Comp.",
         }
     }
 }
@@ -91,12 +97,17 @@ impl LogFile {
 pub fn line(record: &Record) -> String {
     let mut line = String::with_capacity(160);
     push_time(&mut line, record.at);
-    let _ = write!(line, " {:<15}", record.source.unwrap_or(NOBODY));
+    if !matches!(record.entry, Entry::Temperature { .. }) {
+        let _ = write!(line, " {:<15}", record.source.unwrap_or(NOBODY));
+    }
     match &record.entry {
         Entry::Measurement(entry) => push_measurement(&mut line, entry),
         Entry::Statistics(entry) => push_statistics(&mut line, entry),
         Entry::Tracking(entry) => push_tracking(&mut line, entry),
         Entry::Selection(entry) => push_selection(&mut line, entry),
+        Entry::Temperature { temperature, ppm } => {
+            let _ = write!(line, " {:>11} {:>11}", exponential(*temperature, 4), exponential(*ppm, 4));
+        }
     }
     line.push('\n');
     line
@@ -337,9 +348,15 @@ mod tests {
     }
 
     #[test]
+    fn a_temperature_is_chronyds_to_the_byte() {
+        let entry = Entry::Temperature { temperature: 26_000.0, ppm: -1.46 };
+        assert_eq!(written(entry), "2026-11-23 13:38:40  2.6000e+04 -1.4600e+00\n");
+    }
+
+    #[test]
     fn a_banner_is_as_wide_as_its_caption() {
         let widths = LogFile::ALL.map(|file| file.banner().lines().map(str::len).collect::<Vec<_>>());
-        assert_eq!(widths, [[136; 3], [116; 3], [131; 3], [87; 3]]);
+        assert_eq!(widths, [[136; 3], [116; 3], [131; 3], [87; 3], [43; 3]]);
     }
 
     #[test]

@@ -316,6 +316,12 @@ impl World {
             Output::Resolve { association } => {
                 self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association, attempt: 0 });
             }
+            Output::ReadTemperature => {
+                if let Some(thermometer) = self.scenario.thermometer {
+                    let what = What::Temperature(thermometer.read(self.since_start_s()));
+                    engine.handle_input(Input { now: self.reading(), what });
+                }
+            }
             Output::ReadLeapData => {
                 if let Some(table) = self.leap_table() {
                     engine.handle_input(Input { now: self.reading(), what: What::LeapData(&table) });

@@ -71,6 +71,7 @@ fn show() -> io::Result<Span> {
         watch: None,
         network: None,
         leap_file: None,
+        thermometer: None,
         drift_file: None,
         address_file: None,
         log_files: None,

@@ -6,8 +6,8 @@
 //!
 //! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
 //! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
-//! clock, `leaping` deals with leap seconds, `reloading` changes the lines, `recording` notes for the log files what the
-//! others do.
+//! clock, `leaping` deals with leap seconds, `warming` with the temperature, `reloading` changes the lines, `recording`
+//! notes for the log files what the others do.
 
 mod asking;
 mod believing;
@@ -20,6 +20,7 @@ mod recording;
 mod reloading;
 mod reporting;
 mod steering;
+mod warming;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -148,6 +149,8 @@ pub enum What<'a> {
     },
     /// The file with leap seconds was read again.
     LeapData(&'a LeapTable),
+    /// The sensor of `tempcomp` says this, in its own unit.
+    Temperature(f64),
 }
 
 /// Something is to be done.
@@ -173,6 +176,8 @@ pub enum Output {
     Clock(ClockCommand),
     /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
     ReadLeapData,
+    /// Read the sensor of `tempcomp`, and answer with [`What::Temperature`] if it could be read.
+    ReadTemperature,
     /// Write the drift file.
     Save(DriftRecord),
     /// Write the address file.
@@ -256,6 +261,7 @@ pub struct Engine {
     changes: Changes,
     rivalry: Rivalry,
     leap: LeapWatch,
+    warmth: Option<warming::Warmth>,
     announced: Announced,
     saved_at: Option<Raw>,
     saved: Option<DriftRecord>,
@@ -299,6 +305,7 @@ impl Engine {
             discipline: Discipline::new(&start.settings),
             fallback: Fallback::new(start.settings.fallback_drift),
             leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
+            warmth: start.settings.temp_comp.clone().map(|comp| warming::Warmth::new(comp, now.raw)),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -331,6 +338,7 @@ impl Engine {
             outputs: VecDeque::with_capacity(64),
         };
         engine.record_unsynchronised();
+        engine.feel(now.raw);
         engine.prepare_clock(start.floor, &now);
         engine.add_configured_lines(start.sources, now.raw);
         engine.add_first_sources(0..engine.associations.len(), now.raw);
@@ -357,6 +365,7 @@ impl Engine {
             What::NetworkChanged => self.changes.note(now.raw),
             What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
             What::LeapData(table) => self.leap_data(table),
+            What::Temperature(temperature) => self.felt(temperature, &now),
         }
         if !self.finished {
             self.run_due(&now);
@@ -406,7 +415,7 @@ impl Engine {
     pub fn drift(&self) -> Option<DriftRecord> {
         let estimate = self.estimator.estimate()?;
         let is_worth_keeping = estimate.frequency_sd() < steering::KEEP_FREQUENCY_SD;
-        is_worth_keeping.then(|| DriftRecord::new(estimate.frequency, estimate.frequency_sd()))
+        is_worth_keeping.then(|| DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd()))
     }
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
@@ -435,6 +444,7 @@ impl Engine {
     }
 
     fn run_due(&mut self, now: &ClockReading) {
+        self.feel(now.raw);
         self.heed_network(now.raw);
         self.tend_lines(now.raw);
         self.give_up_exchanges(now.raw);
@@ -458,6 +468,7 @@ impl Engine {
             (self.changes.due(), "network"),
             (self.rivalry.due(), "interference"),
             (self.next_leap(), "leap second"),
+            (self.next_feeling(), "temperature"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))

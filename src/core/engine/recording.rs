@@ -137,7 +137,8 @@ impl Engine {
         let bound = self.bound(&previous.unwrap_or(*estimate), now.raw) + remaining.abs();
         let entry = TrackingEntry {
             stratum: last.stratum + 1,
-            frequency: estimate.frequency,
+            // As chronyd has it, without the compensation.
+            frequency: estimate.frequency - self.known_rate(),
             skew: BOUND_SIGMAS * estimate.frequency_sd(),
             offset: error - remaining,
             offset_sd_s: sd_s,
@@ -158,10 +159,10 @@ impl Engine {
         }
         let estimate = self.estimator.estimate();
         let (frequency, sd) =
-            estimate.map_or((self.prior.frequency, self.prior.sd), |e| (e.frequency, e.frequency_sd()));
+            estimate.map_or((self.first_frequency(), self.prior.sd), |e| (e.frequency, e.frequency_sd()));
         let entry = TrackingEntry {
             stratum: 0,
-            frequency,
+            frequency: frequency - self.known_rate(),
             skew: BOUND_SIGMAS * sd,
             offset: Span::ZERO,
             offset_sd_s: 0.0,
@@ -251,7 +252,7 @@ impl Engine {
         precision_s + self.rate_bound() * measurement.sample.delay.secs_f64()
     }
 
-    fn record(&mut self, about: Option<usize>, entry: Entry) {
+    pub(super) fn record(&mut self, about: Option<usize>, entry: Entry) {
         let source = about.map(|index| self.sources[index].address.ip());
         self.emit(Output::Record(Box::new(Record { at: self.recorder.now.utc, source, entry })));
     }

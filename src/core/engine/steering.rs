@@ -37,7 +37,7 @@ impl Engine {
         if self.mode == Mode::MeasureOnce {
             return;
         }
-        let frequency = self.discipline.coast(self.prior.frequency);
+        let frequency = self.discipline.coast(self.first_frequency());
         self.emit(Output::Clock(frequency));
         let behind = floor.utc - now.utc;
         if behind > Span::ZERO {
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// How fast a slew should take out the error, in seconds. The next news comes from whichever source is asked next.
-    fn decay_s(&self, estimate: &Estimate, error: Span) -> f64 {
+    pub(super) fn decay_s(&self, estimate: &Estimate, error: Span) -> f64 {
         let active = self.selection.active;
         let members = self.sources.iter().filter(|source| active.contains(source.slot));
         let shortest = members.map(|source| source.schedule.interval()).min().unwrap_or(Span::ZERO);
@@ -221,9 +221,9 @@ impl Engine {
     }
 
     /// `maxupdateskew`: an uncertain frequency is not applied, the one in force is kept.
-    fn believable_frequency(&self, estimate: &Estimate) -> f64 {
+    pub(super) fn believable_frequency(&self, estimate: &Estimate) -> f64 {
         if estimate.frequency_sd() * 1e6 > self.settings.max_update_skew_ppm {
-            return self.prior.frequency;
+            return self.first_frequency();
         }
         estimate.frequency
     }
@@ -259,7 +259,7 @@ impl Engine {
         if age < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
             return;
         }
-        let record = DriftRecord::new(estimate.frequency, estimate.frequency_sd());
+        let record = DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd());
         if self.saved.is_none_or(|saved| saved.is_worth_replacing(&record, age)) {
             self.saved_at = Some(now);
             self.saved = Some(record);

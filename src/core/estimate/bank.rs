@@ -220,6 +220,11 @@ impl Bank {
         self.widen(FREQUENCY, frequency_variance);
     }
 
+    /// Adds to the frequency.
+    pub(super) fn turn(&mut self, by: f64) {
+        self.mean[FREQUENCY].iter_mut().for_each(|f| *f += by);
+    }
+
     /// Adds to the variance of a source's bias, if it is known.
     pub(super) fn distrust_source(&mut self, slot: usize, variance: f64) {
         if self.knows(slot) {

@@ -157,6 +157,14 @@ impl Joint {
         self.set_checkpoint();
     }
 
+    /// The frequency is this much more than was estimated; before the first sample the prior is right.
+    pub(super) fn turn(&mut self, by: f64) {
+        if self.filter.bank.at.is_some() {
+            self.filter.bank.turn(by);
+            self.set_checkpoint();
+        }
+    }
+
     pub(super) fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {
         let square = |sd: f64, most: f64| if sd.is_nan() { 0.0 } else { sd.abs().min(most).powi(2) };
         self.filter.bank.distrust(square(phase_sd_s, 1e9), square(frequency_sd, 1e-3));
