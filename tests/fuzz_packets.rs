@@ -147,7 +147,8 @@ impl Rig {
                     self.open.push((exchange, packet));
                     if self.rng.f64() < 0.9 {
                         let stamp = self.stamp();
-                        self.engine.handle_input(Input { now: self.now(), what: What::Sent { exchange, stamp } });
+                        self.engine
+                            .handle_input(Input { now: self.now(), what: What::Sent { exchange, stamp, from: None } });
                     }
                 }
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
@@ -321,7 +322,7 @@ impl Rig {
                 let lines: Vec<SourceConfig> = (0..20).map(line).collect();
                 self.feed_at(now, What::Reload { lines: &lines[..lines.len() / 2] });
             }
-            1 => self.feed_at(now, What::Sent { exchange, stamp }),
+            1 => self.feed_at(now, What::Sent { exchange, stamp, from: None }),
             2 => {
                 let never_left = self.rng.bool();
                 self.feed_at(now, What::Unreachable { exchange, never_left });

@@ -1,26 +1,43 @@
 //! `authselectmode`: what authentication means for selection (spec 4.9.2).
 
-use crate::core::settings::{AuthSelectMode, SourceConfig};
+use crate::core::settings::{AuthSelectMode, SourceOptions};
+use crate::wire::cmdmon::report::SelectOptions;
 
-/// The lines with the flags that the mode adds to them. Lines with `noselect` neither count nor change.
-pub(super) fn selectable(mut lines: Vec<SourceConfig>, mode: AuthSelectMode) -> Vec<SourceConfig> {
-    let counts = |line: &&SourceConfig| !line.options.no_select;
-    let has_trusted = lines.iter().filter(counts).any(is_authenticated);
-    let has_others = lines.iter().filter(counts).any(|line| !is_authenticated(line));
-    for line in lines.iter_mut().filter(|line| !line.options.no_select) {
-        match (mode, is_authenticated(line)) {
-            (AuthSelectMode::Require, false) => line.options.no_select = true,
-            (AuthSelectMode::Prefer, false) => line.options.no_select = has_trusted,
-            (AuthSelectMode::Mix, true) if has_others => {
-                line.options.require = true;
-                line.options.trust = true;
-            }
-            _ => {}
-        }
-    }
-    lines
+/// The mode, and what there is for it to choose from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    mode: AuthSelectMode,
+    has_trusted: bool,
+    has_others: bool,
 }
 
-fn is_authenticated(line: &SourceConfig) -> bool {
-    line.options.nts || line.options.key.is_some()
+impl Policy {
+    /// For lines with these options, with authentication or not. Those with `noselect` neither count nor change.
+    pub(super) fn new(mode: AuthSelectMode, lines: impl Iterator<Item = (SelectOptions, bool)>) -> Self {
+        let mut policy = Policy { mode, has_trusted: false, has_others: false };
+        for (_, is_trusted) in lines.filter(|(options, _)| !options.contains(SelectOptions::NO_SELECT)) {
+            policy.has_trusted |= is_trusted;
+            policy.has_others |= !is_trusted;
+        }
+        policy
+    }
+
+    /// The options that hold.
+    pub(super) fn effective(&self, configured: SelectOptions, is_authenticated: bool) -> SelectOptions {
+        if configured.contains(SelectOptions::NO_SELECT) {
+            return configured;
+        }
+        let more = match (self.mode, is_authenticated) {
+            (AuthSelectMode::Require, false) => SelectOptions::NO_SELECT,
+            (AuthSelectMode::Prefer, false) if self.has_trusted => SelectOptions::NO_SELECT,
+            (AuthSelectMode::Mix, true) if self.has_others => SelectOptions::REQUIRE | SelectOptions::TRUST,
+            _ => 0,
+        };
+        SelectOptions(configured.0 | more)
+    }
+}
+
+/// Whether the line asks for authentication.
+pub(super) fn is_authenticated(options: &SourceOptions) -> bool {
+    options.nts || options.key.is_some()
 }

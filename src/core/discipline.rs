@@ -110,6 +110,12 @@ impl Discipline {
         self.continue_at
     }
 
+    /// The frequency that the clock was last told to run at, of true time against the counter; `None` before the first
+    /// correction.
+    pub fn frequency(&self) -> Option<f64> {
+        self.target.map(|target| target.frequency)
+    }
+
     /// What is left of the corrections decided so far. Positive: the clock is behind.
     pub fn remaining(&self, now: &ClockReading) -> Span {
         self.target.map_or(Span::ZERO, |target| target.lead_at(now.raw) - now.lead())

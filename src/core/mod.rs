@@ -4,6 +4,7 @@
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
 mod authentication;
+pub mod chronicle;
 pub mod command;
 pub mod conduct;
 pub mod course;
@@ -24,6 +25,7 @@ pub mod random;
 pub mod reachability;
 mod recent;
 pub mod record;
+pub mod response;
 pub mod rivalry;
 mod sample_filter;
 pub mod select;

@@ -165,6 +165,11 @@ impl Schedule {
         self.offline
     }
 
+    /// In a burst that somebody asked for.
+    pub fn is_bursting(&self) -> bool {
+        false
+    }
+
     /// When the last request went out.
     pub fn sent(&self) -> Option<Raw> {
         self.sent

@@ -209,3 +209,26 @@ pub enum Standing {
     /// The best.
     Selected,
 }
+
+impl Standing {
+    /// chrony's letter (spec 4.7), in the log of selection and in `selectdata`.
+    pub fn letter(self) -> char {
+        match self {
+            Standing::NotToBeSelected => 'N',
+            Standing::NoMeasurements => 'M',
+            Standing::Unsynchronised => 's',
+            Standing::Stale => 'S',
+            Standing::BadStratum => 'r',
+            Standing::TooDistant => 'd',
+            Standing::TooJittery => '~',
+            Standing::Waiting => 'w',
+            Standing::Untrusted => 'T',
+            Standing::Falseticker => 'x',
+            Standing::Insufficient => 'W',
+            Standing::NotPreferred => 'P',
+            Standing::Distant => 'D',
+            Standing::Combined => '+',
+            Standing::Selected => '*',
+        }
+    }
+}

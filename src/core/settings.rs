@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::core::record::Wanted;
 use crate::core::temperature::TempComp;
 use crate::time::Span;
+use crate::wire::cmdmon::report::SelectOptions;
 
 /// Everything that is not about one particular source.
 #[derive(Clone, Debug, PartialEq)]
@@ -320,6 +321,25 @@ impl SourceOptions {
     /// The shortest interval between polls.
     pub fn min_interval(&self) -> Span {
         poll_interval(self.min_poll)
+    }
+
+    /// `noselect`, `prefer`, `trust` and `require`.
+    pub fn selection(&self) -> SelectOptions {
+        let bit = |is_set: bool, bit: u16| if is_set { bit } else { 0 };
+        SelectOptions(
+            bit(self.no_select, SelectOptions::NO_SELECT)
+                | bit(self.prefer, SelectOptions::PREFER)
+                | bit(self.trust, SelectOptions::TRUST)
+                | bit(self.require, SelectOptions::REQUIRE),
+        )
+    }
+
+    /// Sets these four.
+    pub fn set_selection(&mut self, to: SelectOptions) {
+        self.no_select = to.contains(SelectOptions::NO_SELECT);
+        self.prefer = to.contains(SelectOptions::PREFER);
+        self.trust = to.contains(SelectOptions::TRUST);
+        self.require = to.contains(SelectOptions::REQUIRE);
     }
 
     /// The longest interval between polls.

@@ -1,6 +1,6 @@
 //! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::core::conduct::Conduct;
 use crate::core::delay::DelayTests;
@@ -9,10 +9,12 @@ use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
 use crate::core::recent::Recent;
+use crate::core::response::Response;
 use crate::core::sample_filter::Filter;
 use crate::core::settings::SourceOptions;
 pub use crate::core::tally::{Refusal, Tally};
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
+use crate::wire::cmdmon::report::SelectOptions;
 use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Leap, Reply, Request, TimeReply};
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
@@ -89,6 +91,14 @@ pub struct Source {
     pub refused: Option<Measurement>,
     /// The last reply that answered a request was interleaved.
     pub is_interleaved: bool,
+    /// How far the clock was ahead by `last`.
+    pub clock_ahead: Span,
+    /// Its last response, for people.
+    pub response: Option<Response>,
+    /// Where the last request left from.
+    pub local: Option<IpAddr>,
+    /// Options for selection as configured, or as people changed them: `options` has those that hold.
+    pub configured: SelectOptions,
     exchange: Option<Exchange>,
     /// What interleaved mode asks about.
     previous: Option<Previous>,
@@ -188,6 +198,10 @@ impl Source {
             conduct: Conduct::default(),
             refused: None,
             is_interleaved: false,
+            clock_ahead: Span::ZERO,
+            response: None,
+            local: None,
+            configured: options.selection(),
             exchange: None,
             previous: None,
             heard: None,

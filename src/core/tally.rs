@@ -71,6 +71,12 @@ impl Tally {
         self.refused[reason as usize]
     }
 
+    /// Responses that pass tests 1, 2, 3 and 5, whether they were used or not.
+    pub fn valid(&self) -> u64 {
+        let refused = Refusal::ALL.into_iter().filter(|reason| reason.is_of_valid());
+        self.accepted + self.unsynchronised + refused.map(|reason| self.refused(reason)).sum::<u64>()
+    }
+
     /// One more.
     pub(super) fn count(&mut self, reason: Refusal) {
         self.refused[reason as usize] += 1;
@@ -104,6 +110,12 @@ impl Refusal {
     pub fn is_about_delay(self) -> bool {
         use Refusal::{Delay, DelayDeviation, DelayQuantile, DelayRatio};
         matches!(self, Delay | DelayRatio | DelayDeviation | DelayQuantile)
+    }
+
+    /// It passed tests 1, 2, 3 and 5: it is a response, only not one to measure by.
+    pub fn is_of_valid(self) -> bool {
+        matches!(self, Refusal::RootDistance | Refusal::Turnaround | Refusal::Era | Refusal::Known)
+            || self.is_about_delay()
     }
 
     /// It was the answer to our request, only not a usable one: no other is to be expected.

@@ -154,7 +154,10 @@ impl Loop<'_> {
             match self.engine.poll_output() {
                 Output::Send { exchange, to, packet } => {
                     let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
-                        Some(stamp) => What::Sent { exchange, stamp },
+                        Some(stamp) => {
+                            let from = self.world.exchanges.local_address(exchange);
+                            What::Sent { exchange, stamp, from }
+                        }
                         None => What::Unreachable { exchange, never_left: true },
                     };
                     self.tell(what);

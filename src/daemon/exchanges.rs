@@ -91,6 +91,12 @@ impl Exchanges {
         Ok(stamp)
     }
 
+    /// The local end of an open exchange, as the kernel chose it.
+    pub fn local_address(&self, exchange: ExchangeId) -> Option<IpAddr> {
+        let (_, socket) = self.open.iter().find(|(open, _)| *open == exchange)?;
+        socket.local_addr().ok().map(|address| address.ip())
+    }
+
     /// Closes the socket of an exchange, if it is still open.
     pub fn close(&mut self, exchange: ExchangeId) {
         self.open.retain(|(open, _)| *open != exchange);

@@ -5,9 +5,7 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::core::record::{
-    Entry, MeasurementEntry, Record, SelectionEntry, Standing, StatisticsEntry, Test, TrackingEntry,
-};
+use crate::core::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
 use crate::core::source::StampSource;
 use crate::time::Utc;
 use crate::wire::ntp::Leap;
@@ -168,7 +166,7 @@ fn push_tracking(line: &mut String, entry: &TrackingEntry) {
 }
 
 fn push_selection(line: &mut String, entry: &SelectionEntry) {
-    let _ = write!(line, " {} -", standing_letter(entry.standing));
+    let _ = write!(line, " {} -", entry.standing.letter());
     line.extend(entry.options.iter().zip("NPTR".chars()).map(|(is_set, letter)| if *is_set { letter } else { '-' }));
     let _ = write!(line, " {:4o} {:5.2}", entry.reach, entry.score);
     push_exponential(line, entry.age.secs_f64());
@@ -206,30 +204,11 @@ fn stamp_letter(source: StampSource) -> char {
     }
 }
 
-fn standing_letter(standing: Standing) -> char {
-    match standing {
-        Standing::NotToBeSelected => 'N',
-        Standing::NoMeasurements => 'M',
-        Standing::Unsynchronised => 's',
-        Standing::Stale => 'S',
-        Standing::BadStratum => 'r',
-        Standing::TooDistant => 'd',
-        Standing::TooJittery => '~',
-        Standing::Waiting => 'w',
-        Standing::Untrusted => 'T',
-        Standing::Falseticker => 'x',
-        Standing::Insufficient => 'W',
-        Standing::NotPreferred => 'P',
-        Standing::Distant => 'D',
-        Standing::Combined => '+',
-        Standing::Selected => '*',
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::time::Span;
+    use crate::core::record::Standing;
+    use crate::time::{NtpTimestamp, Span};
     use crate::wire::ntp::Header;
 
     /// The lines below were written by chronyd 4.3.
@@ -242,12 +221,15 @@ mod tests {
     fn a_measurement_is_chronyds_to_the_byte() {
         let header = Header {
             leap: Some(Leap::None),
+            version: 4,
             mode: 4,
             stratum: 8,
             poll: 0,
+            precision: -25,
             root_delay: Span::ZERO,
             root_dispersion: Span::ZERO,
             reference_id: [127, 127, 1, 1],
+            reference: NtpTimestamp::ZERO,
         };
         let entry = MeasurementEntry {
             header,

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::command::{Applied, ClockCommand};
 use crate::core::drift::DriftRecord;
@@ -34,6 +34,9 @@ const RESTART: Span = Span::from_secs(2);
 
 /// The counter at the start: nobody may rely on it being zero.
 const FIRST_RAW: Raw = Raw::from_nanos(1_234_567_890_123);
+
+/// Requests leave from here.
+const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
 
 /// Each wake-up may lead to so many outputs; more is an endless loop.
 const MAX_OUTPUTS: usize = 10_000;
@@ -303,7 +306,7 @@ impl World {
                 let what = if self.is_network_up() && !self.scenario.unroutable.contains(&to.ip()) {
                     self.transmit(exchange, to.ip(), &packet);
                     let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
-                    What::Sent { exchange, stamp }
+                    What::Sent { exchange, stamp, from: Some(LOCAL) }
                 } else {
                     What::Unreachable { exchange, never_left: true }
                 };

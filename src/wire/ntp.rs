@@ -133,18 +133,24 @@ pub struct TimeReply {
 pub struct Header {
     /// Leap warning; `None` if the server is not synchronised.
     pub leap: Option<Leap>,
+    /// Protocol version.
+    pub version: u8,
     /// Mode: 4 for a server.
     pub mode: u8,
     /// Stratum; 0 for a server that does not know the time, and for kisses-o'-death.
     pub stratum: u8,
     /// The server's poll field, log2 of seconds.
     pub poll: i8,
+    /// Precision of the server's clock, log2 of seconds.
+    pub precision: i8,
     /// Round trip from the server to its primary reference.
     pub root_delay: Span,
     /// Error accumulated from the primary reference to the server.
     pub root_dispersion: Span,
     /// What the server is synchronised to.
     pub reference_id: [u8; 4],
+    /// When the server was last set; zero if it does not say.
+    pub reference: NtpTimestamp,
 }
 
 /// Why bytes are not a server's reply.
@@ -264,12 +270,15 @@ impl Header {
                 2 => Some(Leap::Delete),
                 _ => None,
             },
+            version: header[field::FLAGS] >> 3 & 7,
             mode: header[field::FLAGS] & 7,
             stratum: header[field::STRATUM],
             poll: header[field::POLL] as i8,
+            precision: header[field::PRECISION] as i8,
             root_delay: short_to_span(BigEndian::read_u32(&header[field::ROOT_DELAY])),
             root_dispersion: short_to_span(BigEndian::read_u32(&header[field::ROOT_DISPERSION])),
             reference_id: [header[12], header[13], header[14], header[15]],
+            reference: NtpTimestamp(BigEndian::read_u64(&header[field::REFERENCE])),
         }
     }
 }

@@ -156,7 +156,7 @@ impl Rig {
                 }
                 Output::Send { exchange, to, packet } => {
                     self.answer(exchange, to.ip(), &packet);
-                    What::Sent { exchange, stamp: stamp(self.now) }
+                    What::Sent { exchange, stamp: stamp(self.now), from: None }
                 }
                 Output::Clock(command) => {
                     What::Applied(Applied::Observed { is_step: matches!(command, ClockCommand::Step { .. }) })

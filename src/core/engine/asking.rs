@@ -1,5 +1,7 @@
 //! Requests out, replies in.
 
+use std::net::IpAddr;
+
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::{Event, Obstacle};
@@ -59,9 +61,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp) {
+    pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp, from: Option<IpAddr>) {
         if let Some(source) = self.source_of(exchange) {
             source.sent(exchange, stamp);
+            source.local = from;
         }
     }
 
@@ -86,6 +89,7 @@ impl Engine {
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
+        self.note_response(index, bytes, stamped_by, &result, now);
         self.record_reply(index, bytes, stamped_by, &result);
         match result {
             Ok(Answer::Measured(measurement)) => {

@@ -150,6 +150,10 @@ impl Engine {
     }
 
     pub(super) fn no_majority(&mut self) {
+        if self.selection.voters == 0 {
+            let unreachable = self.sources.iter().filter(|source| source.reach == 0).count();
+            return self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
+        }
         let agreeing = self.selection.agreeing.len();
         self.cannot_synchronise(Obstacle::NoMajority { agreeing, voters: self.selection.voters });
     }
@@ -218,8 +222,7 @@ impl Engine {
         let (reference, rate) = (self.reference_lead(now), self.rate_bound());
         let frequency = self.estimator.estimate().map_or(self.first_frequency(), |estimate| estimate.frequency);
         for source in &self.sources {
-            let is_away = source.reach == 0 && source.empty_polls > source.options.max_unreach;
-            let is_out = source.options.no_select || is_away;
+            let is_out = source.options.no_select || self.is_away(source);
             let Some((lead, bound_s)) = source.interval(now, frequency, rate).filter(|_| !is_out) else { continue };
             let stratum = source.last.map_or(16, |last| last.stratum);
             list[count] = Candidate {
@@ -234,6 +237,11 @@ impl Engine {
             count += 1;
         }
         (list, count)
+    }
+
+    /// It has not answered for longer than its word counts.
+    pub(super) fn is_away(&self, source: &Source) -> bool {
+        source.reach == 0 && source.empty_polls > source.options.max_unreach
     }
 
     /// Any lead near the truth will do: it keeps the numbers small.

@@ -49,6 +49,13 @@ pub(super) struct Backing {
     hidden: Span,
 }
 
+impl Backing {
+    /// What the asymmetry of the paths may hide.
+    pub(super) fn hidden(&self) -> Span {
+        self.hidden
+    }
+}
+
 impl Engine {
     /// Runs the vote. Called at every wake-up until the clock is set, because patience may have run out.
     pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {

@@ -258,6 +258,7 @@ impl Engine {
         let config = &self.associations[association].config;
         let label = label(address.ip(), &config.host);
         let mut source = Source::new(slot, address, label, association, config.options.clone(), due);
+        source.configured = self.lines[association].select;
         source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
         source
     }

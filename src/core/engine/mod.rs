@@ -11,6 +11,7 @@
 
 mod asking;
 mod believing;
+mod describing;
 mod electing;
 mod leaping;
 mod membership;
@@ -25,6 +26,7 @@ mod warming;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::core::chronicle::Chronicle;
 use crate::core::command::{Applied, ClockCommand, ClockReport};
 use crate::core::discipline::Discipline;
 use crate::core::drift::DriftRecord;
@@ -41,7 +43,7 @@ use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
-use crate::time::{ClockReading, Raw, Span, Utc};
+use crate::time::{ClockReading, Lead, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
 
 /// What the engine is started with.
@@ -107,6 +109,8 @@ pub enum What<'a> {
         exchange: ExchangeId,
         /// When.
         stamp: Stamp,
+        /// From which address, if that is known: the response will arrive there.
+        from: Option<IpAddr>,
     },
     /// A request could not be sent, or an ICMP error answered it.
     Unreachable {
@@ -238,6 +242,8 @@ pub struct Engine {
     drift_interval: Span,
     random: Random,
     lines: Vec<reloading::Line>,
+    /// See [`reloading::Line`].
+    last_id: u32,
     /// From the last run.
     last_good: Vec<LastGood>,
     associations: Vec<Association>,
@@ -267,6 +273,7 @@ pub struct Engine {
     saved: Option<DriftRecord>,
     last_exchange: ExchangeId,
     recorder: recording::Recorder,
+    chronicle: Chronicle,
     finished: bool,
     outputs: VecDeque<Output>,
 }
@@ -297,6 +304,26 @@ pub struct Tracking {
     pub estimate: Estimate,
 }
 
+/// Where true time is taken to be: the estimate, or the clock itself while there is none.
+#[derive(Clone, Copy, Debug)]
+struct Believed {
+    at: Raw,
+    lead: Lead,
+    frequency: f64,
+}
+
+impl Believed {
+    fn lead_at(&self, raw: Raw) -> Lead {
+        self.lead + (raw - self.at).scaled(self.frequency)
+    }
+}
+
+impl From<&Estimate> for Believed {
+    fn from(estimate: &Estimate) -> Self {
+        Believed { at: estimate.at, lead: estimate.lead, frequency: estimate.frequency }
+    }
+}
+
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
@@ -311,6 +338,7 @@ impl Engine {
             drift_interval: start.drift_interval,
             random: Random::new(start.seed),
             lines: Vec::new(),
+            last_id: 0,
             last_good: start.last_good,
             associations: Vec::new(),
             sources: Vec::new(),
@@ -334,6 +362,7 @@ impl Engine {
             saved: None,
             last_exchange: ExchangeId(0),
             recorder,
+            chronicle: Chronicle::new(now.raw),
             finished: false,
             outputs: VecDeque::with_capacity(64),
         };
@@ -357,7 +386,7 @@ impl Engine {
         self.notice_gaps(&now);
         match input.what {
             What::Wake | What::Applied(_) => {}
-            What::Sent { exchange, stamp } => self.sent(exchange, stamp),
+            What::Sent { exchange, stamp, from } => self.sent(exchange, stamp, from),
             What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Reload { lines } => self.reload(lines, now.raw),
@@ -428,6 +457,11 @@ impl Engine {
             est_error: tracking.est_error,
             leap: Leap::None,
         }))
+    }
+
+    fn believed(&self, now: &ClockReading) -> Believed {
+        let nothing = || Believed { at: now.raw, lead: now.lead(), frequency: self.first_frequency() };
+        self.estimator.estimate().as_ref().map_or_else(nothing, Believed::from)
     }
 
     fn emit(&mut self, output: Output) {

@@ -1,19 +1,16 @@
 //! What goes to the log files, if they are wanted.
 
 use crate::core::engine::steering::BOUND_SIGMAS;
-use crate::core::engine::{Engine, Output, Phase};
+use crate::core::engine::{Believed, Engine, Output};
 use crate::core::estimate::Estimate;
 use crate::core::leap::LeapSecond;
 use crate::core::record::{
-    Entry, MeasurementEntry, Record, SelectionEntry, Standing, StatisticsEntry, Test, TrackingEntry, Wanted,
+    Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry, Wanted,
 };
-use crate::core::select::{Candidate, Status};
-use crate::core::source::{Answer, Measurement, Refusal, Source, StampSource};
+use crate::core::select::Candidate;
+use crate::core::source::{Answer, Measurement, Refusal, StampSource};
 use crate::time::{ClockReading, Lead, Raw, Span};
 use crate::wire::ntp::{HEADER_LEN, Header, Leap};
-
-/// Fewer samples have no standard deviation worth a line; chronyd's regression needs three as well.
-const LEAST_SAMPLES: usize = 3;
 
 /// What chronyd writes while nothing is known, in seconds: root delay, root dispersion, and their bound.
 const UNKNOWN_ROOT_S: f64 = 1.0;
@@ -70,12 +67,7 @@ impl Engine {
             return;
         }
         let source = &self.sources[index];
-        let measured = match result {
-            // What the reply itself said, not what a filter made of it.
-            Ok(Answer::Measured(_) | Answer::Collected) => source.last,
-            Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => source.refused,
-            _ => None,
-        };
+        let measured = self.measured_by(index, result);
         let interval_s = source.schedule.interval().secs_f64();
         let poll = source.schedule.poll();
         let entry = MeasurementEntry {
@@ -97,27 +89,19 @@ impl Engine {
     pub(super) fn record_statistics(&mut self, index: usize, before: Option<Estimate>) {
         let Some((before, estimate)) = before.zip(self.estimator.estimate()) else { return };
         let source = &self.sources[index];
-        let residual_s = |m: &Measurement| (m.sample.lead - estimate.lead_at(m.sample.at)).secs_f64();
-        let samples = source.recent().count();
-        let Some(last) = source.last.filter(|_| samples >= LEAST_SAMPLES) else { return };
-        let mean_s = source.recent().map(residual_s).sum::<f64>() / samples as f64;
-        let squares: f64 = source.recent().map(|m| (residual_s(m) - mean_s).powi(2)).sum();
-        let sd_s = (squares / (samples - 1) as f64).sqrt();
-        let (bias_s, bias_sd_s) = match self.estimator.bias(source.slot) {
-            Some(bias) => (bias.bias_s, bias.sd_s),
-            None => (mean_s, sd_s / (samples as f64).sqrt()),
-        };
-        let told = estimate.lead_at(last.sample.at) + Span::from_secs_f64(bias_s);
+        let known = self.statistics(source, &Believed::from(&estimate));
+        let Some((last, known)) = source.last.zip(known) else { return };
+        let told = estimate.lead_at(last.sample.at) + Span::from_secs_f64(known.bias_s);
         let frequency_change = estimate.frequency - before.frequency;
         let entry = StatisticsEntry {
-            sd_s,
+            sd_s: known.sd_s,
             offset: told - before.lead_at(last.sample.at),
-            offset_sd_s: bias_sd_s,
+            offset_sd_s: known.bias_sd_s,
             frequency_change,
             skew: BOUND_SIGMAS * estimate.frequency_sd(),
             stress: frequency_change.abs() / (BOUND_SIGMAS * before.frequency_sd()).max(f64::MIN_POSITIVE),
-            samples,
-            runs: runs(source.recent().map(|m| residual_s(m) > bias_s)),
+            samples: known.samples,
+            runs: known.runs,
             lean: self.estimator.lean(source.slot),
         };
         self.record(Some(index), Entry::Statistics(entry));
@@ -130,13 +114,11 @@ impl Engine {
         }
         let previous = self.recorder.previous.replace(*estimate);
         let best = self.sources.iter().position(|source| self.selection.best == Some(source.slot));
-        let Some((best, last)) = best.and_then(|index| Some((index, self.sources[index].last?))) else { return };
-        let path = self.estimator.path_noise(self.sources[best].slot);
-        let delay_s = path.map_or(last.sample.delay.secs_f64(), |path| path.min_delay_s);
+        let Some((best, reference)) = best.zip(self.reference()) else { return };
         let sd_s = estimate.offset_sd_s(now.raw);
         let bound = self.bound(&previous.unwrap_or(*estimate), now.raw) + remaining.abs();
         let entry = TrackingEntry {
-            stratum: last.stratum + 1,
+            stratum: reference.stratum + 1,
             // As chronyd has it, without the compensation.
             frequency: estimate.frequency - self.known_rate(),
             skew: BOUND_SIGMAS * estimate.frequency_sd(),
@@ -145,8 +127,8 @@ impl Engine {
             remaining,
             leap: Some(self.leap.expected().map_or(Leap::None, LeapSecond::leap)),
             combined: self.selection.active.len(),
-            root_delay_s: last.root_delay.secs_f64() + delay_s,
-            root_dispersion_s: last.root_dispersion.secs_f64() + BOUND_SIGMAS * sd_s,
+            root_delay_s: reference.root_delay_s,
+            root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * sd_s,
             max_error_s: if previous.is_some() { bound.secs_f64() } else { UNKNOWN_ERROR_S },
         };
         self.record(Some(best), Entry::Tracking(entry));
@@ -212,41 +194,13 @@ impl Engine {
         }
     }
 
-    fn standing(&self, source: &Source) -> Standing {
-        let is_vote = matches!(self.phase, Phase::Acquiring(_));
-        let status = self.selection.status[source.slot.index()];
-        let Some(status) = status.filter(|_| !source.options.no_select) else { return absence(source) };
-        match status {
-            Status::BadStratum => Standing::BadStratum,
-            Status::TooDistant => Standing::TooDistant,
-            Status::TooJittery => Standing::TooJittery,
-            Status::Falseticker if self.selection.is_majority && self.is_outside_trust(source) => Standing::Untrusted,
-            Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
-            _ if is_vote => Standing::Waiting,
-            _ if !self.selection.is_majority => Standing::Falseticker,
-            _ if self.selection.agreeing.len() < self.settings.min_sources || !self.has_required() => {
-                Standing::Insufficient
-            }
-            Status::NotPreferred => Standing::NotPreferred,
-            Status::Distant => Standing::Distant,
-            _ if self.selection.best == Some(source.slot) => Standing::Selected,
-            _ => Standing::Combined,
-        }
-    }
-
-    /// Those with `trust` have voted, and this one has none.
-    fn is_outside_trust(&self, source: &Source) -> bool {
-        let is_member = |source: &Source| self.selection.agreeing.contains(source.slot);
-        !source.options.trust && self.sources.iter().any(|other| other.options.trust && is_member(other))
-    }
-
     /// Where the clock is heading: to the estimate, or nowhere while there is none.
     fn believed_lead(&self, at: Raw) -> Lead {
         self.estimator.estimate().map_or(self.recorder.now.lead(), |estimate| estimate.lead_at(at))
     }
 
     /// What the precision of both clocks and the frequency during the round trip may have hidden.
-    fn dispersion_s(&self, measurement: &Measurement) -> f64 {
+    pub(super) fn dispersion_s(&self, measurement: &Measurement) -> f64 {
         let own_s = self.settings.clock_precision_s.unwrap_or(0.0).max(0.5 * self.recorder.now.width.secs_f64());
         let precision_s = own_s + libm::exp2(f64::from(measurement.precision));
         precision_s + self.rate_bound() * measurement.sample.delay.secs_f64()
@@ -259,7 +213,7 @@ impl Engine {
 }
 
 /// `None`: no reply. `Some(None)`: all tests are passed.
-fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Test>> {
+pub(super) fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Test>> {
     Some(match result {
         Ok(Answer::Measured(_) | Answer::Collected) => None,
         Ok(Answer::Unsynchronised | Answer::Kiss(_)) => Some(Test::Synchronisation),
@@ -275,23 +229,4 @@ fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Test>> {
             Refusal::DelayDeviation | Refusal::DelayQuantile => Test::DelayDeviation,
         }),
     })
-}
-
-/// Why a source was no candidate.
-fn absence(source: &Source) -> Standing {
-    if source.options.no_select {
-        Standing::NotToBeSelected
-    } else if source.last.is_none() && source.tally.unsynchronised > 0 {
-        Standing::Unsynchronised
-    } else if source.last.is_some() && source.reach == 0 {
-        Standing::Stale
-    } else {
-        Standing::NoMeasurements
-    }
-}
-
-/// How many stretches of equal signs there are.
-fn runs(signs: impl Iterator<Item = bool>) -> usize {
-    let mut last = None;
-    signs.filter(|sign| last.replace(*sign) != Some(*sign)).count()
 }

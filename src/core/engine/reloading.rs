@@ -1,42 +1,57 @@
 //! Lines of `.sources` files come and go while the clock is being kept (spec 1.3).
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::core::authentication::selectable;
+use crate::core::authentication::{Policy, is_authenticated};
 use crate::core::engine::{Engine, Mode, Phase};
+use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::Event;
 use crate::core::names::Association;
+use crate::core::order::Refused;
 use crate::core::settings::{Host, SourceConfig, SourceOptions};
 use crate::time::Raw;
+use crate::wire::cmdmon::report::SelectOptions;
 
 /// A `server` or `pool` line as typed. It has the index of its association.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     pub(super) typed: SourceConfig,
+    /// What it names, as typed.
+    pub(super) name: Arc<str>,
+    /// What people call a name by as long as it has no address, from 1 on; 0 for an address.
+    pub(super) id: u32,
+    /// Options for selection, as typed or as people changed them.
+    pub(super) select: SelectOptions,
     origin: Origin,
 }
 
+/// Nobody may add more lines than this while slewd runs: twice as many names as there are places.
+const MAX_LINES: usize = 2 * MAX_SOURCES;
+
 /// Where a line comes from, which decides how long it stays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Origin {
+pub(super) enum Origin {
     /// The configuration itself.
     Configuration,
     /// `initstepslew`: until the clock has been set.
     Initial,
     /// A `.sources` file.
     SourcesFile,
+    /// Somebody added it while slewd runs: it stays, whatever the files say.
+    Order,
 }
 
 impl Engine {
     /// Associations for the lines of the configuration itself.
     pub(super) fn add_configured_lines(&mut self, configured: Vec<SourceConfig>, now: Raw) {
-        let from = |origin| move |typed: SourceConfig| Line { typed, origin };
         let init = self.settings.init_step_slew.as_ref().filter(|_| self.mode == Mode::Discipline);
         let hosts = init.map_or(Vec::new(), |init| init.hosts.clone());
         let options = SourceOptions { iburst: true, ..SourceOptions::default() };
         let initial = hosts.into_iter().map(|host| SourceConfig { host, pool: false, options: options.clone() });
-        let configured = configured.into_iter().map(from(Origin::Configuration));
-        self.lines = configured.chain(initial.map(from(Origin::Initial))).collect();
+        let configured = configured.into_iter().map(|typed| (typed, Origin::Configuration));
+        let all: Vec<_> = configured.chain(initial.map(|typed| (typed, Origin::Initial))).collect();
+        self.lines = all.into_iter().map(|(typed, origin)| self.new_line(typed, origin)).collect();
         self.associations = self.lines.iter().map(|line| Association::new(line.typed.clone(), now)).collect();
         self.apply_auth_mode();
     }
@@ -72,7 +87,12 @@ impl Engine {
             }
         }
         for typed in missing {
-            self.add_line(typed, now);
+            let reason = match self.add_line(typed, Origin::SourcesFile, now) {
+                Ok(()) => continue,
+                Err(Refused::AlreadyKnown) => "Already in use",
+                Err(_) => "Too many sources",
+            };
+            self.tell(Event::CannotAddSource { name: typed.host.to_string(), reason });
         }
         self.apply_auth_mode();
         self.reselect(now, None);
@@ -83,17 +103,19 @@ impl Engine {
         self.lines.get(association).map(|line| &line.typed)
     }
 
-    fn add_line(&mut self, typed: &SourceConfig, now: Raw) {
-        let name = typed.host.to_string();
+    /// One more line. Those that use it have to follow up with [`Engine::apply_auth_mode`].
+    pub(super) fn add_line(&mut self, typed: &SourceConfig, origin: Origin, now: Raw) -> Result<(), Refused> {
         if let Host::Address(address) = typed.host {
             let address = SocketAddr::new(address, typed.options.port);
-            let is_used = self.sources.iter().any(|source| source.address == address);
-            if is_used || self.free_slot().is_none() {
-                let reason = if is_used { "Already in use" } else { "Too many sources" };
-                return self.tell(Event::CannotAddSource { name, reason });
+            if self.sources.iter().any(|source| source.address == address) {
+                return Err(Refused::AlreadyKnown);
             }
+            self.free_slot().ok_or(Refused::TooMany)?;
         }
-        let line = Line { typed: typed.clone(), origin: Origin::SourcesFile };
+        if origin == Origin::Order && self.associations.iter().filter(|line| !line.is_retired()).count() >= MAX_LINES {
+            return Err(Refused::TooMany);
+        }
+        let line = self.new_line(typed.clone(), origin);
         let association = Association::new(typed.clone(), now);
         let index = match self.associations.iter().position(Association::is_free) {
             Some(free) => {
@@ -107,11 +129,23 @@ impl Engine {
             }
         };
         self.add_first_sources(index..index + 1, now);
-        self.tell(Event::SourceAdded { name, is_pool: typed.pool });
+        self.tell(Event::SourceAdded { name: typed.host.to_string(), is_pool: typed.pool });
+        Ok(())
+    }
+
+    fn new_line(&mut self, typed: SourceConfig, origin: Origin) -> Line {
+        let id = match typed.host {
+            Host::Address(_) => 0,
+            Host::Name(_) => {
+                self.last_id += 1;
+                self.last_id
+            }
+        };
+        Line { name: Arc::from(typed.host.to_string()), id, select: typed.options.selection(), typed, origin }
     }
 
     /// What its sources taught about the clock and about the others remains.
-    fn remove_line(&mut self, association: usize, now: Raw) {
+    pub(super) fn remove_line(&mut self, association: usize, now: Raw) {
         while let Some(index) = self.sources.iter().position(|source| source.association == association) {
             self.dismiss(index, now);
             self.sources.remove(index);
@@ -120,21 +154,17 @@ impl Engine {
     }
 
     /// The mode depends on which lines there are.
-    fn apply_auth_mode(&mut self) {
-        let is_present = |index: &usize| !self.associations[*index].is_retired();
-        let present: Vec<usize> = (0..self.lines.len()).filter(is_present).collect();
-        let typed = present.iter().map(|index| self.lines[*index].typed.clone()).collect();
-        for (index, line) in present.into_iter().zip(selectable(typed, self.settings.auth_select_mode)) {
-            for source in self.sources.iter_mut().filter(|source| source.association == index) {
-                let (options, wanted) = (&mut source.options, &line.options);
-                options.no_select = wanted.no_select;
-                options.require = wanted.require;
-                options.trust = wanted.trust;
-            }
-            let (options, wanted) = (&mut self.associations[index].config.options, &line.options);
-            options.no_select = wanted.no_select;
-            options.require = wanted.require;
-            options.trust = wanted.trust;
+    pub(super) fn apply_auth_mode(&mut self) {
+        let lines = self.lines.iter().zip(&self.associations).filter(|(_, association)| !association.is_retired());
+        let counted = lines.map(|(line, _)| (line.select, is_authenticated(&line.typed.options)));
+        let policy = Policy::new(self.settings.auth_select_mode, counted);
+        for (line, association) in self.lines.iter().zip(&mut self.associations) {
+            let options = &mut association.config.options;
+            options.set_selection(policy.effective(line.select, is_authenticated(options)));
+        }
+        for source in &mut self.sources {
+            let effective = policy.effective(source.configured, is_authenticated(&source.options));
+            source.options.set_selection(effective);
         }
     }
 }

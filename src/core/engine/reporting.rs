@@ -1,9 +1,19 @@
-//! The state of the engine, for people and programs.
+//! The state of the engine, for people and programs: the clock, and how far it can be trusted. `describing` has the sources.
 
-use crate::core::engine::Engine;
-use crate::core::snapshot::{Snapshot, SourceReport};
-use crate::time::ClockReading;
-use crate::wire::cmdmon::report::{Activity, Address, Status, Tracking};
+use crate::core::engine::steering::{BOUND_SIGMAS, expected_error};
+use crate::core::engine::{Cause, Engine, Mode, Phase};
+use crate::core::estimate::Estimate;
+use crate::core::event::Obstacle;
+use crate::core::leap::LeapSecond;
+use crate::core::snapshot::Snapshot;
+use crate::core::source::Source;
+use crate::time::{ClockReading, Raw, Span};
+use crate::wire::cmdmon::reference_id;
+use crate::wire::cmdmon::report::{Activity, Address, Hindrance, LeapStatus, Status, Tracking};
+use crate::wire::ntp::Leap;
+
+/// What chronyd says of the root while it is not synchronised, in seconds.
+const UNKNOWN_ROOT_S: f64 = 1.0;
 
 impl Engine {
     /// Everything at once.
@@ -17,33 +27,122 @@ impl Engine {
         }
     }
 
-    /// The clock.
-    pub fn tracking_report(&self, _now: &ClockReading) -> Tracking {
-        Tracking::default()
+    /// The clock. Sources that fall silent change nothing but the root dispersion and the skew, which grow: so it is with
+    /// chronyd, and [`Engine::status`] says more. A source is named only once the clock has been told its time.
+    pub fn tracking_report(&self, now: &ClockReading) -> Tracking {
+        let in_force = self.discipline.frequency().unwrap_or(self.first_frequency());
+        let last = self.chronicle.update;
+        let unknown = Tracking {
+            correction_s: self.discipline.remaining(now).secs_f64(),
+            last_offset_s: last.map_or(0.0, |update| update.ahead.secs_f64()),
+            rms_offset_s: last.map_or(0.0, |update| update.rms_s()),
+            // As chronyd has it, without what `tempcomp` compensates.
+            frequency_ppm: 0.0 - 1e6 * (in_force - self.known_rate()),
+            root_delay_s: UNKNOWN_ROOT_S,
+            root_dispersion_s: UNKNOWN_ROOT_S,
+            update_interval_s: last.map_or(0.0, |update| update.interval.secs_f64()),
+            ..Tracking::default()
+        };
+        let known = last.zip(self.estimator.estimate()).filter(|_| self.has_target());
+        let Some((update, estimate)) = known else { return unknown };
+        let strayed = self.strayed(&estimate, now.raw).secs_f64();
+        let reference = update.reference;
+        Tracking {
+            reference_id: reference_id(reference.address),
+            address: Address::Ip(reference.address),
+            stratum: u16::from(reference.stratum) + 1,
+            leap: leap_status(Some(self.leap.expected().map_or(Leap::None, LeapSecond::leap))),
+            reference_time: Some(update.utc),
+            correction_s: (estimate.true_time(now.raw) - now.utc).secs_f64(),
+            residual_frequency_ppm: 1e6 * (in_force - estimate.frequency),
+            skew_ppm: 1e6 * BOUND_SIGMAS * estimate.frequency_sd_at(now.raw),
+            root_delay_s: reference.root_delay_s,
+            root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * estimate.offset_sd_s(now.raw) + strayed,
+            ..unknown
+        }
     }
 
     /// The clock, beyond chrony's terms.
-    pub fn status(&self, _now: &ClockReading) -> Status {
-        Status::default()
+    pub fn status(&self, now: &ClockReading) -> Status {
+        let ago_s = |at: Raw| (now.raw - at).secs_f64().max(0.0);
+        let estimate = self.estimator.estimate().filter(|_| self.has_target());
+        let error = |estimate: &Estimate| estimate.true_time(now.raw) - now.utc;
+        let is_heard = |slot| self.sources.iter().any(|source| source.slot == slot && source.reach != 0);
+        let hindrance = self.hindrance();
+        Status {
+            synchronised: hindrance == Hindrance::None,
+            hindrance,
+            controls_clock: self.mode == Mode::Discipline && !self.chronicle.is_observed,
+            estimated_error_s: estimate.map(|e| expected_error(&e, now.raw, error(&e)).secs_f64()),
+            maximum_error_s: estimate.map(|e| self.maximum_error(&e, now.raw, error(&e)).secs_f64()),
+            agreeing: self.selection.agreeing.iter().filter(|slot| is_heard(*slot)).count() as u16,
+            voters: self.selection.voters as u16,
+            last_answer_ago_s: self.chronicle.last_answer.map(ago_s),
+            next_poll_s: self.next_request().map(|at| (at - now.raw).secs_f64().max(0.0)),
+            set_ago_s: self.chronicle.first_set.map(ago_s),
+            uptime_s: ago_s(self.chronicle.started),
+            steps: self.chronicle.steps,
+            last_step_s: self.chronicle.last_step.map(|(_, by)| by.secs_f64()),
+            last_step_ago_s: self.chronicle.last_step.map(|(at, _)| ago_s(at)),
+            foreign_changes: self.chronicle.foreign_changes,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 
     /// How many sources are asked.
     pub fn activity(&self) -> Activity {
-        Activity::default()
+        let mut activity = Activity { unresolved: self.unresolved().count() as u32, ..Activity::default() };
+        for source in &self.sources {
+            let schedule = &source.schedule;
+            *match (schedule.is_bursting(), schedule.is_offline()) {
+                (false, false) => &mut activity.online,
+                (false, true) => &mut activity.offline,
+                (true, false) => &mut activity.burst_online,
+                (true, true) => &mut activity.burst_offline,
+            } += 1;
+        }
+        activity
     }
 
-    /// Sources, and names without an address.
-    pub fn source_count(&self) -> usize {
-        0
+    fn hindrance(&self) -> Hindrance {
+        if self.is_synchronised() && self.chronicle.update.is_some() {
+            return Hindrance::None;
+        }
+        let has_lines = self.associations.iter().any(|line| !line.is_retired());
+        let is_away = |source: &Source| source.schedule.is_offline() && source.reach == 0;
+        match (self.announced.obstacle, self.phase) {
+            _ if !has_lines => Hindrance::NoSources,
+            (Some(Obstacle::NoSources), _) => Hindrance::NoSources,
+            (Some(Obstacle::NoSelectableSources { .. }), _) => Hindrance::NoSelectableSources,
+            (Some(Obstacle::NoMajority { .. }), _) => Hindrance::NoMajority,
+            (Some(Obstacle::NotEnough), _) => Hindrance::NotEnough,
+            (Some(Obstacle::NoRequired), _) => Hindrance::NoRequired,
+            _ if !self.sources.is_empty() && self.sources.iter().all(is_away) => Hindrance::NoSelectableSources,
+            (None, Phase::Acquiring(vote)) if vote.cause != Cause::Start => Hindrance::Reacquiring,
+            (None, _) => Hindrance::Acquiring,
+        }
     }
 
-    /// One of them.
-    pub fn source_report(&self, _index: usize, _now: &ClockReading) -> Option<SourceReport> {
-        None
+    /// As the kernel is told, but while what sources say contradicts the estimate either of them may be right.
+    fn maximum_error(&self, estimate: &Estimate, now: Raw, left: Span) -> Span {
+        let known = self.bound(estimate, now);
+        let bound = match self.phase {
+            Phase::Acquiring(_) if !self.selection.agreeing.is_empty() => {
+                let (low_s, high_s) = self.agreed_s(now);
+                known + Span::from_secs_f64(low_s.abs().max(high_s.abs()))
+            }
+            _ => known,
+        };
+        bound + left.abs()
     }
+}
 
-    /// The index of one of them.
-    pub fn find_source(&self, _address: Address) -> Option<usize> {
-        None
+/// In the terms of the protocol; `None` is nothing known.
+pub(super) fn leap_status(leap: Option<Leap>) -> LeapStatus {
+    match leap {
+        Some(Leap::None) => LeapStatus::Normal,
+        Some(Leap::Insert) => LeapStatus::Insert,
+        Some(Leap::Delete) => LeapStatus::Delete,
+        None => LeapStatus::Unsynchronised,
     }
 }

@@ -1,5 +1,6 @@
 //! From the estimate to the clock: corrections, error bounds, leap seconds, the drift file, and gaps in time.
 
+use crate::core::chronicle::Reference;
 use crate::core::command::{Applied, ClockCommand, ClockReport};
 use crate::core::course::{Cause, Deviation};
 use crate::core::discipline::{Decision, Occasion};
@@ -81,6 +82,7 @@ impl Engine {
                     self.emit(Output::Clock(steady));
                 }
                 let is_step = matches!(command, ClockCommand::Step { .. });
+                self.note_update(&estimate, now, remaining - error, occasion, is_step);
                 self.report(&estimate, now, if is_step { Span::ZERO } else { error.abs() });
                 self.record_update(&estimate, now, error, remaining);
                 self.save_when_due(&estimate, now.raw);
@@ -91,6 +93,15 @@ impl Engine {
                     self.finish(false);
                 }
             }
+        }
+    }
+
+    /// For people: the sources have been obeyed, and the clock was `ahead` of where it was thought to be.
+    fn note_update(&mut self, estimate: &Estimate, now: &ClockReading, ahead: Span, occasion: Occasion, is_step: bool) {
+        let is_told = matches!(occasion, Occasion::Update { .. } | Occasion::ProvenGap);
+        let known = self.chronicle.update.map(|update| update.reference);
+        if let Some(reference) = self.reference().or(known).filter(|_| is_told) {
+            self.chronicle.updated(now.raw, estimate.true_time(now.raw), reference, ahead, is_step);
         }
     }
 
@@ -132,6 +143,7 @@ impl Engine {
     /// The clock did this.
     pub(super) fn applied(&mut self, applied: Applied, now: ClockReading) {
         self.discipline.applied(applied, now);
+        self.chronicle.applied(applied, now.raw);
         match applied {
             Applied::Stepped { .. } if self.leap.take_step() => self.stepped_for_leap(&now),
             Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
@@ -183,6 +195,7 @@ impl Engine {
             Sight::Single if deviation.cause == Cause::Set => self.tell(Event::ForeignChange(deviation.by)),
             Sight::Single => self.tell(Event::ForeignSteering(deviation.by)),
         }
+        self.chronicle.changed_by_others();
         if deviation.cause == Cause::Set {
             self.rivalry.was_set(deviation.by, now.raw);
         }
@@ -200,9 +213,29 @@ impl Engine {
     /// because no protocol can see it.
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-        let asymmetry = active.filter_map(|source| self.hidden_by_path(source)).min().unwrap_or(Span::ZERO);
-        let strayed = (now - estimate.at).max(Span::ZERO).scaled(self.settings.max_clock_error_ppm * 1e-6);
-        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + strayed
+        let asymmetry = active.filter_map(|source| self.hidden_by_path(source)).min();
+        // Those it came from may have been deleted.
+        let asymmetry = asymmetry.unwrap_or(self.backing.hidden());
+        Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + self.strayed(estimate, now)
+    }
+
+    /// How far the clock may have strayed since the last sample (`maxclockerror`).
+    pub(super) fn strayed(&self, estimate: &Estimate, now: Raw) -> Span {
+        (now - estimate.at).max(Span::ZERO).scaled(self.settings.max_clock_error_ppm * 1e-6)
+    }
+
+    /// The best source, as it describes itself.
+    pub(super) fn reference(&self) -> Option<Reference> {
+        let best = self.sources.iter().find(|source| self.selection.best == Some(source.slot))?;
+        let last = best.last.as_ref()?;
+        let path = self.estimator.path_noise(best.slot);
+        let delay_s = path.map_or(last.sample.delay.secs_f64(), |path| path.min_delay_s);
+        Some(Reference {
+            address: best.address.ip(),
+            stratum: last.stratum,
+            root_delay_s: last.root_delay.secs_f64() + delay_s,
+            root_dispersion_s: last.root_dispersion.secs_f64(),
+        })
     }
 
     /// What the asymmetry of its path and the server's own bound may hide.

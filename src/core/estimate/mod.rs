@@ -127,6 +127,12 @@ impl Estimate {
     pub fn frequency_sd(&self) -> f64 {
         self.covariance[2].max(0.0).sqrt()
     }
+
+    /// The same at another moment: the oscillator wanders.
+    pub fn frequency_sd_at(&self, raw: Raw) -> f64 {
+        let wandered = self.wander * self.wander * (raw - self.at).secs_f64().abs();
+        (self.covariance[2].max(0.0) + wandered).sqrt()
+    }
 }
 
 /// What the poll rule needs: `tau = active * (1.5 * sample_variance / wander_squared)^(1/3)`.

@@ -159,6 +159,11 @@ impl SelectOptions {
     pub const TRUST: u16 = 4;
     /// `require`.
     pub const REQUIRE: u16 = 8;
+
+    /// Is this one set?
+    pub fn contains(self, option: u16) -> bool {
+        self.0 & option != 0
+    }
 }
 
 /// One source: why it is in or out.

@@ -1,0 +1,373 @@
+//! The sources, for people and programs: what was measured last, what the samples say together, why one is in or out.
+//!
+//! An index counts the sources first and then the names that have no address yet.
+
+use crate::core::engine::recording::failed_test;
+use crate::core::engine::reporting::leap_status;
+use crate::core::engine::steering::BOUND_SIGMAS;
+use crate::core::engine::{Believed, Engine, Phase};
+use crate::core::names::Association;
+use crate::core::record::Standing;
+use crate::core::response::{Measured, Response};
+use crate::core::select::Status;
+use crate::core::snapshot::SourceReport;
+use crate::core::source::{Answer, Measurement, Refusal, Source, StampSource};
+use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
+use crate::wire::cmdmon::reference_id;
+use crate::wire::cmdmon::report::{
+    self, Address, AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
+};
+use crate::wire::ntp::{HEADER_LEN, Header};
+
+/// Fewer samples have no standard deviation; chronyd's regression needs three as well.
+pub(super) const LEAST_SAMPLES: usize = 3;
+
+/// What chronyd says of a source with fewer: standard deviation in seconds, bound of the frequency in ppm.
+const UNKNOWN_SD_S: f64 = 4.0;
+const UNKNOWN_SKEW_PPM: f64 = 2000.0;
+
+/// What the recent samples of a source say together, compared with what is believed.
+pub(super) struct Statistics {
+    pub(super) samples: usize,
+    /// Runs of residuals of the same sign.
+    pub(super) runs: usize,
+    /// Standard deviation of a sample.
+    pub(super) sd_s: f64,
+    /// The source is ahead by so much...
+    pub(super) bias_s: f64,
+    /// ...give or take one deviation...
+    pub(super) bias_sd_s: f64,
+    /// ...and gains so much.
+    pub(super) rate: f64,
+    pub(super) rate_sd: f64,
+}
+
+impl Engine {
+    /// Sources, and names without an address.
+    pub fn source_count(&self) -> usize {
+        self.sources.len() + self.unresolved().count()
+    }
+
+    /// The index of one of them.
+    pub fn find_source(&self, address: Address) -> Option<usize> {
+        match address {
+            Address::Unspecified => None,
+            Address::Ip(ip) => self.sources.iter().position(|source| source.address.ip() == ip),
+            Address::Id(id) => {
+                let place = self.unresolved().position(|(index, _)| self.lines[index].id == id)?;
+                Some(self.sources.len() + place)
+            }
+        }
+    }
+
+    /// One of them.
+    pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
+        let Some(source) = self.sources.get(index) else {
+            let (line, association) = self.unresolved().nth(index - self.sources.len())?;
+            return Some(self.describe_name(line, association));
+        };
+        Some(SourceReport {
+            name: self.lines[source.association].name.clone(),
+            data: self.describe_data(source, now),
+            stats: self.describe_stats(source, now),
+            selection: Some(self.describe_selection(source, now)),
+            ntp: Some(describe_response(source)),
+            authentication: Some(AuthData::default()),
+        })
+    }
+
+    /// Lines with a name and no source, by index.
+    pub(super) fn unresolved(&self) -> impl Iterator<Item = (usize, &Association)> {
+        let has_none = |index: usize| self.sources.iter().all(|source| source.association != index);
+        let named = self.associations.iter().enumerate().filter(|(_, line)| line.name().is_some());
+        named.filter(move |(index, _)| has_none(*index))
+    }
+
+    fn describe_name(&self, line: usize, association: &Association) -> SourceReport {
+        let (line, options) = (&self.lines[line], &association.config.options);
+        let address = Address::Id(line.id);
+        let selection = SelectData {
+            reference_id: 0,
+            address,
+            state: if options.no_select { Standing::NotToBeSelected } else { Standing::NoMeasurements }.letter(),
+            authenticated: false,
+            leap: LeapStatus::Unsynchronised,
+            configured: line.select,
+            effective: options.selection(),
+            last_sample_ago_s: 0,
+            score: 1.0,
+            low_limit_s: 0.0,
+            high_limit_s: 0.0,
+        };
+        SourceReport {
+            name: line.name.clone(),
+            data: SourceData { address, poll: i16::from(options.min_poll), ..SourceData::default() },
+            stats: SourceStats { address, ..unknown_stats() },
+            selection: Some(selection),
+            ntp: None,
+            authentication: Some(AuthData::default()),
+        }
+    }
+
+    fn describe_data(&self, source: &Source, now: &ClockReading) -> SourceData {
+        let last = source.last.as_ref();
+        let now_ahead = |m: &Measurement| now.lead() - m.sample.lead - self.gained(m, now);
+        SourceData {
+            address: Address::Ip(source.address.ip()),
+            poll: i16::from(source.schedule.poll()),
+            stratum: last.map_or(0, |m| u16::from(m.stratum)),
+            standing: class(self.standing(source)),
+            reach: source.reach,
+            since_sample_s: last.map(|m| whole_s(now.raw - m.sample.at)),
+            measured_offset_s: last.map_or(0.0, |_| source.clock_ahead.secs_f64()),
+            offset_s: last.map_or(0.0, |m| now_ahead(m).secs_f64()),
+            error_s: last.map_or(0.0, |m| m.bound().secs_f64() + self.dispersion_s(m)),
+        }
+    }
+
+    /// What true time has gained on the counter since a sample.
+    fn gained(&self, m: &Measurement, now: &ClockReading) -> Span {
+        (now.raw - m.sample.at).scaled(self.believed(now).frequency)
+    }
+
+    fn describe_stats(&self, source: &Source, now: &ClockReading) -> SourceStats {
+        let ip = source.address.ip();
+        let who = SourceStats { reference_id: reference_id(ip), address: Address::Ip(ip), ..unknown_stats() };
+        let (first, last) = (source.recent().next(), source.recent().next_back());
+        let Some((first, last)) = first.zip(last) else { return who };
+        let believed = self.believed(now);
+        let Some(known) = self.statistics(source, &believed) else {
+            let offset = now.lead() - last.sample.lead - self.gained(last, now);
+            let samples = source.recent().count() as u32;
+            let offset_error_s = last.bound().secs_f64();
+            return SourceStats { samples, runs: samples.min(1), offset_s: offset.secs_f64(), offset_error_s, ..who };
+        };
+        let in_force = self.discipline.frequency().unwrap_or(self.first_frequency());
+        let believed_ahead_s = (now.lead() - believed.lead_at(now.raw)).secs_f64();
+        SourceStats {
+            samples: known.samples as u32,
+            runs: known.runs as u32,
+            span_s: whole_s(last.sample.at - first.sample.at),
+            sd_s: known.sd_s,
+            residual_frequency_ppm: 1e6 * (in_force - believed.frequency - known.rate),
+            skew_ppm: 1e6 * BOUND_SIGMAS * known.rate_sd,
+            offset_s: believed_ahead_s - known.bias_s,
+            offset_error_s: BOUND_SIGMAS * known.bias_sd_s,
+            ..who
+        }
+    }
+
+    /// `None` if there are too few samples.
+    pub(super) fn statistics(&self, source: &Source, believed: &Believed) -> Option<Statistics> {
+        let samples = source.recent().count();
+        let origin = source.recent().next_back().filter(|_| samples >= LEAST_SAMPLES)?.sample.at;
+        let count = samples as f64;
+        let residual_s = |m: &Measurement| (m.sample.lead - believed.lead_at(m.sample.at)).secs_f64();
+        let since_s = |m: &Measurement| (m.sample.at - origin).secs_f64();
+        let mean_s = source.recent().map(residual_s).sum::<f64>() / count;
+        let middle_s = source.recent().map(since_s).sum::<f64>() / count;
+        let (mut squares, mut products, mut spread) = (0.0, 0.0, 0.0);
+        for m in source.recent() {
+            let (residual_s, since_s) = (residual_s(m) - mean_s, since_s(m) - middle_s);
+            squares += residual_s * residual_s;
+            products += residual_s * since_s;
+            spread += since_s * since_s;
+        }
+        let sd_s = (squares / (count - 1.0)).sqrt();
+        let rate = if spread > 0.0 { products / spread } else { 0.0 };
+        let around_line = (squares - rate * products).max(0.0) / (count - 2.0);
+        let rate_sd = if spread > 0.0 { (around_line / spread).sqrt() } else { UNKNOWN_SKEW_PPM * 1e-6 };
+        // The filter does not follow a source that is not believed.
+        let followed = self.estimator.bias(source.slot).filter(|_| self.selection.active.contains(source.slot));
+        let (bias_s, bias_sd_s) =
+            followed.map_or((mean_s, sd_s / count.sqrt()), |followed| (followed.bias_s, followed.sd_s));
+        let runs = runs(source.recent().map(|m| residual_s(m) > bias_s));
+        Some(Statistics { samples, runs, sd_s, bias_s, bias_sd_s, rate, rate_sd })
+    }
+
+    fn describe_selection(&self, source: &Source, now: &ClockReading) -> SelectData {
+        let ip = source.address.ip();
+        let ages = source.last.map(|last| whole_s(now.raw - last.sample.at));
+        let frequency = self.believed(now).frequency;
+        let interval = source.interval(now.raw, frequency, self.rate_bound());
+        let ahead_s = |(lead, bound_s): (Lead, f64), side: f64| (now.lead() - lead).secs_f64() + side * bound_s;
+        SelectData {
+            reference_id: reference_id(ip),
+            address: Address::Ip(ip),
+            state: self.standing(source).letter(),
+            authenticated: false,
+            leap: leap_status(source.last.map(|last| last.leap)),
+            configured: source.configured,
+            effective: source.options.selection(),
+            last_sample_ago_s: ages.unwrap_or(0),
+            score: self.favourite.score(source.slot),
+            low_limit_s: interval.map_or(0.0, |interval| ahead_s(interval, -1.0)),
+            high_limit_s: interval.map_or(0.0, |interval| ahead_s(interval, 1.0)),
+        }
+    }
+
+    /// Why a source is in or out.
+    pub(super) fn standing(&self, source: &Source) -> Standing {
+        let is_vote = matches!(self.phase, Phase::Acquiring(_));
+        let status = self.selection.status[source.slot.index()];
+        let is_out = source.options.no_select || self.is_away(source);
+        let Some(status) = status.filter(|_| !is_out) else { return absence(source) };
+        match status {
+            Status::BadStratum => Standing::BadStratum,
+            Status::TooDistant => Standing::TooDistant,
+            Status::TooJittery => Standing::TooJittery,
+            Status::Falseticker if self.selection.is_majority && self.is_outside_trust(source) => Standing::Untrusted,
+            Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
+            _ if is_vote => Standing::Waiting,
+            _ if !self.selection.is_majority => Standing::Falseticker,
+            _ if self.selection.agreeing.len() < self.settings.min_sources || !self.has_required() => {
+                Standing::Insufficient
+            }
+            Status::NotPreferred => Standing::NotPreferred,
+            Status::Distant => Standing::Distant,
+            _ if self.selection.best == Some(source.slot) => Standing::Selected,
+            _ => Standing::Combined,
+        }
+    }
+
+    /// Those with `trust` have voted, and this one has none.
+    fn is_outside_trust(&self, source: &Source) -> bool {
+        let is_member = |source: &Source| self.selection.agreeing.contains(source.slot);
+        !source.options.trust && self.sources.iter().any(|other| other.options.trust && is_member(other))
+    }
+
+    /// A reply has been examined: what people may see of it.
+    pub(super) fn note_response(
+        &mut self,
+        index: usize,
+        bytes: &[u8],
+        (sent_by, received_by): (StampSource, StampSource),
+        result: &Result<Answer, Refusal>,
+        now: &ClockReading,
+    ) {
+        let is_response = match result {
+            Ok(Answer::Measured(_) | Answer::Collected | Answer::Unsynchronised) => true,
+            Ok(Answer::Kiss(_)) => false,
+            Err(refusal) => refusal.is_of_valid(),
+        };
+        let header = bytes.first_chunk::<HEADER_LEN>().map(Header::read);
+        let Some((header, failed)) = header.zip(failed_test(result)).filter(|_| is_response) else { return };
+        let measurement = self.measured_by(index, result);
+        let measured = measurement.map(|m| Measured {
+            ahead: now.lead() - m.sample.lead - self.gained(&m, now),
+            delay: m.sample.delay,
+            dispersion_s: self.dispersion_s(&m),
+            response_time: m.server_stamps.1.to_utc() - m.server_stamps.0.to_utc(),
+        });
+        let source = &mut self.sources[index];
+        if let Some(measured) = measured.filter(|_| result.is_ok()) {
+            source.clock_ahead = measured.ahead;
+            self.chronicle.last_answer = Some(now.raw);
+        }
+        let local = source.local;
+        let interleaved = source.is_interleaved;
+        let (sent_by, received_by) = measurement.map_or((sent_by, received_by), |m| (m.sent_by, m.received_by));
+        source.response = Some(Response { header, failed, interleaved, local, sent_by, received_by, measured });
+    }
+
+    /// What a reply itself said, not what a filter made of it.
+    pub(super) fn measured_by(&self, index: usize, result: &Result<Answer, Refusal>) -> Option<Measurement> {
+        match result {
+            Ok(Answer::Measured(_) | Answer::Collected) => self.sources[index].last,
+            Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => self.sources[index].refused,
+            _ => None,
+        }
+    }
+}
+
+fn unknown_stats() -> SourceStats {
+    SourceStats { sd_s: UNKNOWN_SD_S, skew_ppm: UNKNOWN_SKEW_PPM, ..SourceStats::default() }
+}
+
+fn describe_response(source: &Source) -> NtpData {
+    let tally = &source.tally;
+    let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+    let counts = NtpData {
+        address: Address::Ip(source.address.ip()),
+        port: source.address.port(),
+        total_sent: count(tally.sent),
+        total_received: count(tally.received),
+        total_valid: count(tally.valid()),
+        total_good: count(tally.accepted),
+        kernel_sent: count(tally.kernel_sent),
+        kernel_received: count(tally.kernel_received),
+        ..NtpData::default()
+    };
+    let Some(response) = &source.response else { return NtpData { leap: LeapStatus::Normal, ..counts } };
+    let (header, measured) = (&response.header, response.measured.as_ref());
+    NtpData {
+        local_address: response.local.map_or(Address::Unspecified, Address::Ip),
+        leap: leap_status(header.leap),
+        version: header.version,
+        mode: header.mode,
+        stratum: header.stratum,
+        poll: header.poll,
+        precision: header.precision,
+        root_delay_s: header.root_delay.secs_f64(),
+        root_dispersion_s: header.root_dispersion.secs_f64(),
+        reference_id: u32::from_be_bytes(header.reference_id),
+        reference_time: (header.reference != NtpTimestamp::ZERO).then(|| header.reference.to_utc()),
+        offset_s: measured.map_or(0.0, |m| -m.ahead.secs_f64()),
+        delay_s: measured.map_or(0.0, |m| m.delay.secs_f64()),
+        dispersion_s: measured.map_or(0.0, |m| m.dispersion_s),
+        response_time_s: measured.map_or(0.0, |m| m.response_time.secs_f64().max(0.0)),
+        flags: response.flags(),
+        sent_by: stamped_by(response.sent_by),
+        received_by: stamped_by(response.received_by),
+        ..counts
+    }
+}
+
+fn stamped_by(source: StampSource) -> StampedBy {
+    match source {
+        StampSource::Kernel => StampedBy::Kernel,
+        StampSource::Daemon => StampedBy::Daemon,
+    }
+}
+
+/// The class of SOURCE_DATA for each letter (spec 4.7).
+fn class(standing: Standing) -> report::Standing {
+    match standing {
+        Standing::Selected => report::Standing::Selected,
+        Standing::Combined => report::Standing::Combined,
+        Standing::Falseticker => report::Standing::Falseticker,
+        Standing::TooJittery => report::Standing::Jittery,
+        Standing::Insufficient | Standing::NotPreferred | Standing::Distant => report::Standing::NotCombined,
+        Standing::NotToBeSelected
+        | Standing::NoMeasurements
+        | Standing::Unsynchronised
+        | Standing::Stale
+        | Standing::BadStratum
+        | Standing::TooDistant
+        | Standing::Waiting
+        | Standing::Untrusted => report::Standing::Unselectable,
+    }
+}
+
+/// Why a source was no candidate.
+fn absence(source: &Source) -> Standing {
+    if source.options.no_select {
+        Standing::NotToBeSelected
+    } else if source.last.is_none() && source.tally.unsynchronised > 0 {
+        Standing::Unsynchronised
+    } else if source.last.is_some() && source.reach == 0 {
+        Standing::Stale
+    } else {
+        Standing::NoMeasurements
+    }
+}
+
+/// How many stretches of equal signs there are.
+fn runs(signs: impl Iterator<Item = bool>) -> usize {
+    let mut last = None;
+    signs.filter(|sign| last.replace(*sign) != Some(*sign)).count()
+}
+
+fn whole_s(span: Span) -> u32 {
+    u32::try_from(span.nanos().max(0) / crate::time::NANOS_PER_SEC).unwrap_or(u32::MAX)
+}

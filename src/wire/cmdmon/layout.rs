@@ -1,0 +1,360 @@
+//! The bodies of replies: each report is a list of fields in the order of the wire.
+
+use super::field::{Coded, Cursor, Field};
+use super::report::{
+    Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
+    SourceStats, StampedBy, Standing, Status, Tracking,
+};
+
+/// Number of the layout of [`Status`]. It changes when what is there gets another meaning, not when something is
+/// appended.
+const STATUS_LAYOUT: u16 = 1;
+
+const FLAG_SYNCHRONISED: u16 = 1;
+const FLAG_CONTROLS_CLOCK: u16 = 2;
+
+/// Room for "0.1.0" and what comes after it.
+const VERSION_LEN: usize = 32;
+
+/// The latter half of the layout of [`NtpData`], by reply code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum NtpCounts {
+    /// 16, before chrony 4.6: ends after the four totals.
+    Totals,
+    /// 26.
+    ByStamp,
+}
+
+/// Width of the numbers of [`ServerStats`], by reply code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ServerCounts {
+    /// 24, before chrony 4.4: eleven numbers of 32 bits.
+    Narrow,
+    /// 25: seventeen of 64.
+    Wide,
+}
+
+impl Field for SourceData {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.address.pass(cursor);
+        self.poll.pass(cursor);
+        self.stratum.pass(cursor);
+        cursor.wide(&mut self.standing);
+        // Mode: 0 is a server that we ask. Then flags that nobody has defined.
+        cursor.skip::<4>(0);
+        let mut reach = u16::from(self.reach);
+        reach.pass(cursor);
+        self.reach = reach as u8;
+        self.since_sample_s.pass(cursor);
+        self.measured_offset_s.pass(cursor);
+        self.offset_s.pass(cursor);
+        self.error_s.pass(cursor);
+    }
+}
+
+impl Field for Tracking {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.reference_id.pass(cursor);
+        self.address.pass(cursor);
+        self.stratum.pass(cursor);
+        cursor.wide(&mut self.leap);
+        self.reference_time.pass(cursor);
+        self.correction_s.pass(cursor);
+        self.last_offset_s.pass(cursor);
+        self.rms_offset_s.pass(cursor);
+        self.frequency_ppm.pass(cursor);
+        self.residual_frequency_ppm.pass(cursor);
+        self.skew_ppm.pass(cursor);
+        self.root_delay_s.pass(cursor);
+        self.root_dispersion_s.pass(cursor);
+        self.update_interval_s.pass(cursor);
+    }
+}
+
+impl Field for SourceStats {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.reference_id.pass(cursor);
+        self.address.pass(cursor);
+        self.samples.pass(cursor);
+        self.runs.pass(cursor);
+        self.span_s.pass(cursor);
+        self.sd_s.pass(cursor);
+        self.residual_frequency_ppm.pass(cursor);
+        self.skew_ppm.pass(cursor);
+        self.offset_s.pass(cursor);
+        self.offset_error_s.pass(cursor);
+    }
+}
+
+impl Field for Activity {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.online.pass(cursor);
+        self.offline.pass(cursor);
+        self.burst_online.pass(cursor);
+        self.burst_offline.pass(cursor);
+        self.unresolved.pass(cursor);
+    }
+}
+
+impl NtpData {
+    pub(super) fn pass(&mut self, counts: NtpCounts, cursor: &mut Cursor<'_>) {
+        self.address.pass(cursor);
+        self.local_address.pass(cursor);
+        self.port.pass(cursor);
+        cursor.narrow(&mut self.leap);
+        self.version.pass(cursor);
+        self.mode.pass(cursor);
+        self.stratum.pass(cursor);
+        self.poll.pass(cursor);
+        self.precision.pass(cursor);
+        self.root_delay_s.pass(cursor);
+        self.root_dispersion_s.pass(cursor);
+        self.reference_id.pass(cursor);
+        self.reference_time.pass(cursor);
+        self.offset_s.pass(cursor);
+        self.delay_s.pass(cursor);
+        self.dispersion_s.pass(cursor);
+        self.response_time_s.pass(cursor);
+        self.jitter_asymmetry.pass(cursor);
+        self.flags.pass(cursor);
+        cursor.narrow(&mut self.sent_by);
+        cursor.narrow(&mut self.received_by);
+        self.total_sent.pass(cursor);
+        self.total_received.pass(cursor);
+        self.total_valid.pass(cursor);
+        self.total_good.pass(cursor);
+        if counts == NtpCounts::Totals {
+            cursor.skip::<12>(0xff);
+            return;
+        }
+        self.kernel_sent.pass(cursor);
+        self.kernel_received.pass(cursor);
+        self.hardware_sent.pass(cursor);
+        self.hardware_received.pass(cursor);
+        cursor.skip::<16>(0xff);
+    }
+}
+
+impl Field for SelectData {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.reference_id.pass(cursor);
+        self.address.pass(cursor);
+        cursor.narrow(&mut self.state);
+        cursor.narrow(&mut self.authenticated);
+        cursor.narrow(&mut self.leap);
+        cursor.skip::<1>(0);
+        self.configured.0.pass(cursor);
+        self.effective.0.pass(cursor);
+        self.last_sample_ago_s.pass(cursor);
+        self.score.pass(cursor);
+        self.low_limit_s.pass(cursor);
+        self.high_limit_s.pass(cursor);
+    }
+}
+
+impl Field for AuthData {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.mode.pass(cursor);
+        self.key_type.pass(cursor);
+        self.key_id.pass(cursor);
+        self.key_length.pass(cursor);
+        self.attempts.pass(cursor);
+        self.last_success_ago_s.pass(cursor);
+        self.cookies.pass(cursor);
+        self.cookie_length.pass(cursor);
+        cursor.wide(&mut self.nak);
+        cursor.skip::<2>(0);
+    }
+}
+
+impl ServerStats {
+    pub(super) fn pass(&mut self, counts: ServerCounts, cursor: &mut Cursor<'_>) {
+        // Requests for time, for keys and for reports, those three dropped, lines of log dropped, and ten more that
+        // only a server counts.
+        let mut all = [0; 17];
+        all[2] = self.command_hits;
+        all[5] = self.command_drops;
+        match counts {
+            ServerCounts::Wide => {
+                for count in &mut all {
+                    count.pass(cursor);
+                }
+                cursor.skip::<32>(0xff);
+            }
+            ServerCounts::Narrow => {
+                for count in &mut all[..11] {
+                    let mut narrow = u32::try_from(*count).unwrap_or(u32::MAX);
+                    narrow.pass(cursor);
+                    *count = u64::from(narrow);
+                }
+            }
+        }
+        (self.command_hits, self.command_drops) = (all[2], all[5]);
+    }
+}
+
+/// slewd's own, documented at [`super::reply`]. The version is at the end, and is not part of this.
+impl Field for Status {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        let mut layout = STATUS_LAYOUT;
+        layout.pass(cursor);
+        if layout != STATUS_LAYOUT {
+            cursor.fault = Some(super::reply::ReplyStatus::Invalid);
+        }
+        let mut flags =
+            FLAG_SYNCHRONISED * u16::from(self.synchronised) + FLAG_CONTROLS_CLOCK * u16::from(self.controls_clock);
+        flags.pass(cursor);
+        self.synchronised = flags & FLAG_SYNCHRONISED != 0;
+        self.controls_clock = flags & FLAG_CONTROLS_CLOCK != 0;
+        cursor.wide(&mut self.hindrance);
+        self.agreeing.pass(cursor);
+        self.voters.pass(cursor);
+        cursor.skip::<2>(0);
+        self.steps.pass(cursor);
+        self.foreign_changes.pass(cursor);
+        cursor.double(&mut self.estimated_error_s);
+        cursor.double(&mut self.maximum_error_s);
+        cursor.double(&mut self.last_answer_ago_s);
+        cursor.double(&mut self.next_poll_s);
+        cursor.double(&mut self.set_ago_s);
+        let mut uptime = Some(self.uptime_s);
+        cursor.double(&mut uptime);
+        self.uptime_s = uptime.unwrap_or(0.0);
+        cursor.double(&mut self.last_step_s);
+        cursor.double(&mut self.last_step_ago_s);
+    }
+}
+
+impl Status {
+    /// Everything but the text, which is not worth an allocation.
+    pub(super) fn write(&self, cursor: &mut Cursor<'_>) {
+        cursor.put(Status { version: String::new(), ..*self });
+        cursor.put_text::<VERSION_LEN>(&self.version);
+    }
+
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Status {
+        let fields: Status = cursor.take();
+        Status { version: cursor.take_text::<VERSION_LEN>().unwrap_or_default(), ..fields }
+    }
+}
+
+impl Default for SelectData {
+    fn default() -> SelectData {
+        SelectData {
+            reference_id: 0,
+            address: Default::default(),
+            state: ' ',
+            authenticated: false,
+            leap: LeapStatus::default(),
+            configured: SelectOptions::default(),
+            effective: SelectOptions::default(),
+            last_sample_ago_s: 0,
+            score: 0.0,
+            low_limit_s: 0.0,
+            high_limit_s: 0.0,
+        }
+    }
+}
+
+impl Coded for LeapStatus {
+    fn code(&self) -> u16 {
+        match self {
+            LeapStatus::Normal => 0,
+            LeapStatus::Insert => 1,
+            LeapStatus::Delete => 2,
+            LeapStatus::Unsynchronised => 3,
+        }
+    }
+
+    fn from_code(code: u16) -> LeapStatus {
+        match code {
+            0 => LeapStatus::Normal,
+            1 => LeapStatus::Insert,
+            2 => LeapStatus::Delete,
+            _ => LeapStatus::Unsynchronised,
+        }
+    }
+}
+
+impl Coded for Standing {
+    fn code(&self) -> u16 {
+        match self {
+            Standing::Selected => 0,
+            Standing::Unselectable => 1,
+            Standing::Falseticker => 2,
+            Standing::Jittery => 3,
+            Standing::Combined => 4,
+            Standing::NotCombined => 5,
+        }
+    }
+
+    fn from_code(code: u16) -> Standing {
+        match code {
+            0 => Standing::Selected,
+            2 => Standing::Falseticker,
+            3 => Standing::Jittery,
+            4 => Standing::Combined,
+            5 => Standing::NotCombined,
+            _ => Standing::Unselectable,
+        }
+    }
+}
+
+impl Coded for StampedBy {
+    fn code(&self) -> u16 {
+        u16::from(match self {
+            StampedBy::Daemon => b'D',
+            StampedBy::Kernel => b'K',
+            StampedBy::Hardware => b'H',
+        })
+    }
+
+    fn from_code(code: u16) -> StampedBy {
+        match u8::try_from(code) {
+            Ok(b'K') => StampedBy::Kernel,
+            Ok(b'H') => StampedBy::Hardware,
+            _ => StampedBy::Daemon,
+        }
+    }
+}
+
+/// An ASCII letter; what cannot be printed is a question mark.
+impl Coded for char {
+    fn code(&self) -> u16 {
+        u16::from(u8::try_from(*self).unwrap_or(b'?'))
+    }
+
+    fn from_code(code: u16) -> char {
+        u8::try_from(code).ok().filter(|byte| (b' '..=b'~').contains(byte)).map_or('?', char::from)
+    }
+}
+
+impl Coded for Hindrance {
+    fn code(&self) -> u16 {
+        match self {
+            Hindrance::None => 0,
+            Hindrance::NoSources => 1,
+            Hindrance::Acquiring => 2,
+            Hindrance::NoSelectableSources => 3,
+            Hindrance::NoMajority => 4,
+            Hindrance::NotEnough => 5,
+            Hindrance::NoRequired => 6,
+            Hindrance::Reacquiring => 7,
+        }
+    }
+
+    /// One that a later daemon names is like none that this one names; that the clock is not synchronised is said by a
+    /// flag.
+    fn from_code(code: u16) -> Hindrance {
+        match code {
+            1 => Hindrance::NoSources,
+            2 => Hindrance::Acquiring,
+            3 => Hindrance::NoSelectableSources,
+            4 => Hindrance::NoMajority,
+            5 => Hindrance::NotEnough,
+            6 => Hindrance::NoRequired,
+            7 => Hindrance::Reacquiring,
+            _ => Hindrance::None,
+        }
+    }
+}

@@ -1,0 +1,554 @@
+//! What is asked: decoding for a daemon, encoding for its clients.
+
+use super::field::{Cursor, Field, NAME_LEN};
+use super::reply::{self, ReplyStatus, STATUS};
+use super::report::{Address, SelectOptions};
+use super::{KIND_REQUEST, MAX_LEN, REPLY_HEADER_LEN, REQUEST_HEADER_LEN, VERSION};
+
+/// What a reply must repeat.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header {
+    /// Code of the command; it may be one that nobody knows.
+    pub command: u16,
+    /// Chosen by the client, anew for each attempt.
+    pub sequence: [u8; 4],
+}
+
+/// What to do about a datagram.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Received {
+    /// Nothing: it is no request, or too short for any answer.
+    Drop,
+    /// Answer with an error.
+    Refuse(Header, ReplyStatus),
+    /// Do it.
+    Request(Header, Request),
+}
+
+/// A command of the table below.
+struct Row {
+    /// Length of the request: that of its fields or of its longest answer.
+    len: usize,
+    /// Code of that answer.
+    reply: u16,
+}
+
+/// One row per command: code, length of the request, code of the reply, variant and the fields in it.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $code:literal $len:literal $reply:path, $variant:ident $(($($field:ident: $type:ty),+))?;)*) => {
+        /// A command with what came with it, decoded and not yet judged.
+        ///
+        /// Those about facilities that a client has not got bring nothing: the answer is the same whatever is in them.
+        #[derive(Clone, PartialEq, Debug)]
+        pub enum Request {
+            $($(#[$doc])* $variant $(($($type),+))?,)*
+        }
+
+        impl Request {
+            /// Its code.
+            pub fn command(&self) -> u16 {
+                match self {
+                    $(Request::$variant { .. } => $code,)*
+                }
+            }
+
+            /// The command of this code, with nothing in it.
+            fn blank(command: u16) -> Option<Request> {
+                match command {
+                    $($code => Some(Request::$variant $(($(<$type>::default()),+))?),)*
+                    _ => None,
+                }
+            }
+
+            fn row(command: u16) -> Option<Row> {
+                match command {
+                    $($code => Some(Row { len: $len, reply: $reply }),)*
+                    _ => None,
+                }
+            }
+        }
+
+        impl Field for Request {
+            fn pass(&mut self, _cursor: &mut Cursor<'_>) {
+                match self {
+                    $(Request::$variant $(($($field),+))? => { $($($field.pass(_cursor);)+)? })*
+                }
+            }
+        }
+
+        #[cfg(test)]
+        const CODES: &[u16] = &[$($code),*];
+    };
+}
+
+commands! {
+    /// Ask these sources.
+    1 60 reply::NULL, Online(net: Net);
+    /// Do not ask them.
+    2 60 reply::NULL, Offline(net: Net);
+    /// Ask them in quick succession.
+    3 68 reply::NULL, Burst(burst: Burst);
+    /// log2 of seconds.
+    4 44 reply::NULL, MinPoll(source: Address, exponent: i32);
+    /// log2 of seconds.
+    5 44 reply::NULL, MaxPoll(source: Address, exponent: i32);
+    /// Write measurements to files.
+    6 28 reply::NULL, Dump;
+    /// Seconds.
+    7 44 reply::NULL, MaxDelay(source: Address, seconds: f64);
+    /// Against the least delay.
+    8 44 reply::NULL, MaxDelayRatio(source: Address, ratio: f64);
+    /// Parts per million.
+    9 28 reply::NULL, MaxUpdateSkew(ppm: f64);
+    /// Time typed in by a person.
+    11 40 reply::MANUAL_TIMESTAMP, SetTime;
+    /// Whether that is used: 0 no, 1 yes, 2 forget it.
+    13 28 reply::NULL, Manual(option: i32);
+    /// How many sources there are.
+    14 32 reply::SOURCE_COUNT, SourceCount;
+    /// By index.
+    15 76 reply::SOURCE_DATA, SourceData(index: i32);
+    /// Read keys again.
+    16 28 reply::NULL, Rekey;
+    /// Serve time to a net.
+    17 44 reply::NULL, Allow;
+    /// The same for all nets within.
+    18 44 reply::NULL, AllowAll;
+    /// Serve no time to a net.
+    19 44 reply::NULL, Deny;
+    /// The same for all nets within.
+    20 44 reply::NULL, DenyAll;
+    /// Answer monitoring requests from a net.
+    21 44 reply::NULL, CommandAllow;
+    /// The same for all nets within.
+    22 44 reply::NULL, CommandAllowAll;
+    /// Answer none.
+    23 44 reply::NULL, CommandDeny;
+    /// The same for all nets within.
+    24 44 reply::NULL, CommandDenyAll;
+    /// Is time served to this host?
+    25 40 reply::NULL, AccessCheck;
+    /// Are monitoring requests of this host answered?
+    26 40 reply::NULL, CommandAccessCheck(host: Address);
+    /// One source less.
+    29 40 reply::NULL, DeleteSource(source: Address);
+    /// Write the drift of the real-time clock.
+    30 28 reply::NULL, WriteRtc;
+    /// Parts per million by which the clock runs faster than was thought.
+    31 28 reply::NULL, AddFrequency(ppm: f64);
+    /// The clock.
+    33 104 reply::TRACKING, Tracking;
+    /// By index.
+    34 84 reply::SOURCE_STATS, SourceStats(index: i32);
+    /// The real-time clock.
+    35 56 reply::RTC, RtcReport;
+    /// Set the real-time clock.
+    36 28 reply::NULL, TrimRtc;
+    /// Open log files anew.
+    37 28 reply::NULL, CycleLogs;
+    /// Times typed in by a person.
+    41 416 reply::MANUAL_LIST, ManualList;
+    /// One of them less.
+    42 28 reply::NULL, ManualDelete;
+    /// Step the clock by all that is still to be slewed.
+    43 28 reply::NULL, MakeStep;
+    /// How many sources are asked.
+    44 48 reply::ACTIVITY, Activity;
+    /// Least stratum that is assumed.
+    45 44 reply::NULL, MinStratum(source: Address, stratum: i32);
+    /// Samples to keep by choice of the polling interval.
+    46 44 reply::NULL, PollTarget(source: Address, samples: i32);
+    /// Against the deviation of the delay.
+    47 44 reply::NULL, MaxDelayDevRatio(source: Address, ratio: f64);
+    /// Select anew.
+    48 28 reply::NULL, Reselect;
+    /// Seconds.
+    49 28 reply::NULL, ReselectDistance(seconds: f64);
+    /// When to step.
+    50 28 reply::NULL, SetMakeStep(makestep: MakeStep);
+    /// Smoothing of served time.
+    51 52 reply::SMOOTHING, Smoothing;
+    /// Its reset.
+    52 28 reply::NULL, SmoothTime;
+    /// Look up names again.
+    53 28 reply::NULL, Refresh;
+    /// Counts of a server.
+    54 196 reply::SERVER_STATS, ServerStats;
+    /// Serve time without sources: as chrony asked before 4.6.
+    56 36 reply::NULL, Local2;
+    /// By address.
+    57 172 reply::NTP_DATA, NtpData(source: Address);
+    /// End.
+    62 28 reply::NULL, Shutdown;
+    /// Ask each source if there is a route to it.
+    63 28 reply::NULL, OnOffline;
+    /// One source more.
+    64 372 reply::NULL, AddSource(source: NewSource);
+    /// Name or address as configured, by address.
+    65 284 reply::SOURCE_NAME, SourceName(source: Address);
+    /// Forget all measurements.
+    66 28 reply::NULL, ResetSources;
+    /// By address.
+    67 52 reply::AUTH_DATA, AuthData(source: Address);
+    /// Clients of a server.
+    68 520 reply::CLIENT_ACCESSES, ClientAccesses;
+    /// By index.
+    69 76 reply::SELECT_DATA, SelectData(index: i32);
+    /// Read files of sources again.
+    70 28 reply::NULL, ReloadSources;
+    /// Seconds by which the clock is further ahead than was thought.
+    71 28 reply::NULL, AddOffset(seconds: f64);
+    /// `noselect`, `prefer`, `trust` and `require`.
+    72 52 reply::NULL, SelectOptions(change: SelectChange);
+    /// Correction of what a source says.
+    73 48 reply::NULL, Offset(change: OffsetChange);
+    /// Serve time without sources.
+    74 48 reply::NULL, Local3;
+    /// slewd's own report: see [`super::reply`]. chrony counts its codes up and is at 74; to this one it says that there
+    /// is no such command.
+    0x736c 144 reply::STATUS, Status;
+}
+
+/// Sources whose address agrees with this one in the bits of the mask.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Net {
+    /// Of another family than the address: exactly the address is meant.
+    pub mask: Address,
+    /// Unspecified: all sources are meant.
+    pub address: Address,
+}
+
+/// Quick requests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Burst {
+    /// To whom.
+    pub net: Net,
+    /// Good answers wanted.
+    pub good: i32,
+    /// Requests at most.
+    pub most: i32,
+}
+
+/// `makestep THRESHOLD LIMIT`.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct MakeStep {
+    /// Number of updates that may step: negative is no limit.
+    pub limit: i32,
+    /// Least step in seconds.
+    pub threshold_s: f64,
+}
+
+/// Other options for a source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SelectChange {
+    /// Which.
+    pub source: Address,
+    /// Those that change.
+    pub mask: SelectOptions,
+    /// What they become.
+    pub options: SelectOptions,
+}
+
+/// Another correction for a source.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct OffsetChange {
+    /// Which.
+    pub source: Address,
+    /// Seconds.
+    pub offset_s: f64,
+}
+
+/// What kind of line it would be in the configuration.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum SourceKind {
+    /// `server`.
+    #[default]
+    Server,
+    /// `peer`.
+    Peer,
+    /// `pool`.
+    Pool,
+}
+
+/// A source to be added. Every option has a value: chronyc sends its defaults.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct NewSource {
+    /// Directive.
+    pub kind: SourceKind,
+    /// Name or address.
+    pub name: String,
+    /// UDP port.
+    pub port: u32,
+    /// log2 of seconds.
+    pub min_poll: i32,
+    /// log2 of seconds.
+    pub max_poll: i32,
+    /// log2 of seconds.
+    pub presend: i32,
+    /// `minstratum`.
+    pub min_stratum: u32,
+    /// `polltarget`.
+    pub poll_target: u32,
+    /// NTP version; 0 is the daemon's choice.
+    pub version: u32,
+    /// `maxsources` of a pool.
+    pub max_sources: u32,
+    /// `minsamples`; -1 is the global one.
+    pub min_samples: i32,
+    /// `maxsamples`; -1 is the global one.
+    pub max_samples: i32,
+    /// Number of the key; 0 is none.
+    pub key: u32,
+    /// TCP port of NTS.
+    pub nts_port: u32,
+    /// Seconds.
+    pub max_delay_s: f64,
+    /// `maxdelayratio`.
+    pub max_delay_ratio: f64,
+    /// `maxdelaydevratio`.
+    pub max_delay_dev_ratio: f64,
+    /// Seconds.
+    pub min_delay_s: f64,
+    /// `asymmetry`.
+    pub asymmetry: f64,
+    /// Seconds.
+    pub offset_s: f64,
+    /// Options without a value.
+    pub flags: SourceFlags,
+    /// `filter`, in samples; 0 is none.
+    pub filter: i32,
+    /// Number of a set of certificates.
+    pub certificates: u32,
+    /// `maxdelayquant`.
+    pub max_delay_quant: f64,
+    /// `maxunreach`; chronyc 4.3 sends 0 and means the default.
+    pub max_unreach: i32,
+}
+
+/// Options without a value as a set of bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SourceFlags(pub u32);
+
+impl SourceFlags {
+    /// Not `offline`.
+    pub const ONLINE: u32 = 0x1;
+    /// `auto_offline`.
+    pub const AUTO_OFFLINE: u32 = 0x2;
+    /// `iburst`.
+    pub const IBURST: u32 = 0x4;
+    /// `prefer`.
+    pub const PREFER: u32 = 0x8;
+    /// `noselect`.
+    pub const NO_SELECT: u32 = 0x10;
+    /// `trust`.
+    pub const TRUST: u32 = 0x20;
+    /// `require`.
+    pub const REQUIRE: u32 = 0x40;
+    /// `xleave`.
+    pub const INTERLEAVED: u32 = 0x80;
+    /// `burst`.
+    pub const BURST: u32 = 0x100;
+    /// `nts`.
+    pub const NTS: u32 = 0x200;
+    /// `copy`.
+    pub const COPY: u32 = 0x400;
+    /// `extfield F324`.
+    pub const MONOTONIC_ROOT: u32 = 0x800;
+    /// `extfield F323`.
+    pub const NETWORK_CORRECTION: u32 = 0x1000;
+    /// `ipv4`.
+    pub const IPV4: u32 = 0x2000;
+    /// `ipv6`.
+    pub const IPV6: u32 = 0x4000;
+
+    /// The two numberings of the same four options.
+    const SELECT: [(u32, u16); 4] = [
+        (SourceFlags::NO_SELECT, SelectOptions::NO_SELECT),
+        (SourceFlags::PREFER, SelectOptions::PREFER),
+        (SourceFlags::TRUST, SelectOptions::TRUST),
+        (SourceFlags::REQUIRE, SelectOptions::REQUIRE),
+    ];
+
+    /// Those about selection.
+    pub fn select_options(self) -> SelectOptions {
+        let given = SourceFlags::SELECT.iter().filter(|(flag, _)| self.0 & flag != 0);
+        SelectOptions(given.fold(0, |set, (_, option)| set | option))
+    }
+
+    fn of_select_options(options: SelectOptions) -> SourceFlags {
+        let given = SourceFlags::SELECT.iter().filter(|(_, option)| options.0 & option != 0);
+        SourceFlags(given.fold(0, |set, (flag, _)| set | flag))
+    }
+}
+
+/// The word of `opencommands` that lets everybody use this command; `None` if nothing does.
+pub fn open_command(command: u16) -> Option<&'static str> {
+    Some(match command {
+        14 | 15 => "sources",
+        33 | STATUS => "tracking",
+        34 => "sourcestats",
+        35 => "rtcdata",
+        41 => "manual",
+        44 => "activity",
+        51 => "smoothing",
+        54 => "serverstats",
+        57 => "ntpdata",
+        65 => "sourcename",
+        67 => "authdata",
+        68 => "clients",
+        69 => "selectdata",
+        _ => return None,
+    })
+}
+
+/// Judges a datagram as chronyd does, in its order. `may` says whether the sender may use the command of a code. A limit
+/// on the rate of requests is the caller's, who knows from where they come.
+pub fn receive(datagram: &[u8], may: impl Fn(u16) -> bool) -> Received {
+    if !(REPLY_HEADER_LEN..=MAX_LEN).contains(&datagram.len()) {
+        return Received::Drop;
+    }
+    let mut cursor = Cursor::reader(datagram);
+    let [version, kind, first_reserved, second_reserved] = [(); 4].map(|()| cursor.take::<u8>());
+    if kind != KIND_REQUEST || first_reserved != 0 || second_reserved != 0 || version < VERSION - 1 {
+        return Received::Drop;
+    }
+    let command = cursor.take();
+    cursor.skip::<2>(0);
+    let mut sequence = [0; 4];
+    cursor.bytes(&mut sequence);
+    cursor.skip::<8>(0);
+    let header = Header { command, sequence };
+    if version != VERSION {
+        return Received::Refuse(header, ReplyStatus::BadVersion);
+    }
+    let (Some(mut request), Some(row)) = (Request::blank(command), Request::row(command)) else {
+        return Received::Refuse(header, ReplyStatus::Invalid);
+    };
+    if datagram.len() < reply::shortest(row.reply, row.len) {
+        return Received::Refuse(header, ReplyStatus::BadLength);
+    }
+    if !may(command) {
+        return Received::Refuse(header, ReplyStatus::Unauthorised);
+    }
+    request.pass(&mut cursor);
+    match cursor.fault {
+        Some(fault) => Received::Refuse(header, fault),
+        None => Received::Request(header, request),
+    }
+}
+
+impl Request {
+    /// Writes the request as a client sends it, and gives its length. `attempt` counts from 0.
+    pub fn encode(&self, sequence: [u8; 4], attempt: u16, buffer: &mut [u8; MAX_LEN]) -> usize {
+        let command = self.command();
+        let len = Request::row(command).map_or(REPLY_HEADER_LEN, |row| row.len);
+        buffer.fill(0);
+        let mut cursor = Cursor::writer(buffer);
+        for byte in [VERSION, KIND_REQUEST, 0, 0] {
+            cursor.put(byte);
+        }
+        cursor.put(command);
+        cursor.put(attempt);
+        cursor.bytes(&mut sequence.clone());
+        cursor.skip::<{ REQUEST_HEADER_LEN - 12 }>(0);
+        cursor.put(self.clone());
+        len
+    }
+
+    /// Code of the reply to a command.
+    pub(super) fn reply_code(command: u16) -> Option<u16> {
+        Request::row(command).map(|row| row.reply)
+    }
+}
+
+impl Field for Net {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.mask.pass(cursor);
+        self.address.pass(cursor);
+    }
+}
+
+impl Field for Burst {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.net.pass(cursor);
+        self.good.pass(cursor);
+        self.most.pass(cursor);
+    }
+}
+
+impl Field for MakeStep {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.limit.pass(cursor);
+        self.threshold_s.pass(cursor);
+    }
+}
+
+impl Field for SelectChange {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.source.pass(cursor);
+        // A reference clock, which has no address.
+        cursor.skip::<4>(0);
+        let mut mask = u32::from(self.mask.0);
+        mask.pass(cursor);
+        self.mask = SelectOptions(mask as u16);
+        let mut flags = SourceFlags::of_select_options(self.options);
+        flags.0.pass(cursor);
+        self.options = flags.select_options();
+    }
+}
+
+impl Field for OffsetChange {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.source.pass(cursor);
+        // A reference clock, which has no address.
+        cursor.skip::<4>(0);
+        self.offset_s.pass(cursor);
+    }
+}
+
+impl Field for SourceKind {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        let mut code = match self {
+            SourceKind::Server => 1u32,
+            SourceKind::Peer => 2,
+            SourceKind::Pool => 3,
+        };
+        code.pass(cursor);
+        match code {
+            1 => *self = SourceKind::Server,
+            2 => *self = SourceKind::Peer,
+            3 => *self = SourceKind::Pool,
+            _ => cursor.fault = Some(ReplyStatus::Invalid),
+        }
+    }
+}
+
+impl Field for NewSource {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        self.kind.pass(cursor);
+        cursor.text::<NAME_LEN>(&mut self.name, ReplyStatus::InvalidName);
+        self.port.pass(cursor);
+        self.min_poll.pass(cursor);
+        self.max_poll.pass(cursor);
+        self.presend.pass(cursor);
+        self.min_stratum.pass(cursor);
+        self.poll_target.pass(cursor);
+        self.version.pass(cursor);
+        self.max_sources.pass(cursor);
+        self.min_samples.pass(cursor);
+        self.max_samples.pass(cursor);
+        self.key.pass(cursor);
+        self.nts_port.pass(cursor);
+        self.max_delay_s.pass(cursor);
+        self.max_delay_ratio.pass(cursor);
+        self.max_delay_dev_ratio.pass(cursor);
+        self.min_delay_s.pass(cursor);
+        self.asymmetry.pass(cursor);
+        self.offset_s.pass(cursor);
+        self.flags.0.pass(cursor);
+        self.filter.pass(cursor);
+        self.certificates.pass(cursor);
+        self.max_delay_quant.pass(cursor);
+        self.max_unreach.pass(cursor);
+    }
+}
