@@ -191,6 +191,7 @@ fn settings_of_the_engine_are_stored() {
         refresh_s: 0,
         auth_select_mode: AuthSelectMode::Prefer,
         fallback_drift: Some((16, 19)),
+        keep_samples: false,
         temp_comp: None,
         init_step_slew: Some(InitStepSlew {
             threshold_s: 30.0,

@@ -123,6 +123,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("key nts ntsport certset", "authentication"),
     ("driftfile log logbanner logdir user pidfile lock_all sched_priority", "files and the process"),
+    ("dumpdir", "sim_dump.rs, interop_dump.rs"),
     ("leapsecmode leapsectz leapseclist", "leap seconds"),
     ("refresh ipv4 ipv6 auto_offline", "names and networks"),
     ("cmdport bindcmdaddress", "monitoring"),

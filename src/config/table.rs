@@ -68,7 +68,10 @@ pub(crate) static SECTIONS: &[Section] = &[
         "largest number of samples per source; 0 for no limit, 1 to use a source after its first sample"),
     row("minsamples", "SAMPLES", "6", Used, Int(0, INT_MAX, |c, v| c.settings.min_samples = v.min(SAMPLES) as u32),
         "smallest number of samples per source"),
-    row("dumpdir", "DIRECTORY", "", Planned, Text(|c, v| c.files.dump_dir = Some(v.to_string())),
+    row("dumpdir", "DIRECTORY", "", Used, Text(|c, v| {
+        c.files.dump_dir = Some(v.to_string());
+        c.settings.keep_samples = true;
+    }),
         "where the samples of the sources are saved at exit"),
     row("dumponexit", "", "", Harmless, Anything,
         "has no effect"),

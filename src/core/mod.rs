@@ -11,6 +11,7 @@ pub mod course;
 mod delay;
 pub mod discipline;
 pub mod drift;
+pub mod dump;
 pub mod engine;
 pub mod estimate;
 pub mod event;

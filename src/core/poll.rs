@@ -281,6 +281,15 @@ impl Schedule {
         };
     }
 
+    /// It has been asked from `first` to `last`. If that is no longer ago than it would have been left alone, it is known
+    /// after the burst how often to ask.
+    pub fn resume(&mut self, first: Raw, last: Raw, now: Raw) {
+        if now - last <= (last - first).scaled(GROWTH.recip()).min(self.longest()) {
+            self.first_answer = Some(first);
+            self.history = now - first;
+        }
+    }
+
     /// The network has changed: ask as soon as manners allow, and until so many answers are in. What is known of how
     /// often to ask stays known.
     pub fn revive(&mut self, answers: u32, now: Raw) {

@@ -67,6 +67,8 @@ pub struct Settings {
     pub fallback_drift: Option<(u8, u8)>,
     /// `initstepslew`. `None` if the directive is absent.
     pub init_step_slew: Option<InitStepSlew>,
+    /// `dumpdir`: samples are kept for the next run.
+    pub keep_samples: bool,
     /// `tempcomp`. `None` if the directive is absent.
     pub temp_comp: Option<TempComp>,
 }
@@ -261,6 +263,7 @@ impl Default for Settings {
             records: Wanted::default(),
             fallback_drift: None,
             init_step_slew: None,
+            keep_samples: false,
             temp_comp: None,
         }
     }

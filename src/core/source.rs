@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::core::conduct::Conduct;
 use crate::core::delay::DelayTests;
+use crate::core::dump::Archive;
 use crate::core::estimate::{Estimate, Sample, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
@@ -91,6 +92,10 @@ pub struct Source {
     pub refused: Option<Measurement>,
     /// The last reply that answered a request was interleaved.
     pub is_interleaved: bool,
+    /// Samples for the next run, and of the last one.
+    pub archive: Archive,
+    /// There are samples of the last run, which the clock has not been set by yet. `true`: the counter has run on since.
+    pub has_exact_past: Option<bool>,
     /// How far the clock was ahead by `last`.
     pub clock_ahead: Span,
     /// Its last response, for people.
@@ -198,6 +203,8 @@ impl Source {
             conduct: Conduct::default(),
             refused: None,
             is_interleaved: false,
+            archive: Archive::default(),
+            has_exact_past: None,
             clock_ahead: Span::ZERO,
             response: None,
             local: None,
@@ -337,6 +344,7 @@ impl Source {
         self.last.iter_mut().for_each(|last| last.sample.lead += by);
         self.recent.shift(by);
         self.filter.shift(by);
+        self.archive.shift(by);
         self.previous = None;
     }
 
@@ -352,12 +360,14 @@ impl Source {
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
     pub fn forget(&mut self) {
         self.recent = Recent::default();
+        self.archive.clear();
         self.previous = None;
     }
 
     /// Forgets all but the newest reply.
     pub fn forget_all_but_last(&mut self) {
         self.recent = Recent::default();
+        self.archive.clear();
         self.last.iter().for_each(|last| self.recent.push(*last));
     }
 

@@ -15,6 +15,7 @@ use crate::core::source::ExchangeId;
 use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
 use crate::daemon::drift_file::DriftFile;
+use crate::daemon::dump_files::{self, DumpFiles};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::LogFiles;
@@ -84,6 +85,10 @@ pub struct World<'a> {
     pub thermometer: Option<Thermometer>,
     /// Where the frequency is remembered.
     pub drift_file: Option<DriftFile>,
+    /// Where samples are kept for the next run.
+    pub dump_files: Option<DumpFiles>,
+    /// `-r`: those of the last one are read.
+    pub recalls: bool,
     /// Where good addresses are remembered.
     pub address_file: Option<AddressFile>,
     /// Where measurements and the like are written, if anywhere.
@@ -101,9 +106,13 @@ pub struct World<'a> {
 /// Runs the engine until something ends it.
 pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
     let now = world.clock.read();
+    let mut engine = Engine::new(start, now);
+    if let Some(files) = &world.dump_files {
+        engine.recall(files.take(world.recalls), dump_files::boot());
+    }
     let gives_up = world.timeout.map(|timeout| now.raw + timeout);
     let mut turner = Loop {
-        engine: Engine::new(start, now),
+        engine,
         resolver: Resolver::new()?,
         world,
         gives_up,
@@ -340,7 +349,16 @@ impl Loop<'_> {
         }
     }
 
+    /// Writes what is known of each source to files, if there is a place for them.
+    fn save_dumps(&mut self) {
+        if let Some(files) = &self.world.dump_files {
+            let now = self.world.clock.read();
+            files.write(&self.engine.dumps(&now, dump_files::boot().as_deref()));
+        }
+    }
+
     fn leave(&mut self) {
+        self.save_dumps();
         let now = self.world.clock.read();
         if let Some(command) = self.engine.parting(&now) {
             self.world.clock.apply(command);

@@ -5,6 +5,7 @@
 pub mod address_file;
 pub mod clock;
 pub mod drift_file;
+pub mod dump_files;
 pub mod event_loop;
 pub mod exchanges;
 pub mod files;

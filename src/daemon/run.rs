@@ -16,6 +16,7 @@ use crate::core::temperature::TempComp;
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::drift_file::{self, DriftFile, Found};
+use crate::daemon::dump_files::DumpFiles;
 use crate::daemon::event_loop::{self, Ending, LogOnly};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
@@ -65,6 +66,8 @@ pub struct Options {
     pub timeout: Option<Span>,
     /// `-R`.
     pub restarted: bool,
+    /// `-r`.
+    pub recalls: bool,
     /// `-s`.
     pub set_from_rtc: bool,
     /// `-u`.
@@ -125,6 +128,7 @@ struct Prepared {
     _pid_file: Option<PidFile>,
     signals: Signals,
     log_files: Option<LogFiles>,
+    dump_files: Option<DumpFiles>,
     controls_clock: bool,
     /// Read from a file of points.
     temp_comp: Option<TempComp>,
@@ -146,8 +150,9 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
     let log_files = log_files(options, config);
+    let dump_files = dump_files(options, config);
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, log_files, controls_clock, temp_comp })
+    Ok(Prepared { _pid_file: pid_file, signals, log_files, dump_files, controls_clock, temp_comp })
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -180,6 +185,15 @@ fn log_files(options: &Options, config: &Config) -> Option<LogFiles> {
     };
     let owner = user_name(options, config).filter(|_| privileges::is_root());
     let mut files = LogFiles::new(directory, config.logs.banner);
+    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    Some(files)
+}
+
+/// The files with samples. Who only sets the clock, or only looks, leaves them to the daemon.
+fn dump_files(options: &Options, config: &Config) -> Option<DumpFiles> {
+    let directory = config.files.dump_dir.as_ref().filter(|_| options.mode == Mode::Discipline)?;
+    let owner = user_name(options, config).filter(|_| privileges::is_root());
+    let files = DumpFiles::new(directory);
     files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
     Some(files)
 }
@@ -293,6 +307,8 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,
+        dump_files: prepared.dump_files,
+        recalls: options.recalls,
         family: options.family,
         timeout: options.timeout,
         observer: &mut LogOnly,

@@ -96,6 +96,11 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::FallenBack(after, ppm) => {
             warn(format!("No update for {:.0} seconds, using the average frequency {ppm:.3} ppm", after.secs_f64()))
         }
+        Event::PastRecalled(source) => info(format!("Loaded dump file for {source}")),
+        Event::PastRefused(source) => warn(format!("Could not load dump file for {source}")),
+        Event::PastContradicted => {
+            warn("Samples of the dump files contradict what the sources say now, discarded".to_owned())
+        }
         Event::CompensationBeyond(ppm) => {
             warn(format!("Temperature compensation of {ppm:.3} ppm exceeds sanity limit of {LARGEST_PPM:.1}"))
         }

@@ -181,7 +181,7 @@ fn push_exponential(line: &mut String, value: f64) {
 }
 
 /// C's `%.*e`: an exponent has a sign and at least two digits. There is no minus before a zero.
-fn exponential(value: f64, digits: usize) -> String {
+pub(crate) fn exponential(value: f64, digits: usize) -> String {
     let text = format!("{:.digits$e}", value + 0.0);
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
     let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));

@@ -42,6 +42,10 @@ pub struct Scenario {
     pub timeline: Timeline,
     /// What the leap second file says, each from so many seconds after the start on.
     pub leap_tables: Vec<(f64, LeapTable)>,
+    /// slewd is started with `-r`: it reads the dump files of the last run.
+    pub recalls: bool,
+    /// When slewd is started again the machine counts as booted anew.
+    pub boots: bool,
     /// The sensor of `tempcomp`.
     pub thermometer: Option<Thermometer>,
     /// Contents and age of the drift file.
@@ -102,6 +106,8 @@ pub enum Happening {
     Pause(Span),
     /// slewd is killed, and started again with the files it last wrote.
     Restart,
+    /// slewd ends in peace, and is started again after this long.
+    Stop(Span),
 }
 
 impl Scenario {
@@ -129,6 +135,8 @@ impl Scenario {
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
             timeline: Timeline::default(),
             leap_tables: Vec::new(),
+            recalls: false,
+            boots: false,
             thermometer: None,
             drift: None,
             network_up_s: 0.0,

@@ -12,6 +12,7 @@ use crate::core::last_good::LastGood;
 use crate::core::leap::LeapTable;
 use crate::core::settings::SourceConfig;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
+use crate::report::dump_file;
 use crate::sim::interleaving::Memory;
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
@@ -56,6 +57,8 @@ pub struct World {
     wake_at: Option<Raw>,
     saved: Option<DriftRecord>,
     last_good: Vec<LastGood>,
+    dumps: Vec<(IpAddr, String)>,
+    starts: u64,
     recorded: Utc,
     trace: Trace,
 }
@@ -94,6 +97,8 @@ impl World {
             wake_at: None,
             saved: scenario.drift.map(|(record, _)| record),
             last_good: scenario.last_good.clone(),
+            dumps: Vec::new(),
+            starts: 0,
             recorded: scenario.start,
             trace: Trace::default(),
             scenario,
@@ -178,7 +183,14 @@ impl World {
             leap_table: self.leap_table(),
             seed: (u128::from(self.scenario.seed) << 64 | u128::from(self.sequence)).to_le_bytes(),
         };
-        self.engine = Some(Engine::new(start, self.reading()));
+        let mut engine = Engine::new(start, self.reading());
+        self.starts += 1;
+        let dumps = std::mem::take(&mut self.dumps);
+        if self.scenario.recalls {
+            let read = |(address, text): (IpAddr, String)| (address, dump_file::parse(address, &text));
+            engine.recall(dumps.into_iter().map(read).collect(), Some(self.boot()));
+        }
+        self.engine = Some(engine);
         self.input(What::Wake);
     }
 
@@ -246,13 +258,29 @@ impl World {
                 self.oscillator.stand_still(self.oscillator.now() + length);
                 self.recorded = self.oscillator.now();
             }
-            Happening::Restart => {
-                self.engine = None;
-                self.wake_at = None;
-                self.queue.retain(|Reverse(pending)| matches!(pending.what, Incident::Happens(_)));
-                self.schedule(self.oscillator.now() + RESTART, Incident::Starts);
+            Happening::Restart => self.end(RESTART),
+            Happening::Stop(pause) => {
+                if let Some(engine) = &self.engine {
+                    let dumps = engine.dumps(&self.reading(), Some(&self.boot()));
+                    self.dumps = dumps.iter().map(|dump| (dump.address, dump_file::text(dump))).collect();
+                    self.saved = engine.drift().or(self.saved);
+                }
+                self.end(pause);
             }
         }
+    }
+
+    /// slewd is no more, and will be started again after this long.
+    fn end(&mut self, pause: Span) {
+        self.engine = None;
+        self.wake_at = None;
+        self.queue.retain(|Reverse(pending)| matches!(pending.what, Incident::Happens(_)));
+        self.schedule(self.oscillator.now() + pause, Incident::Starts);
+    }
+
+    fn boot(&self) -> String {
+        let number = if self.scenario.boots { self.starts } else { 1 };
+        format!("boot-{number}")
     }
 
     fn resolve(&mut self, association: usize, attempt: u32) {

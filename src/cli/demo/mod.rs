@@ -73,6 +73,8 @@ fn show() -> io::Result<Span> {
         leap_file: None,
         thermometer: None,
         drift_file: None,
+        dump_files: None,
+        recalls: false,
         address_file: None,
         log_files: None,
         family: Family::Any,

@@ -31,6 +31,7 @@ impl Engine {
             // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
+        self.keep(index, &measurement);
         self.watch_for_smear(now.raw);
         self.reselect(now.raw, Some(measurement.sample.slot));
         self.judge(index);
@@ -98,6 +99,7 @@ impl Engine {
     fn reacquired(&mut self, before: Option<Lead>, now: &ClockReading) {
         let after = self.estimator.estimate().map(|estimate| estimate.lead_at(now.raw));
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
+        self.sources.iter_mut().for_each(|source| source.archive.clear());
         self.tell(Event::Reacquired(jump));
         // The frequency is in doubt too: a long interval would let the clock stray.
         self.restart_all(now.raw);

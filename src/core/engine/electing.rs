@@ -8,7 +8,7 @@ use crate::core::discipline::Occasion;
 use crate::core::engine::believing::PROVEN_WITHIN;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Acquisition, Cause, Engine, Phase};
-use crate::core::estimate::{Estimate, Sample};
+use crate::core::estimate::{Estimate, Outcome, Sample};
 use crate::core::event::{Event, Obstacle};
 use crate::core::names::Association;
 use crate::core::poll::Urgency;
@@ -258,7 +258,10 @@ impl Engine {
             // The frequency is in doubt too: a long interval would let the clock stray.
             self.restart_all(now.raw);
         }
-        self.feed_recent();
+        match acquisition.cause {
+            Cause::Start => self.feed_past_and_recent(now.raw),
+            Cause::Gap | Cause::Contradiction => _ = self.feed_recent(),
+        }
         self.announce_selection();
         self.correct(if is_proven { Occasion::ProvenGap } else { Occasion::Update { counts: true } }, now);
         self.note_backing(now.raw);
@@ -288,16 +291,15 @@ impl Engine {
         self.estimator.distrust(0.5 * (high_s - low_s) + explained_s, frequency_sd);
     }
 
-    /// Feeds what the active sources have said so far, in the order of time.
-    pub(super) fn feed_recent(&mut self) {
+    /// Feeds what the active sources have said so far, in the order of time. `false`: some of it was a surprise.
+    pub(super) fn feed_recent(&mut self) -> bool {
         let active = self.selection.active;
         let is_active = |source: &&Source| active.contains(source.slot);
         let mut samples: Vec<Sample> =
             self.sources.iter().filter(is_active).flat_map(Source::recent).map(|m| m.sample).collect();
         samples.sort_by_key(|sample| sample.at);
-        for sample in &samples {
-            self.estimator.feed(sample, &active.list());
-        }
+        let feed = |sample| self.estimator.feed(sample, &active.list());
+        samples.iter().map(feed).filter(|outcome| *outcome != Outcome::Used { surprise: false }).count() == 0
     }
 
     /// Whether the newest answer of a source cannot be true together with the one before. While there is a vote, it may be

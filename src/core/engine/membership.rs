@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::core::dump::Archive;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::{MAX_SOURCES, Slot};
 use crate::core::event::{Event, Label};
@@ -251,6 +252,7 @@ impl Engine {
         let source = self.source(association, slot, address, now + delay);
         self.sources.push(source);
         self.tune(self.sources.len() - 1);
+        self.recall_source(self.sources.len() - 1);
         self.sources.last_mut()
     }
 
@@ -258,6 +260,9 @@ impl Engine {
         let config = &self.associations[association].config;
         let label = label(address.ip(), &config.host);
         let mut source = Source::new(slot, address, label, association, config.options.clone(), due);
+        if self.settings.keep_samples {
+            source.archive = Archive::new();
+        }
         source.configured = self.lines[association].select;
         source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
         source

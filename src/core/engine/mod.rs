@@ -7,7 +7,7 @@
 //! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
 //! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
 //! clock, `leaping` deals with leap seconds, `warming` with the temperature, `reloading` changes the lines, `recording`
-//! notes for the log files what the others do.
+//! notes for the log files what the others do, `remembering` keeps samples for the next run.
 
 mod asking;
 mod believing;
@@ -19,6 +19,7 @@ mod network;
 mod obeying;
 mod recording;
 mod reloading;
+mod remembering;
 mod reporting;
 mod steering;
 mod warming;
@@ -45,6 +46,8 @@ use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Lead, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
+
+pub use remembering::PastFile;
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
@@ -268,6 +271,7 @@ pub struct Engine {
     rivalry: Rivalry,
     leap: LeapWatch,
     warmth: Option<warming::Warmth>,
+    memory: remembering::Memory,
     announced: Announced,
     saved_at: Option<Raw>,
     saved: Option<DriftRecord>,
@@ -352,6 +356,7 @@ impl Engine {
             favourite: Favourite::default(),
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
             backing: electing::Backing::default(),
+            memory: remembering::Memory::default(),
             seen: now.raw,
             promised: None,
             slept: now.slept,

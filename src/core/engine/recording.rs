@@ -20,7 +20,7 @@ const UNKNOWN_ERROR_S: f64 = 1.5;
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     wanted: Wanted,
-    now: ClockReading,
+    pub(super) now: ClockReading,
     was_synchronised: bool,
     has_selected: bool,
     /// As of the last update of the clock.

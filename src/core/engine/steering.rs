@@ -20,6 +20,9 @@ pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-5;
 /// Bound of a normal error, in standard deviations.
 pub(super) const BOUND_SIGMAS: f64 = 3.0;
 
+/// A clock that is off a good estimate by more than this many standard deviations has strayed while nobody watched.
+const STRAYED_SIGMAS: f64 = 2.0;
+
 /// Sleep shorter than this is rounding between two clocks.
 const LEAST_SLEEP: Span = Span::from_millis(100);
 
@@ -30,7 +33,7 @@ const LATE: Span = Span::from_secs(10);
 const FREQUENCY_SD_AFTER_SLEEP: f64 = 1e-6;
 
 /// The kernel measures the length of a sleep by the hardware clock: to a second.
-const PHASE_SD_AFTER_SLEEP_S: f64 = 1.0;
+pub(super) const PHASE_SD_AFTER_SLEEP_S: f64 = 1.0;
 
 impl Engine {
     /// The frequency is set before the first packet, and an impossible time is put right as far as it can be.
@@ -61,7 +64,9 @@ impl Engine {
         // What somebody else did, or a sleep, is no noise.
         let is_update = matches!(occasion, Occasion::Update { .. });
         let remaining = self.discipline.remaining(now);
-        let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
+        let has_strayed =
+            self.memory.hurries(now.raw) && error.secs_f64().abs() > STRAYED_SIGMAS * estimate.offset_sd_s(now.raw);
+        let decay_s = if is_update && !has_strayed { self.decay_s(&estimate, error) } else { 0.0 };
         let is_first = self.discipline.is_untouched();
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
