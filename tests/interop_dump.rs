@@ -141,6 +141,25 @@ fn a_clock_that_was_set_or_a_counter_that_stood_still_does_no_harm() {
     }
 }
 
+/// The real chronyc asks for the files while slewd runs.
+#[test]
+fn chronyc_dump_writes_them_at_once() {
+    let space = Namespace::new("dump-chronyc");
+    let _server = start_server(&space);
+    let socket = space.path("slewd.sock");
+    let socket = socket.to_string_lossy();
+    let conf = format!(
+        "server 127.0.0.1 iburst minpoll 0 maxpoll 0\ndumpdir {}\ncmdport 0\nbindcmdaddress {socket}\npidfile /\n",
+        dump_dir(&space).display()
+    );
+    let conf = space.file("client.conf", &conf);
+    let mut client = space.start(slewd(), &["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()]);
+    client.wait_for("Selected source 127.0.0.1", PATIENCE);
+    let output = space.run(&chrony().join("chronyc"), &["-h", &socket, "dump"]);
+    assert!(output.status.success() && output.stdout == b"200 OK\n", "{output:?}");
+    assert!(samples(&space) >= 1);
+}
+
 /// A line of a file by a clock that is so many seconds ahead.
 fn shifted(line: &str, seconds: i64) -> String {
     match line.split_once('.').filter(|(whole, _)| whole.len() == 10) {

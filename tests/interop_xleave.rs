@@ -31,6 +31,10 @@ fn chronyd_tells_when_its_replies_left() {
     // What the third reply told of the second exchange was known.
     let third = measurements(&space).nth(2).expect("there are ten");
     assert!(third.contains(" 111 111 0111 ") && third.contains(" 4I "), "{third}");
+    let socket = space.path("slewd.sock");
+    let output = space.run(&chrony().join("chronyc"), &["-h", &socket.to_string_lossy(), "ntpdata", "127.0.0.1"]);
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(told.lines().any(|line| line == "Interleaved     : Yes"), "{output:?}");
     let counted = interleaved_by_chronyd(&space);
     assert!(counted >= 7, "{counted} interleaved replies by chronyd's count");
     assert_offsets_are_small(&space, &client);
@@ -148,8 +152,9 @@ fn start_chronyd(space: &Namespace, more: &str) -> Program {
 fn start_slewd(space: &Namespace, options: &str) -> Program {
     let conf = format!(
         "server 127.0.0.1 iburst minpoll 0 maxpoll 0 {options}\nlogdir {}\nlog measurements\n\
-         cmdport 0\nbindcmdaddress /\npidfile {}\n",
+         cmdport 0\nbindcmdaddress {}\npidfile {}\n",
         space.path("logs").display(),
+        space.path("slewd.sock").display(),
         space.path("slewd.pid").display()
     );
     let conf = space.file("slewd.conf", &conf);

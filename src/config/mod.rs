@@ -32,8 +32,9 @@ pub use directive::{Class, Directive, Section, directives, sections};
 pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
 pub use model::{
-    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, Rtc, Subnet, Thermometer,
+    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, RateLimit, Rtc, Subnet,
+    Thermometer,
 };
 pub use parse::BUILT_IN;
-pub use source::{SourceFiles, parse_sources, read_source_dirs};
+pub use source::{SourceFiles, parse_sources, read_source_dirs, settle_options};
 pub use source_table::{SourceOption, source_options};

@@ -177,6 +177,19 @@ pub struct Commands {
     pub access: Vec<AccessRule>,
     /// `opencommands` in lower case.
     pub open_commands: Vec<String>,
+    /// `cmdratelimit`: how often somebody who is not on this machine is answered; `None` for no limit.
+    pub rate_limit: Option<RateLimit>,
+}
+
+/// How often one address is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Average time between answers, log2 of seconds: -12 to 12.
+    pub interval: i8,
+    /// Answers in a row that may come faster: 1 to 255.
+    pub burst: u8,
+    /// Beyond that one request in 2 to this power is answered at random: 1 to 4.
+    pub leak: u8,
 }
 
 /// One `cmdallow` or `cmddeny` line.
@@ -278,7 +291,14 @@ impl Default for Commands {
             device: None,
             access: Vec::new(),
             open_commands: open.map(str::to_string).to_vec(),
+            rate_limit: None,
         }
+    }
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        RateLimit { interval: -4, burst: 8, leak: 2 }
     }
 }
 

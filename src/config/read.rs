@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::access;
 use super::error::Fault;
 use super::lex::Words;
-use super::model::{AccessRule, Config, DriftFile, Logs, Thermometer};
+use super::model::{AccessRule, Config, DriftFile, Logs, RateLimit, Thermometer};
 use super::source;
 use crate::core::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange};
 use crate::core::temperature::{Curve, TempComp};
@@ -262,6 +262,24 @@ pub(crate) fn cmd_allow(config: &mut Config, words: &mut Words) -> Result<(), Fa
 pub(crate) fn cmd_deny(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     let (all, subnet) = access::parse(words)?;
     config.commands.access.push(AccessRule { allow: false, all, subnet });
+    Ok(())
+}
+
+/// Values within -32 to 255 are brought into the range of each option, as in chronyd.
+pub(crate) fn cmd_rate_limit(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    let mut limit = RateLimit::default();
+    while let Some(name) = words.next() {
+        let wrong =
+            || Fault::Parse("cmdratelimit takes interval, burst and leak, each with a whole number".to_string());
+        let value = words.option_integer().filter(|value| (-32..=255).contains(value)).ok_or_else(wrong)?;
+        match name.to_ascii_lowercase().as_str() {
+            "interval" => limit.interval = value.clamp(-12, 12) as i8,
+            "burst" => limit.burst = value.clamp(1, 255) as u8,
+            "leak" => limit.leak = value.clamp(1, 4) as u8,
+            _ => return Err(wrong()),
+        }
+    }
+    config.commands.rate_limit = Some(limit);
     Ok(())
 }
 

@@ -156,8 +156,7 @@ fn read_value(option: &SourceOption, options: &mut SourceOptions, words: &mut Wo
 /// Applies the rules that involve more than one option.
 fn settle(options: &mut SourceOptions, words: &mut Words) {
     let typed = (options.min_poll, options.max_poll);
-    options.min_poll = settled_poll(options.min_poll, MIN_POLL_DEFAULT);
-    options.max_poll = settled_poll(options.max_poll, MAX_POLL_DEFAULT).max(options.min_poll);
+    settle_options(options);
     if options.min_poll != typed.0 {
         words.notes.push(format!("minpoll {} is out of range, {} is used", typed.0, options.min_poll));
     }
@@ -165,6 +164,12 @@ fn settle(options: &mut SourceOptions, words: &mut Words) {
         let why = if (POLL_MIN..=POLL_MAX).contains(&typed.1) { "below minpoll" } else { "out of range" };
         words.notes.push(format!("maxpoll {} is {why}, {} is used", typed.1, options.max_poll));
     }
+}
+
+/// The same, in silence: limits of the intervals between polls, and the version that another option asks for.
+pub fn settle_options(options: &mut SourceOptions) {
+    options.min_poll = settled_poll(options.min_poll, MIN_POLL_DEFAULT);
+    options.max_poll = settled_poll(options.max_poll, MAX_POLL_DEFAULT).max(options.min_poll);
     // Interleaved mode is defined for version 4.
     if options.xleave {
         options.version = 4;

@@ -1,6 +1,7 @@
 //! The one wait: feeds the engine what happened, and carries out what it says.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use log::{Level, debug, info, log};
@@ -10,10 +11,12 @@ use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::event::Event;
 use crate::core::last_good::LastGood;
+use crate::core::order::{Order, Refused};
 use crate::core::settings::{Family, Host};
 use crate::core::source::ExchangeId;
 use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
+use crate::daemon::control::{Asked, Control, Daemon};
 use crate::daemon::drift_file::DriftFile;
 use crate::daemon::dump_files::{self, DumpFiles};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
@@ -27,7 +30,7 @@ use crate::daemon::thermometer::Thermometer;
 use crate::report;
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{REOPEN, Signals};
-use crate::time::{Raw, Span};
+use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
 /// How a run ended.
@@ -38,7 +41,7 @@ pub enum Ending {
         /// Exit status 0.
         success: bool,
     },
-    /// A signal asked for it.
+    /// A signal asked for it, or the command `shutdown`.
     Signal,
     /// `-t`: the time was up.
     TimedOut {
@@ -101,6 +104,8 @@ pub struct World<'a> {
     pub observer: &'a mut dyn Observer,
     /// Where `.sources` files are.
     pub source_files: SourceDirs,
+    /// Where chronyc and its like are answered.
+    pub control: Option<Box<Control>>,
 }
 
 /// Runs the engine until something ends it.
@@ -118,6 +123,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         gives_up,
         buffer: [0; MAX_LEN + 4],
         ready: Vec::with_capacity(8),
+        asked: Asked::default(),
         deadline: None,
         ending: None,
     };
@@ -140,6 +146,7 @@ struct Loop<'a> {
     gives_up: Option<Raw>,
     buffer: Buffer,
     ready: Vec<ExchangeId>,
+    asked: Asked,
     deadline: Option<Raw>,
     ending: Option<Ending>,
 }
@@ -250,7 +257,16 @@ impl Loop<'_> {
         if self.ready.is_empty() {
             self.feed(What::Wake);
         }
+        self.serve();
         Ok(())
+    }
+
+    /// Answers people, after the servers have been heard.
+    fn serve(&mut self) {
+        if let Some(mut control) = self.world.control.take() {
+            control.serve(self.asked, self);
+            self.world.control = Some(control);
+        }
     }
 
     /// Takes what signals there are; `true`: one of them ends the run.
@@ -260,9 +276,7 @@ impl Loop<'_> {
             if name != REOPEN {
                 return true;
             }
-            if let Some(logs) = &mut self.world.log_files {
-                logs.reopen();
-            }
+            self.reopen_logs();
         }
         false
     }
@@ -312,6 +326,8 @@ impl Loop<'_> {
         descriptors.extend(watch.map(wanted));
         let own = descriptors.len();
         descriptors.extend(self.world.exchanges.descriptors().map(wanted));
+        let exchanges = descriptors.len();
+        descriptors.extend(self.world.control.iter().flat_map(|control| control.descriptors()).map(wanted));
         match poll(&mut descriptors, timeout(time)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(reason) => return Err(reason.into()),
@@ -324,7 +340,8 @@ impl Loop<'_> {
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
         };
         self.ready.clear();
-        let sockets = self.world.exchanges.ids().zip(&descriptors[own..]);
+        self.asked = descriptors[exchanges..].iter().map(is_ready).collect();
+        let sockets = self.world.exchanges.ids().zip(&descriptors[own..exchanges]);
         self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
         Ok(awake)
     }
@@ -369,6 +386,46 @@ impl Loop<'_> {
         if let Some(known) = self.engine.addresses() {
             self.save_addresses(&known);
         }
+    }
+}
+
+/// What requests may ask for.
+impl Daemon for Loop<'_> {
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn read_clock(&mut self) -> ClockReading {
+        self.world.clock.read()
+    }
+
+    fn obey(&mut self, order: Order) -> Result<(), Refused> {
+        let now = self.world.clock.read();
+        let result = self.engine.obey(order, &now);
+        self.drain();
+        result
+    }
+
+    fn reload_sources(&mut self) {
+        self.reload_sources();
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Some(logs) = &mut self.world.log_files {
+            logs.reopen();
+        }
+    }
+
+    fn dump(&mut self) {
+        self.save_dumps();
+    }
+
+    fn has_route(&self, to: SocketAddr) -> bool {
+        self.world.exchanges.can_reach(to)
+    }
+
+    fn shut_down(&mut self) {
+        self.ending = Some(Ending::Signal);
     }
 }
 

@@ -91,6 +91,11 @@ impl Exchanges {
         Ok(stamp)
     }
 
+    /// Whether there is a way to a server: the kernel looks for a route when a socket is connected, and sends nothing.
+    pub fn can_reach(&self, to: SocketAddr) -> bool {
+        ClientSocket::open(to, &self.options(to)).is_ok()
+    }
+
     /// The local end of an open exchange, as the kernel chose it.
     pub fn local_address(&self, exchange: ExchangeId) -> Option<IpAddr> {
         let (_, socket) = self.open.iter().find(|(open, _)| *open == exchange)?;

@@ -4,6 +4,7 @@
 
 pub mod address_file;
 pub mod clock;
+pub mod control;
 pub mod drift_file;
 pub mod dump_files;
 pub mod event_loop;

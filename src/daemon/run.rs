@@ -15,6 +15,7 @@ use crate::core::settings::{Family, MakeStep};
 use crate::core::temperature::TempComp;
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
+use crate::daemon::control::{self, Control, Owner};
 use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::dump_files::DumpFiles;
 use crate::daemon::event_loop::{self, Ending, LogOnly};
@@ -129,6 +130,7 @@ struct Prepared {
     signals: Signals,
     log_files: Option<LogFiles>,
     dump_files: Option<DumpFiles>,
+    control: Option<Box<Control>>,
     controls_clock: bool,
     /// Read from a file of points.
     temp_comp: Option<TempComp>,
@@ -139,6 +141,10 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         return Err(conflict.to_string());
     }
     let temp_comp = config.files.thermometer.as_ref().map(thermometer::compensation).transpose()?.flatten();
+    if options.mode == Mode::Discipline {
+        // Before the PID file, which usually is in the same directory.
+        control::prepare_directory(&config.commands, owner(options, config));
+    }
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
@@ -151,8 +157,19 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     claim_resources(options, config);
     let log_files = log_files(options, config);
     let dump_files = dump_files(options, config);
+    // A run that ends by itself is over before anybody could ask.
+    let may_be_asked = options.mode == Mode::Discipline;
+    let control = if may_be_asked { Control::open(&config.commands, owner(options, config), seed()) } else { None };
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, log_files, dump_files, controls_clock, temp_comp })
+    Ok(Prepared { _pid_file: pid_file, signals, log_files, dump_files, control, controls_clock, temp_comp })
+}
+
+/// Who the daemon is going to be.
+fn owner(options: &Options, config: &Config) -> Owner {
+    let name = user_name(options, config).filter(|_| privileges::is_root());
+    let user = name.and_then(|name| privileges::find_user(name).ok().flatten());
+    let (uid, gid) = user.map_or_else(privileges::own_ids, |user| (user.uid, user.gid));
+    Owner { uid, gid }
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -313,6 +330,7 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         timeout: options.timeout,
         observer: &mut LogOnly,
         source_files: SourceDirs::new(config.source_dirs.clone()),
+        control: prepared.control,
     };
     tell_service_manager("READY=1");
     if let Some(foreground) = foreground {

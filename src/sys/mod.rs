@@ -16,3 +16,4 @@ pub mod signals;
 mod stamp;
 pub mod syslog;
 pub mod udp;
+pub mod udp_server;

@@ -43,6 +43,11 @@ pub fn is_root() -> bool {
     unistd::geteuid().is_root()
 }
 
+/// Effective user and group id.
+pub fn own_ids() -> (u32, u32) {
+    (unistd::geteuid().as_raw(), unistd::getegid().as_raw())
+}
+
 /// Whether the kernel will let this process change the clock; true as well if capabilities cannot be read.
 ///
 /// A sandbox may still refuse (a seccomp filter): only the attempt tells for sure.

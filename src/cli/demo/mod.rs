@@ -65,6 +65,7 @@ fn show() -> io::Result<Span> {
     println!("  {} is {:.0} s ahead of it\n", servers.addresses()[3], LIE.secs_f64());
     let mut narrator = Narrator { began: raw_now() };
     let world = World {
+        control: None,
         clock: &mut clock,
         exchanges: Exchanges::new(Network::default()),
         signals: None,

@@ -68,6 +68,15 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Bytes that are left.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> usize {
+        match &self.side {
+            Side::Read(rest) => rest.len(),
+            Side::Write(rest) => rest.len(),
+        }
+    }
+
     /// Writes a value.
     pub(super) fn put(&mut self, mut value: impl Field) {
         value.pass(self);

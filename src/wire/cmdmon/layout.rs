@@ -1,6 +1,7 @@
 //! The bodies of replies: each report is a list of fields in the order of the wire.
 
 use super::field::{Coded, Cursor, Field};
+use super::reply::ReplyStatus;
 use super::report::{
     Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
     SourceStats, StampedBy, Standing, Status, Tracking,
@@ -193,13 +194,13 @@ impl ServerStats {
     }
 }
 
-/// slewd's own, documented at [`super::reply`]. The version is at the end, and is not part of this.
+/// slewd's own, documented in `reply`. The version is at the end, and is not part of this.
 impl Field for Status {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut layout = STATUS_LAYOUT;
         layout.pass(cursor);
         if layout != STATUS_LAYOUT {
-            cursor.fault = Some(super::reply::ReplyStatus::Invalid);
+            cursor.fault = Some(ReplyStatus::Invalid);
         }
         let mut flags =
             FLAG_SYNCHRONISED * u16::from(self.synchronised) + FLAG_CONTROLS_CLOCK * u16::from(self.controls_clock);

@@ -1,9 +1,10 @@
 //! The control and monitoring protocol of chrony, version 6, which `chronyc` and the exporters speak.
 //!
-//! One datagram asks, one answers. Numbers are big-endian, fractions are [`float`]s. A request is padded to the length
+//! One datagram asks, one answers. Numbers are big-endian, fractions have a format of their own (`float`). A request is padded to the length
 //! of the longest answer it may get, so that an answer is never longer than what asked for it. Each layout is written
-//! once and serves both directions ([`field`]).
+//! once and serves both directions (`field`).
 
+mod content;
 mod field;
 mod float;
 mod layout;

@@ -167,7 +167,7 @@ pub enum Malformed {
 }
 
 /// Length of the reply of a code; `None` for those that we neither send nor read.
-fn len(code: u16) -> Option<usize> {
+pub(super) fn len(code: u16) -> Option<usize> {
     Some(match code {
         NULL => REPLY_HEADER_LEN,
         SOURCE_COUNT => 32,

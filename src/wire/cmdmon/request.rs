@@ -1,8 +1,11 @@
 //! What is asked: decoding for a daemon, encoding for its clients.
 
-use super::field::{Cursor, Field, NAME_LEN};
+pub use super::content::{
+    Burst, MakeStep, Net, NewSource, NewSource2, OffsetChange, SelectChange, SourceFlags, SourceKind, Subnet,
+};
+use super::field::{Cursor, Field};
 use super::reply::{self, ReplyStatus, STATUS};
-use super::report::{Address, SelectOptions};
+use super::report::Address;
 use super::{KIND_REQUEST, MAX_LEN, REPLY_HEADER_LEN, REQUEST_HEADER_LEN, VERSION};
 
 /// What a reply must repeat.
@@ -119,13 +122,13 @@ commands! {
     /// The same for all nets within.
     20 44 reply::NULL, DenyAll;
     /// Answer monitoring requests from a net.
-    21 44 reply::NULL, CommandAllow;
+    21 44 reply::NULL, CommandAllow(subnet: Subnet);
     /// The same for all nets within.
-    22 44 reply::NULL, CommandAllowAll;
+    22 44 reply::NULL, CommandAllowAll(subnet: Subnet);
     /// Answer none.
-    23 44 reply::NULL, CommandDeny;
+    23 44 reply::NULL, CommandDeny(subnet: Subnet);
     /// The same for all nets within.
-    24 44 reply::NULL, CommandDenyAll;
+    24 44 reply::NULL, CommandDenyAll(subnet: Subnet);
     /// Is time served to this host?
     25 40 reply::NULL, AccessCheck;
     /// Are monitoring requests of this host answered?
@@ -182,7 +185,7 @@ commands! {
     62 28 reply::NULL, Shutdown;
     /// Ask each source if there is a route to it.
     63 28 reply::NULL, OnOffline;
-    /// One source more.
+    /// One source more, as chrony asks before 4.9.
     64 372 reply::NULL, AddSource(source: NewSource);
     /// Name or address as configured, by address.
     65 284 reply::SOURCE_NAME, SourceName(source: Address);
@@ -204,181 +207,11 @@ commands! {
     73 48 reply::NULL, Offset(change: OffsetChange);
     /// Serve time without sources.
     74 48 reply::NULL, Local3;
-    /// slewd's own report: see [`super::reply`]. chrony counts its codes up and is at 74; to this one it says that there
+    /// One source more, as chrony 4.9 asks.
+    75 408 reply::NULL, AddSource2(source: NewSource2);
+    /// slewd's own report: see [`super::reply`]. chrony counts its codes up and is at 75; to this one it says that there
     /// is no such command.
     0x736c 144 reply::STATUS, Status;
-}
-
-/// Sources whose address agrees with this one in the bits of the mask.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Net {
-    /// Of another family than the address: exactly the address is meant.
-    pub mask: Address,
-    /// Unspecified: all sources are meant.
-    pub address: Address,
-}
-
-/// Quick requests.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Burst {
-    /// To whom.
-    pub net: Net,
-    /// Good answers wanted.
-    pub good: i32,
-    /// Requests at most.
-    pub most: i32,
-}
-
-/// `makestep THRESHOLD LIMIT`.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct MakeStep {
-    /// Number of updates that may step: negative is no limit.
-    pub limit: i32,
-    /// Least step in seconds.
-    pub threshold_s: f64,
-}
-
-/// Other options for a source.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct SelectChange {
-    /// Which.
-    pub source: Address,
-    /// Those that change.
-    pub mask: SelectOptions,
-    /// What they become.
-    pub options: SelectOptions,
-}
-
-/// Another correction for a source.
-#[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct OffsetChange {
-    /// Which.
-    pub source: Address,
-    /// Seconds.
-    pub offset_s: f64,
-}
-
-/// What kind of line it would be in the configuration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum SourceKind {
-    /// `server`.
-    #[default]
-    Server,
-    /// `peer`.
-    Peer,
-    /// `pool`.
-    Pool,
-}
-
-/// A source to be added. Every option has a value: chronyc sends its defaults.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct NewSource {
-    /// Directive.
-    pub kind: SourceKind,
-    /// Name or address.
-    pub name: String,
-    /// UDP port.
-    pub port: u32,
-    /// log2 of seconds.
-    pub min_poll: i32,
-    /// log2 of seconds.
-    pub max_poll: i32,
-    /// log2 of seconds.
-    pub presend: i32,
-    /// `minstratum`.
-    pub min_stratum: u32,
-    /// `polltarget`.
-    pub poll_target: u32,
-    /// NTP version; 0 is the daemon's choice.
-    pub version: u32,
-    /// `maxsources` of a pool.
-    pub max_sources: u32,
-    /// `minsamples`; -1 is the global one.
-    pub min_samples: i32,
-    /// `maxsamples`; -1 is the global one.
-    pub max_samples: i32,
-    /// Number of the key; 0 is none.
-    pub key: u32,
-    /// TCP port of NTS.
-    pub nts_port: u32,
-    /// Seconds.
-    pub max_delay_s: f64,
-    /// `maxdelayratio`.
-    pub max_delay_ratio: f64,
-    /// `maxdelaydevratio`.
-    pub max_delay_dev_ratio: f64,
-    /// Seconds.
-    pub min_delay_s: f64,
-    /// `asymmetry`.
-    pub asymmetry: f64,
-    /// Seconds.
-    pub offset_s: f64,
-    /// Options without a value.
-    pub flags: SourceFlags,
-    /// `filter`, in samples; 0 is none.
-    pub filter: i32,
-    /// Number of a set of certificates.
-    pub certificates: u32,
-    /// `maxdelayquant`.
-    pub max_delay_quant: f64,
-    /// `maxunreach`; chronyc 4.3 sends 0 and means the default.
-    pub max_unreach: i32,
-}
-
-/// Options without a value as a set of bits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct SourceFlags(pub u32);
-
-impl SourceFlags {
-    /// Not `offline`.
-    pub const ONLINE: u32 = 0x1;
-    /// `auto_offline`.
-    pub const AUTO_OFFLINE: u32 = 0x2;
-    /// `iburst`.
-    pub const IBURST: u32 = 0x4;
-    /// `prefer`.
-    pub const PREFER: u32 = 0x8;
-    /// `noselect`.
-    pub const NO_SELECT: u32 = 0x10;
-    /// `trust`.
-    pub const TRUST: u32 = 0x20;
-    /// `require`.
-    pub const REQUIRE: u32 = 0x40;
-    /// `xleave`.
-    pub const INTERLEAVED: u32 = 0x80;
-    /// `burst`.
-    pub const BURST: u32 = 0x100;
-    /// `nts`.
-    pub const NTS: u32 = 0x200;
-    /// `copy`.
-    pub const COPY: u32 = 0x400;
-    /// `extfield F324`.
-    pub const MONOTONIC_ROOT: u32 = 0x800;
-    /// `extfield F323`.
-    pub const NETWORK_CORRECTION: u32 = 0x1000;
-    /// `ipv4`.
-    pub const IPV4: u32 = 0x2000;
-    /// `ipv6`.
-    pub const IPV6: u32 = 0x4000;
-
-    /// The two numberings of the same four options.
-    const SELECT: [(u32, u16); 4] = [
-        (SourceFlags::NO_SELECT, SelectOptions::NO_SELECT),
-        (SourceFlags::PREFER, SelectOptions::PREFER),
-        (SourceFlags::TRUST, SelectOptions::TRUST),
-        (SourceFlags::REQUIRE, SelectOptions::REQUIRE),
-    ];
-
-    /// Those about selection.
-    pub fn select_options(self) -> SelectOptions {
-        let given = SourceFlags::SELECT.iter().filter(|(flag, _)| self.0 & flag != 0);
-        SelectOptions(given.fold(0, |set, (_, option)| set | option))
-    }
-
-    fn of_select_options(options: SelectOptions) -> SourceFlags {
-        let given = SourceFlags::SELECT.iter().filter(|(_, option)| options.0 & option != 0);
-        SourceFlags(given.fold(0, |set, (flag, _)| set | flag))
-    }
 }
 
 /// The word of `opencommands` that lets everybody use this command; `None` if nothing does.
@@ -461,94 +294,35 @@ impl Request {
     }
 }
 
-impl Field for Net {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.mask.pass(cursor);
-        self.address.pass(cursor);
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Field for Burst {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.net.pass(cursor);
-        self.good.pass(cursor);
-        self.most.pass(cursor);
-    }
-}
-
-impl Field for MakeStep {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.limit.pass(cursor);
-        self.threshold_s.pass(cursor);
-    }
-}
-
-impl Field for SelectChange {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.source.pass(cursor);
-        // A reference clock, which has no address.
-        cursor.skip::<4>(0);
-        let mut mask = u32::from(self.mask.0);
-        mask.pass(cursor);
-        self.mask = SelectOptions(mask as u16);
-        let mut flags = SourceFlags::of_select_options(self.options);
-        flags.0.pass(cursor);
-        self.options = flags.select_options();
-    }
-}
-
-impl Field for OffsetChange {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.source.pass(cursor);
-        // A reference clock, which has no address.
-        cursor.skip::<4>(0);
-        self.offset_s.pass(cursor);
-    }
-}
-
-impl Field for SourceKind {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        let mut code = match self {
-            SourceKind::Server => 1u32,
-            SourceKind::Peer => 2,
-            SourceKind::Pool => 3,
-        };
-        code.pass(cursor);
-        match code {
-            1 => *self = SourceKind::Server,
-            2 => *self = SourceKind::Peer,
-            3 => *self = SourceKind::Pool,
-            _ => cursor.fault = Some(ReplyStatus::Invalid),
+    #[test]
+    fn each_command_is_as_long_as_its_fields_or_its_answer() {
+        for command in CODES.iter().copied() {
+            let row = Request::row(command).expect("a row");
+            let mut request = Request::blank(command).expect("a variant");
+            assert_eq!(request.command(), command);
+            let mut buffer = [0; MAX_LEN];
+            let mut cursor = Cursor::writer(&mut buffer[REQUEST_HEADER_LEN..]);
+            request.pass(&mut cursor);
+            let needed = MAX_LEN - cursor.left();
+            // Replies that we do not send, and requests whose content does not matter, are not measured.
+            match reply::len(row.reply) {
+                Some(REPLY_HEADER_LEN) if needed == REQUEST_HEADER_LEN => assert!(row.len >= REPLY_HEADER_LEN),
+                Some(answer) => assert_eq!(row.len, needed.max(answer), "{request:?}"),
+                None => assert!(row.len >= needed, "{request:?}"),
+            }
         }
     }
-}
 
-impl Field for NewSource {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.kind.pass(cursor);
-        cursor.text::<NAME_LEN>(&mut self.name, ReplyStatus::InvalidName);
-        self.port.pass(cursor);
-        self.min_poll.pass(cursor);
-        self.max_poll.pass(cursor);
-        self.presend.pass(cursor);
-        self.min_stratum.pass(cursor);
-        self.poll_target.pass(cursor);
-        self.version.pass(cursor);
-        self.max_sources.pass(cursor);
-        self.min_samples.pass(cursor);
-        self.max_samples.pass(cursor);
-        self.key.pass(cursor);
-        self.nts_port.pass(cursor);
-        self.max_delay_s.pass(cursor);
-        self.max_delay_ratio.pass(cursor);
-        self.max_delay_dev_ratio.pass(cursor);
-        self.min_delay_s.pass(cursor);
-        self.asymmetry.pass(cursor);
-        self.offset_s.pass(cursor);
-        self.flags.0.pass(cursor);
-        self.filter.pass(cursor);
-        self.certificates.pass(cursor);
-        self.max_delay_quant.pass(cursor);
-        self.max_unreach.pass(cursor);
+    #[test]
+    fn nothing_else_is_a_command() {
+        let known = (0..=u16::MAX).filter(|command| Request::blank(*command).is_some());
+        assert!(known.eq(CODES.iter().copied()));
+        for unused in [0, 10, 12, 27, 28, 32, 38, 39, 40, 55, 58, 59, 60, 61, 76, u16::MAX] {
+            assert!(Request::blank(unused).is_none(), "{unused}");
+        }
     }
 }

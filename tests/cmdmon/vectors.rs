@@ -1,5 +1,9 @@
 //! Datagrams that passed between chronyc and chronyd.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use slewd::wire::cmdmon::request::Header;
+
 /// What one vector says.
 #[derive(Debug, Default)]
 pub(crate) struct Vector {
@@ -11,12 +15,21 @@ pub(crate) struct Vector {
     pub(crate) fields: Vec<(usize, String, String)>,
 }
 
+impl Vector {
+    pub(crate) fn header(&self) -> Header {
+        Header {
+            command: u16::from_be_bytes([self.request[4], self.request[5]]),
+            sequence: self.request[8..12].try_into().expect("four bytes"),
+        }
+    }
+}
+
 /// All of them.
 pub(crate) fn vectors() -> Vec<Vector> {
     let text = include_str!("../fixtures/cmdmon/vectors.txt").replace("\n ", " ");
     let mut vectors: Vec<Vector> = Vec::new();
     for line in text.lines().skip_while(|line| !line.starts_with('#')) {
-        if let Some(title) = line.strip_prefix("# ") {
+        if let Some(title) = line.strip_prefix("# ").filter(|title| !title.starts_with(' ')) {
             let name = title.split([' ', ',']).next().expect("a name").to_owned();
             vectors.push(Vector { name, ..Vector::default() });
         }
@@ -29,7 +42,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
             _ => (),
         }
     }
-    assert!(vectors.len() >= 36 && vectors.iter().all(|vector| !vector.request.is_empty()), "{vectors:?}");
+    assert!(vectors.len() == 37 && vectors.iter().all(|vector| !vector.request.is_empty()), "{vectors:?}");
     vectors
 }
 

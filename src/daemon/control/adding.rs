@@ -1,0 +1,169 @@
+//! `chronyc add`: a source as it would be on a line of the configuration, with the ranges of the options there.
+
+use crate::config::settle_options;
+use crate::core::settings::{Family, Host, SourceConfig, SourceOptions};
+use crate::daemon::source_dirs::warn_of_downgrade;
+use crate::wire::cmdmon::reply::ReplyStatus;
+use crate::wire::cmdmon::request::{NewSource, SourceFlags, SourceKind};
+
+/// What chronyc sends of these two when nothing was typed. Our defaults are others.
+const DEV_RATIO_DEFAULT: f64 = 10.0;
+const UNREACH_DEFAULT: i32 = 100_000;
+
+/// Samples that chronyd keeps of a source.
+const SAMPLES: i32 = 64;
+/// Keeps arithmetic with what somebody typed finite.
+const HUGE: f64 = 1e9;
+
+/// The line that was typed.
+///
+/// # Errors
+/// chronyd's answers to what cannot be one.
+pub(super) fn source(typed: &NewSource) -> Result<SourceConfig, ReplyStatus> {
+    let is_name = !typed.name.is_empty() && typed.name.chars().all(|c| c.is_ascii_graphic());
+    if !is_name {
+        return Err(ReplyStatus::InvalidName);
+    }
+    let pool = match typed.kind {
+        SourceKind::Server => false,
+        SourceKind::Pool => true,
+        // A partner would be left waiting for our requests.
+        SourceKind::Peer => return Err(ReplyStatus::NotEnabled),
+    };
+    let host = Host::from(typed.name.as_str());
+    let options = options(typed)?;
+    if let Host::Address(address) = &host
+        && !options.family.includes(address)
+    {
+        return Err(ReplyStatus::InvalidFamily);
+    }
+    let source = SourceConfig { host, pool, options };
+    warn_of_downgrade(&source);
+    Ok(source)
+}
+
+fn options(typed: &NewSource) -> Result<SourceOptions, ReplyStatus> {
+    let has = |flag| typed.flags.0 & flag != 0;
+    let port = |port: u32| u16::try_from(port).map_err(|_| ReplyStatus::Invalid);
+    let samples = |samples: i32| u32::try_from(samples.min(SAMPLES)).ok();
+    let poll = |poll: i32| poll.clamp(-32, 32) as i8;
+    let mut options = SourceOptions {
+        min_poll: poll(typed.min_poll),
+        max_poll: poll(typed.max_poll),
+        iburst: has(SourceFlags::IBURST),
+        burst: has(SourceFlags::BURST),
+        poll_target: typed.poll_target.clamp(1, i32::MAX as u32),
+        presend: typed.presend.clamp(-32, 100) as i8,
+        max_delay_s: typed.max_delay_s.clamp(0.0, 1000.0),
+        max_delay_ratio: typed.max_delay_ratio.clamp(0.0, 1e6),
+        max_delay_dev_ratio: match typed.max_delay_dev_ratio {
+            DEV_RATIO_DEFAULT => SourceOptions::default().max_delay_dev_ratio,
+            ratio => ratio.clamp(0.0, 1e6),
+        },
+        max_delay_quant: if typed.max_delay_quant > 0.0 { typed.max_delay_quant.clamp(0.05, 0.95) } else { 0.0 },
+        min_delay_s: typed.min_delay_s.clamp(0.0, HUGE),
+        asymmetry: Some(typed.asymmetry).filter(|asymmetry| asymmetry.abs() <= 0.5),
+        offset_s: typed.offset_s.clamp(-HUGE, HUGE),
+        min_samples: samples(typed.min_samples),
+        max_samples: samples(typed.max_samples),
+        max_unreach: match typed.max_unreach {
+            UNREACH_DEFAULT => SourceOptions::default().max_unreach,
+            polls => u32::try_from(polls).unwrap_or(0),
+        },
+        filter: typed.filter.clamp(0, 256) as u32,
+        offline: !has(SourceFlags::ONLINE),
+        auto_offline: has(SourceFlags::AUTO_OFFLINE),
+        prefer: has(SourceFlags::PREFER),
+        no_select: has(SourceFlags::NO_SELECT),
+        trust: has(SourceFlags::TRUST),
+        require: has(SourceFlags::REQUIRE),
+        xleave: has(SourceFlags::INTERLEAVED),
+        min_stratum: typed.min_stratum.min(15) as u8,
+        version: match typed.version {
+            0 => SourceOptions::default().version,
+            version @ 1..=4 => version as u8,
+            _ => return Err(ReplyStatus::Invalid),
+        },
+        port: port(typed.port)?,
+        key: Some(typed.key).filter(|key| *key != 0),
+        nts: has(SourceFlags::NTS),
+        nts_port: port(typed.nts_port)?,
+        cert_set: typed.certificates,
+        max_sources: typed.max_sources.clamp(1, 16) as usize,
+        family: match (has(SourceFlags::IPV4), has(SourceFlags::IPV6)) {
+            (true, false) => Family::V4,
+            (false, true) => Family::V6,
+            _ => Family::Any,
+        },
+    };
+    settle_options(&mut options);
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What chronyc 4.8 sends for `add server 192.0.2.1`.
+    fn plain() -> NewSource {
+        NewSource {
+            name: "192.0.2.1".to_owned(),
+            port: 123,
+            min_poll: 6,
+            max_poll: 10,
+            presend: 100,
+            poll_target: 8,
+            max_sources: 4,
+            min_samples: -1,
+            max_samples: -1,
+            nts_port: 4460,
+            max_delay_s: 3.0,
+            max_delay_dev_ratio: 10.0,
+            asymmetry: 1.0,
+            flags: SourceFlags(SourceFlags::ONLINE),
+            max_unreach: 100_000,
+            ..NewSource::default()
+        }
+    }
+
+    #[test]
+    fn without_options_it_is_a_line_without_options() {
+        let line = SourceConfig { host: Host::from("192.0.2.1"), pool: false, options: SourceOptions::default() };
+        assert_eq!(source(&plain()), Ok(line.clone()));
+        // chronyc 4.3 has no maxunreach.
+        assert_eq!(source(&NewSource { max_unreach: 0, ..plain() }), Ok(line));
+    }
+
+    #[test]
+    fn options_have_the_ranges_of_the_configuration() {
+        let typed = NewSource {
+            min_poll: 7,
+            max_poll: 5,
+            max_delay_s: 5000.0,
+            filter: 1000,
+            min_samples: 5,
+            max_samples: 100,
+            max_unreach: 9,
+            flags: SourceFlags(SourceFlags::IBURST | SourceFlags::REQUIRE),
+            ..plain()
+        };
+        let options = source(&typed).expect("a source").options;
+        assert_eq!((options.min_poll, options.max_poll), (7, 7));
+        assert_eq!((options.max_delay_s, options.filter, options.max_unreach), (1000.0, 256, 9));
+        assert_eq!((options.min_samples, options.max_samples), (Some(5), Some(64)));
+        assert!(options.iburst && options.require && options.offline && !options.prefer);
+    }
+
+    #[test]
+    fn what_cannot_be_a_source_is_refused_as_chronyd_does() {
+        let refused = |typed| source(&typed).expect_err("refused");
+        assert_eq!(refused(NewSource { name: String::new(), ..plain() }), ReplyStatus::InvalidName);
+        assert_eq!(refused(NewSource { name: "a b".to_owned(), ..plain() }), ReplyStatus::InvalidName);
+        assert_eq!(refused(NewSource { name: "z\u{fc}ri".to_owned(), ..plain() }), ReplyStatus::InvalidName);
+        let v6 = SourceFlags(SourceFlags::ONLINE | SourceFlags::IPV6);
+        assert_eq!(refused(NewSource { flags: v6, ..plain() }), ReplyStatus::InvalidFamily);
+        assert_eq!(refused(NewSource { kind: SourceKind::Peer, ..plain() }), ReplyStatus::NotEnabled);
+        assert_eq!(refused(NewSource { port: 65_536, ..plain() }), ReplyStatus::Invalid);
+        assert_eq!(refused(NewSource { version: 5, ..plain() }), ReplyStatus::Invalid);
+    }
+}

@@ -1,0 +1,234 @@
+//! Requests that want something done, and those about things that a client has not got.
+
+use log::{debug, info};
+
+use crate::core::order::{Order, Parameter, Refused, Whom};
+use crate::core::settings::MakeStep;
+use crate::daemon::control::access::Net;
+use crate::daemon::control::{Control, Daemon, adding, reporting};
+use crate::wire::cmdmon::reply::{Body, ReplyStatus};
+use crate::wire::cmdmon::report::Address;
+use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
+
+/// Longest `maxdelay`, in seconds.
+const MAX_DELAY_S: f64 = 1000.0;
+/// Largest ratio of a delay.
+const MAX_RATIO: f64 = 1e6;
+/// Keeps arithmetic with what somebody typed finite.
+const HUGE: f64 = 1e9;
+
+impl Control {
+    /// Does what was asked, and says what to answer.
+    pub(super) fn carry_out(&mut self, request: &Request, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
+        let now = daemon.read_clock();
+        if let Some(report) = reporting::report(request, daemon.engine(), &now, self.counts) {
+            return report;
+        }
+        if let Some(lacking) = self.without_facility(request) {
+            return lacking;
+        }
+        match request {
+            Request::CommandAllow(subnet) => self.set_access(subnet, true, false)?,
+            Request::CommandAllowAll(subnet) => self.set_access(subnet, true, true)?,
+            Request::CommandDeny(subnet) => self.set_access(subnet, false, false)?,
+            Request::CommandDenyAll(subnet) => self.set_access(subnet, false, true)?,
+            Request::OnOffline => follow_routes(daemon),
+            Request::ReloadSources => daemon.reload_sources(),
+            Request::CycleLogs => daemon.reopen_logs(),
+            Request::Dump => daemon.dump(),
+            // There are no keys to be read again.
+            Request::Rekey => {}
+            // The answer comes first.
+            Request::Shutdown => {}
+            other => {
+                let order = order(other)?;
+                let said = words(&order);
+                daemon.obey(order).map_err(status)?;
+                if let Some(said) = said {
+                    info!("{said}");
+                }
+            }
+        }
+        Ok(Body::Null)
+    }
+
+    /// `cmdallow` and `cmddeny` while it runs.
+    fn set_access(&mut self, subnet: &Subnet, allow: bool, all: bool) -> Result<(), ReplyStatus> {
+        let nets = match (subnet.address, u32::try_from(subnet.bits)) {
+            (Address::Unspecified, Ok(0)) => &Net::everybody()[..],
+            (Address::Ip(address), Ok(bits)) if bits <= if address.is_ipv4() { 32 } else { 128 } => {
+                &[Net::new(address, bits)]
+            }
+            _ => return Err(ReplyStatus::BadSubnet),
+        };
+        nets.iter().for_each(|net| self.access.set(*net, allow, all));
+        Ok(())
+    }
+
+    /// What chronyd says without a hardware clock, without clients of its own, without time typed in by hand.
+    fn without_facility(&self, request: &Request) -> Option<Result<Body, ReplyStatus>> {
+        const NOT_USED: i32 = 0;
+        const RESET: i32 = 2;
+        Some(match request {
+            Request::ManualList => Ok(Body::ManualList),
+            Request::Manual(NOT_USED | RESET) => Ok(Body::Null),
+            Request::Manual(1) => Err(ReplyStatus::NotEnabled),
+            Request::Manual(_) => Err(ReplyStatus::Invalid),
+            Request::ManualDelete => Err(ReplyStatus::BadSample),
+            Request::RtcReport | Request::TrimRtc | Request::WriteRtc => Err(ReplyStatus::NoRtc),
+            Request::ClientAccesses => Err(ReplyStatus::Inactive),
+            Request::AccessCheck => Err(ReplyStatus::AccessDenied),
+            Request::CommandAccessCheck(Address::Ip(host)) if self.access.allows(*host) => {
+                Err(ReplyStatus::AccessAllowed)
+            }
+            Request::CommandAccessCheck(_) => Err(ReplyStatus::AccessDenied),
+            Request::Smoothing
+            | Request::SmoothTime
+            | Request::SetTime
+            | Request::Allow
+            | Request::AllowAll
+            | Request::Deny
+            | Request::DenyAll
+            | Request::Local2
+            | Request::Local3 => Err(ReplyStatus::NotEnabled),
+            _ => return None,
+        })
+    }
+}
+
+/// What the engine is to do, with values brought into their ranges as chronyd does.
+fn order(request: &Request) -> Result<Order, ReplyStatus> {
+    let change = |source: &Address, parameter| Order::Change { source: *source, parameter };
+    Ok(match request {
+        Request::Online(net) => Order::SetOnline { whom: whom(net), online: true },
+        Request::Offline(net) => Order::SetOnline { whom: whom(net), online: false },
+        Request::Burst(burst) => {
+            let count = |wanted: i32| u32::try_from(wanted.max(1)).unwrap_or(1);
+            Order::Burst { whom: whom(&burst.net), good: count(burst.good), most: count(burst.most) }
+        }
+        Request::MinPoll(source, poll) => change(source, Parameter::MinPoll(*poll)),
+        Request::MaxPoll(source, poll) => change(source, Parameter::MaxPoll(*poll)),
+        Request::MaxDelay(source, s) => change(source, Parameter::MaxDelay(s.clamp(0.0, MAX_DELAY_S))),
+        Request::MaxDelayRatio(source, ratio) => change(source, Parameter::MaxDelayRatio(ratio.clamp(0.0, MAX_RATIO))),
+        Request::MaxDelayDevRatio(source, ratio) => {
+            change(source, Parameter::MaxDelayDevRatio(ratio.clamp(0.0, MAX_RATIO)))
+        }
+        Request::MinStratum(source, stratum) => change(source, Parameter::MinStratum((*stratum).clamp(0, 15))),
+        Request::PollTarget(source, samples) => change(source, Parameter::PollTarget((*samples).max(1))),
+        Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s.clamp(-HUGE, HUGE))),
+        Request::SelectOptions(new) => change(&new.source, Parameter::Select { mask: new.mask, options: new.options }),
+        Request::AddSource(typed) | Request::AddSource2(NewSource2(typed)) => {
+            Order::Add(Box::new(adding::source(typed)?))
+        }
+        Request::DeleteSource(address) => Order::Delete(*address),
+        Request::Refresh => Order::Refresh,
+        Request::ResetSources => Order::ResetSources,
+        Request::Reselect => Order::Reselect,
+        Request::ReselectDistance(s) => Order::ReselectDistance(s.clamp(0.0, HUGE)),
+        Request::MakeStep => Order::MakeStep,
+        Request::SetMakeStep(new) => {
+            Order::SetMakeStep(MakeStep { threshold_s: new.threshold_s.clamp(0.0, HUGE), limit: new.limit })
+        }
+        Request::MaxUpdateSkew(ppm) => Order::MaxUpdateSkew(ppm.clamp(0.0, HUGE)),
+        Request::AddFrequency(ppm) => Order::AddFrequency(*ppm),
+        Request::AddOffset(s) => Order::AddOffset(*s),
+        _ => return Err(ReplyStatus::Invalid),
+    })
+}
+
+/// A mask of another family than the address means the address itself.
+fn whom(net: &request::Net) -> Whom {
+    match (net.address, net.mask) {
+        (Address::Unspecified, _) => Whom::All,
+        (Address::Ip(address), Address::Ip(mask)) if address.is_ipv4() == mask.is_ipv4() => Whom::Net { address, mask },
+        (address, _) => Whom::One(address),
+    }
+}
+
+/// As `chronyc onoffline`: each source with an address is asked if there is a way to it.
+fn follow_routes(daemon: &mut dyn Daemon) {
+    let addresses: Vec<_> = daemon.engine().sources().iter().map(|source| source.address).collect();
+    for address in addresses {
+        let online = daemon.has_route(address);
+        let whom = Whom::One(Address::Ip(address.ip()));
+        if let Err(refused) = daemon.obey(Order::SetOnline { whom, online }) {
+            debug!("{address} is not set online ({online}): {refused:?}");
+        }
+    }
+}
+
+fn status(refused: Refused) -> ReplyStatus {
+    match refused {
+        Refused::NoSuchSource => ReplyStatus::NoSuchSource,
+        Refused::AlreadyKnown => ReplyStatus::AlreadyKnown,
+        Refused::TooMany => ReplyStatus::TooManySources,
+        Refused::Failed => ReplyStatus::Failed,
+    }
+}
+
+/// What the log says of a setting that somebody has changed: nothing else would tell. Of sources the engine speaks.
+fn words(order: &Order) -> Option<String> {
+    Some(match order {
+        Order::Change { source, parameter } => {
+            let (name, value) = match *parameter {
+                Parameter::MinPoll(poll) => ("minpoll", f64::from(poll)),
+                Parameter::MaxPoll(poll) => ("maxpoll", f64::from(poll)),
+                Parameter::MaxDelay(s) => ("maxdelay", s),
+                Parameter::MaxDelayRatio(ratio) => ("maxdelayratio", ratio),
+                Parameter::MaxDelayDevRatio(ratio) => ("maxdelaydevratio", ratio),
+                Parameter::MinStratum(stratum) => ("minstratum", f64::from(stratum)),
+                Parameter::PollTarget(samples) => ("polltarget", f64::from(samples)),
+                Parameter::Offset(s) => ("offset", s),
+                Parameter::Select { .. } => return Some(format!("Source {} new selection options", shown(*source))),
+            };
+            format!("Source {} new {name} {value}", shown(*source))
+        }
+        Order::SetMakeStep(new) => format!("New makestep {} {}", new.threshold_s, new.limit),
+        Order::MaxUpdateSkew(ppm) => format!("New maxupdateskew {ppm} ppm"),
+        Order::ReselectDistance(s) => format!("New reselect distance {s}"),
+        Order::ResetSources => "Reset all sources".to_owned(),
+        _ => return None,
+    })
+}
+
+fn shown(source: Address) -> String {
+    match source {
+        Address::Unspecified => "?".to_owned(),
+        Address::Ip(address) => address.to_string(),
+        Address::Id(id) => format!("ID#{id:010}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use super::*;
+    use crate::wire::cmdmon::request::{Burst, Net};
+
+    #[test]
+    fn a_mask_of_another_family_means_the_address_itself() {
+        let (v4, v6): (IpAddr, IpAddr) = ("192.0.2.7".parse().unwrap(), "ffff::".parse().unwrap());
+        let net = |address, mask| whom(&Net { address, mask });
+        assert_eq!(net(Address::Unspecified, Address::Unspecified), Whom::All);
+        assert_eq!(net(Address::Ip(v4), Address::Ip(v6)), Whom::One(Address::Ip(v4)));
+        assert_eq!(net(Address::Ip(v4), Address::Ip(v4)), Whom::Net { address: v4, mask: v4 });
+        assert_eq!(net(Address::Id(6), Address::Unspecified), Whom::One(Address::Id(6)));
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_brought_into_it() {
+        let source = Address::Id(1);
+        let parameter = |request| match order(&request) {
+            Ok(Order::Change { parameter, .. }) => parameter,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(parameter(Request::MaxDelay(source, 1e12)), Parameter::MaxDelay(1000.0));
+        assert_eq!(parameter(Request::MaxDelayRatio(source, -1.0)), Parameter::MaxDelayRatio(0.0));
+        assert_eq!(parameter(Request::PollTarget(source, i32::MIN)), Parameter::PollTarget(1));
+        assert_eq!(parameter(Request::MinStratum(source, 99)), Parameter::MinStratum(15));
+        let burst = Burst { good: -3, most: i32::MAX, ..Burst::default() };
+        let wanted = Order::Burst { whom: Whom::All, good: 1, most: i32::MAX as u32 };
+        assert_eq!(order(&Request::Burst(burst)), Ok(wanted));
+    }
+}

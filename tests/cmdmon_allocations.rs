@@ -1,0 +1,85 @@
+//! Whoever asks a daemon often makes it no bigger: requests and replies cost no memory but that of the names in them.
+
+#![allow(unsafe_code, reason = "an allocator that counts")]
+
+#[path = "cmdmon/answer.rs"]
+mod answer;
+#[path = "cmdmon/vectors.rs"]
+mod vectors;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::hint::black_box;
+
+use answer::body;
+use fastrand::Rng;
+use slewd::wire::cmdmon::MAX_LEN;
+use slewd::wire::cmdmon::reply;
+use slewd::wire::cmdmon::request::{Received, Request, receive};
+use vectors::vectors;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+// SAFETY: everything is left to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: as asked of us.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as asked of us.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn allocations(action: impl FnOnce()) -> u32 {
+    let before = ALLOCATIONS.get();
+    action();
+    ALLOCATIONS.get() - before
+}
+
+#[test]
+fn only_names_cost_memory() {
+    let mut dice = Rng::with_seed(1);
+    let mut status = [0; MAX_LEN];
+    let status_len = Request::Status.encode([1; 4], 0, &mut status);
+    let own = status[..status_len].to_vec();
+    let datagrams: Vec<Vec<u8>> = vectors().into_iter().map(|vector| vector.request).chain([own]).collect();
+    let (mut free, mut named) = (0, 0);
+    for datagram in datagrams {
+        let mut buffer = [0; MAX_LEN];
+        let Received::Request(header, request) = receive(&datagram, |_| true) else {
+            let refusing = || drop(black_box(receive(&datagram, |_| true)));
+            assert_eq!(allocations(refusing), 0);
+            continue;
+        };
+        let body = body(&request, &mut dice);
+        let answer = body.as_ref().map_err(|status| *status);
+        let mut len = 0;
+        let answering = || len = reply::encode(&header, answer, datagram.len(), &mut buffer).expect("room");
+        assert_eq!(allocations(answering), 0, "{request:?}");
+        let parsing = allocations(|| drop(black_box(reply::parse(&buffer[..len], &header))));
+        let receiving = allocations(|| drop(black_box(receive(&datagram, |_| true))));
+        let asking = allocations(|| {
+            request.encode([1; 4], 0, &mut buffer);
+        });
+        let expected = match request {
+            Request::AddSource(_) | Request::AddSource2(_) => [0, 1, 1],
+            Request::SourceName(_) | Request::Status => [1, 0, 0],
+            _ => [0; 3],
+        };
+        assert_eq!([parsing, receiving, asking], expected, "{request:?}");
+        *(if expected == [0; 3] { &mut free } else { &mut named }) += 1;
+    }
+    println!("{free} without, {named} with a name");
+    assert!(free >= 25 && named == 4);
+}
