@@ -105,8 +105,8 @@ fn random_bytes() {
 
 /// Everything there is to ask.
 fn requests(dice: &mut Rng) -> Vec<Request> {
-    let net = Net { mask: address(dice), address: address(dice) };
     let subnet = Subnet { address: address(dice), bits: dice.i32(..) };
+    let net = Net { mask: address(dice), address: address(dice) };
     let source = NewSource {
         kind: [SourceKind::Server, SourceKind::Peer, SourceKind::Pool][dice.usize(..3)],
         name: text(dice, 255),

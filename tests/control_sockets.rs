@@ -3,30 +3,25 @@
 //! Each test runs in a network namespace of its own with an empty /run, which only root can make.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/asker.rs"]
+mod asker;
 #[path = "support/inside.rs"]
 mod inside;
 #[path = "support/namespace.rs"]
 mod namespace;
 
 use std::fs;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
-use inside::{PATIENCE, Slewd, as_user, inside, path, run, start, start_as};
-use slewd::wire::cmdmon::MAX_LEN;
-use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::request::{Header, Request};
-
-/// Where it is by default.
-const SOCKET: &str = "/run/chrony/chronyd.sock";
+use asker::{Client, SOCKET, UnixClient, chronyc, encode};
+use inside::{Slewd, as_user, inside, path, run, start, start_as};
+use slewd::wire::cmdmon::reply::{Body, ReplyStatus};
+use slewd::wire::cmdmon::request::Request;
 
 /// Opens no socket unless another line says so.
 const NONE: [&str; 3] = ["cmdport 0", "bindcmdaddress /", "pidfile /"];
-
-const SEQUENCE: [u8; 4] = *b"once";
 
 #[test]
 fn chronyc_is_answered_everywhere_and_obeyed_over_the_unix_socket() {
@@ -40,6 +35,11 @@ fn chronyc_is_answered_everywhere_and_obeyed_over_the_unix_socket() {
             let (said, done) = chronyc(user, host, "cyclelogs");
             let wanted = if host == SOCKET { ("200 OK\n", true) } else { ("501 Not authorised\n", false) };
             assert_eq!((said.as_str(), done), wanted, "{user} {host}");
+        }
+        for server in ["127.0.0.1:323", "[::1]:323"] {
+            let own = server.trim_end_matches(":323").trim_matches(['[', ']']);
+            let Ok(Body::Status(status)) = Client::new(own, server).ask(&Request::Status) else { panic!("no status") };
+            assert_eq!((status.version.as_str(), status.controls_clock), (env!("CARGO_PKG_VERSION"), false));
         }
         // Without a path to the Unix socket chronyc goes on to UDP in silence.
         let output = as_user("nobody", &namespace::chrony().join("chronyc")).args(["-n", "tracking"]).output();
@@ -77,6 +77,79 @@ fn answers_to_everything_that_a_client_has_not_got() {
     });
 }
 
+/// What scripts of distributions do with sources, and people at a prompt.
+#[test]
+fn sources_are_added_changed_set_online_and_deleted() {
+    inside(|| {
+        fs::create_dir(path("dhcp")).expect("the test's directory");
+        let sourcedir = format!("sourcedir {}", path("dhcp").display());
+        let mut slewd = started(&["server 127.0.0.9", "server 192.0.2.1", &sourcedir]);
+        let said = |command: &str| chronyc("root", SOCKET, command).0;
+        let activity = |online: u32, offline: u32| {
+            let wanted = format!("200 OK\n{online} sources online\n{offline} sources offline\n");
+            let said = chronyc("root", SOCKET, "activity").0;
+            assert!(said.starts_with(&wanted), "{online} and {offline} wanted: {said}");
+        };
+        activity(2, 0);
+        // There is a route to one of them only.
+        assert_eq!(said("onoffline"), "200 OK\n");
+        activity(1, 1);
+        slewd.wait_for("Source 192.0.2.1 offline");
+        run("ip", "route add 192.0.2.0/24 dev lo");
+        assert_eq!(said("onoffline"), "200 OK\n");
+        activity(2, 0);
+        slewd.wait_for("Source 192.0.2.1 online");
+        assert_eq!(said("offline 127.0.0.0/8"), "200 OK\n");
+        activity(1, 1);
+        assert_eq!(said("online 10.0.0.0/8"), "503 No such source\n");
+        assert_eq!(said("online"), "200 OK\n");
+        activity(2, 0);
+        assert_eq!(said("add server 127.0.0.8 iburst minpoll 4 maxpoll 5"), "200 OK\n");
+        slewd.wait_for("Added source 127.0.0.8");
+        activity(3, 0);
+        assert_eq!(said("add server 127.0.0.8"), "511 Source already present\n");
+        assert_eq!(said("add peer 127.0.0.7"), "505 Facility not enabled in daemon\n");
+        assert_eq!(said("minpoll 127.0.0.8 3"), "200 OK\n");
+        slewd.wait_for("Source 127.0.0.8 new minpoll 3");
+        assert_eq!(said("maxpoll 127.0.0.8 99"), "200 OK\n", "and nothing follows");
+        assert_eq!(said("maxdelay 127.0.0.7 0.1"), "503 No such source\n");
+        assert_eq!(said("delete 127.0.0.8"), "200 OK\n");
+        slewd.wait_for("Removed source 127.0.0.8");
+        assert_eq!(said("delete 127.0.0.8"), "503 No such source\n");
+        activity(2, 0);
+        fs::write(path("dhcp/eth0.sources"), "server 127.0.0.6\n").expect("the test's directory");
+        assert_eq!(said("reload sources"), "200 OK\n");
+        slewd.wait_for("Added source 127.0.0.6");
+        activity(3, 0);
+        for command in ["reselect", "refresh", "makestep 0.1 3", "maxupdateskew 100", "reset sources", "burst 1/2"] {
+            assert_eq!(said(command), "200 OK\n", "{command}");
+        }
+        slewd.wait_for("New maxupdateskew 100.000000");
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Online(Default::default())).is_err());
+        let log = slewd.stop();
+        assert!(!log.contains("new maxpoll"), "{log}");
+    });
+}
+
+/// As logrotate does it.
+#[test]
+fn cyclelogs_begins_new_log_files() {
+    inside(|| {
+        let logdir = format!("logdir {}", path("logs").display());
+        let mut slewd = started(&["server 127.0.0.9 iburst", "log selection", &logdir, "local"]);
+        let (log, old) = (path("logs/selection.log"), path("logs/selection.log.1"));
+        let reselect = || assert_eq!(chronyc("root", SOCKET, "reselect").0, "200 OK\n");
+        reselect();
+        slewd.wait_until("a log file", |_| log.exists());
+        fs::rename(&log, &old).expect("it is there");
+        reselect();
+        assert!(!log.exists(), "the old file is still written to");
+        assert_eq!(chronyc("root", SOCKET, "cyclelogs").0, "200 OK\n");
+        reselect();
+        assert!(log.exists(), "a new file is written to");
+    });
+}
+
 /// The refusals of the specification byte for byte, as chronyd 4.8 was seen to answer.
 #[test]
 fn refusals_are_those_of_chronyd() {
@@ -94,7 +167,7 @@ fn refusals_are_those_of_chronyd() {
             ("version 7", request(7, 14, 32), 14, 18),
             ("too short", request(6, 33, 28), 33, 19),
             ("too short and no permission", request(6, 57, 60), 57, 19),
-            ("unknown", request(6, 75, 28), 75, 3),
+            ("unknown", request(6, 76, 28), 76, 3),
             ("no such index", [&request(6, 15, 20)[..], &[0, 0, 0, 99], &[0; 52]].concat(), 15, 4),
         ] {
             client.socket.send(&datagram).expect("it is sent");
@@ -183,6 +256,19 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
             assert!(Client::new(local, server).ask(&Request::Tracking).is_ok());
             assert_eq!(guest.has_heard(), is_answered, "{command}");
         }
+    });
+}
+
+#[test]
+fn bindcmddevice_binds_to_an_interface_that_is_there() {
+    inside(|| {
+        let slewd = started(&["bindcmddevice lo"]);
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Tracking).is_ok());
+        slewd.stop();
+        let slewd = started(&["bindcmddevice nosuch"]);
+        assert!(UnixClient::new().ask(&Request::Tracking).is_ok(), "the Unix socket is not concerned");
+        let log = slewd.stop();
+        assert!(log.contains("Could not open command socket on 127.0.0.1:323 : No such device"), "{log}");
     });
 }
 
@@ -297,8 +383,7 @@ fn a_stale_socket_is_replaced_and_anything_else_is_left_alone() {
 fn clients_that_cannot_be_answered_do_no_harm() {
     inside(|| {
         let slewd = started(&[]);
-        let mut datagram = [0; MAX_LEN];
-        let len = Request::Tracking.encode(SEQUENCE, 0, &mut datagram);
+        let (datagram, len) = encode(&Request::Tracking);
         // Without a name, with a name that is gone, and with a queue that nobody empties.
         let nameless = UnixDatagram::unbound().expect("a socket");
         nameless.send_to(&datagram[..len], SOCKET).expect("it is sent");
@@ -386,82 +471,6 @@ fn started_with(lines: &[&str]) -> Slewd {
     let mut slewd = start_as("root", &["-x", "-d", "-d"], lines);
     slewd.wait_for("Waiting for");
     slewd
-}
-
-/// What chronyc prints, and whether it is content.
-fn chronyc(user: &str, host: &str, command: &str) -> (String, bool) {
-    let mut chronyc = as_user(user, &namespace::chrony().join("chronyc"));
-    let output = chronyc.args(["-n", "-h", host]).args(command.split(' ')).output().expect("chronyc starts");
-    (String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success())
-}
-
-/// Somebody who asks over UDP.
-struct Client {
-    socket: UdpSocket,
-}
-
-impl Client {
-    fn new(own: &str, server: &str) -> Self {
-        let own: IpAddr = own.parse().expect("an address");
-        let socket = UdpSocket::bind((own, 0)).expect("an address of this machine");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
-        socket.connect(server.parse::<SocketAddr>().expect("an address")).expect("a route");
-        Client { socket }
-    }
-
-    fn send(&self, request: &Request) {
-        let (datagram, len) = encode(request);
-        self.socket.send(&datagram[..len]).expect("it is sent");
-    }
-
-    fn hear(&self) -> Vec<u8> {
-        let mut datagram = [0; MAX_LEN];
-        let len = self.socket.recv(&mut datagram).expect("an answer");
-        datagram[..len].to_vec()
-    }
-
-    fn ask(&self, request: &Request) -> Result<Body, ReplyStatus> {
-        self.send(request);
-        decode(request, &self.hear())
-    }
-
-    /// Whether something has arrived by now; it is forgotten.
-    fn has_heard(&self) -> bool {
-        self.socket.set_nonblocking(true).expect("a mode");
-        let heard = self.socket.recv(&mut [0; MAX_LEN]);
-        self.socket.set_nonblocking(false).expect("a mode");
-        assert!(heard.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::WouldBlock), "{heard:?}");
-        heard.is_ok()
-    }
-}
-
-/// Somebody who asks over the Unix socket.
-struct UnixClient(UnixDatagram);
-
-impl UnixClient {
-    fn new() -> Self {
-        let socket = UnixDatagram::bind(path("client.sock")).expect("the test's directory is writable");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
-        UnixClient(socket)
-    }
-
-    fn ask(&self, request: &Request) -> Result<Body, ReplyStatus> {
-        let (mut datagram, len) = encode(request);
-        self.0.send_to(&datagram[..len], SOCKET).expect("it is sent");
-        let len = self.0.recv(&mut datagram).expect("an answer");
-        decode(request, &datagram[..len])
-    }
-}
-
-fn encode(request: &Request) -> ([u8; MAX_LEN], usize) {
-    let mut datagram = [0; MAX_LEN];
-    let len = request.encode(SEQUENCE, 0, &mut datagram);
-    (datagram, len)
-}
-
-fn decode(request: &Request, reply: &[u8]) -> Result<Body, ReplyStatus> {
-    let header = Header { command: request.command(), sequence: SEQUENCE };
-    reply::parse(reply, &header).expect("an answer to this request")
 }
 
 fn mode_of(path: &Path) -> u32 {

@@ -126,7 +126,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("dumpdir", "sim_dump.rs, interop_dump.rs"),
     ("leapsecmode leapsectz leapseclist", "leap seconds"),
     ("refresh ipv4 ipv6 auto_offline", "names and networks"),
-    ("cmdport bindcmdaddress", "monitoring"),
+    ("cmdport bindcmdaddress bindcmddevice cmdallow cmddeny opencommands cmdratelimit", "control_sockets.rs"),
 ];
 
 #[test]

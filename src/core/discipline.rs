@@ -176,6 +176,26 @@ impl Discipline {
         self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
     }
 
+    /// What sources said is void: the corrections they asked for end with what the kernel has been told.
+    pub fn rest(&mut self) {
+        self.continue_at = None;
+    }
+
+    /// From now on true time is taken to run faster by this rate.
+    pub fn turn(&mut self, now: Raw, rate: f64) {
+        let turned = self.target.map(|target| target.frequency + rate);
+        turned.into_iter().for_each(|frequency| self.retune(now, frequency));
+    }
+
+    /// From now on `makestep` is this, counted from the next update.
+    pub fn set_make_step(&mut self, policy: MakeStep) {
+        let limit = match policy.limit {
+            ..=0 => policy.limit,
+            limit => limit.saturating_add(i32::try_from(self.updates).unwrap_or(i32::MAX)),
+        };
+        self.makestep = Some(MakeStep { limit, ..policy });
+    }
+
     /// The clock did this; `now` was read just after.
     pub fn applied(&mut self, applied: Applied, now: ClockReading) {
         if matches!(applied, Applied::Stepped { .. }) {

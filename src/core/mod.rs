@@ -29,6 +29,7 @@ pub mod record;
 pub mod response;
 pub mod rivalry;
 mod sample_filter;
+mod sanity;
 pub mod select;
 pub mod settings;
 pub mod slew;

@@ -166,6 +166,15 @@ impl Association {
         }
     }
 
+    /// Look the name up again, now: it may have moved.
+    pub fn refresh(&mut self, now: Raw) {
+        self.lookup = match self.lookup {
+            Lookup::Due(at, purpose) => Lookup::Due(at.min(now), purpose),
+            Lookup::None if self.name().is_some() => Lookup::Due(now, Purpose::Refresh),
+            lookup => lookup,
+        };
+    }
+
     /// The resolver has the name.
     pub fn asked(&mut self) {
         if let Lookup::Due(_, purpose) = self.lookup {

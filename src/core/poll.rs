@@ -120,6 +120,16 @@ pub struct Schedule {
     staggered: bool,
     barred: bool,
     offline: bool,
+    burst: Option<Burst>,
+}
+
+/// What somebody has ordered and is still to come.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    /// Good answers wanted.
+    good: u32,
+    /// Requests allowed.
+    requests: u32,
 }
 
 impl Schedule {
@@ -152,12 +162,13 @@ impl Schedule {
             staggered: false,
             barred: false,
             offline: options.offline,
+            burst: None,
         }
     }
 
     /// When the next request is due; `None` while the server must not be asked.
     pub fn due(&self) -> Option<Raw> {
-        self.due.filter(|_| !self.offline)
+        self.due.filter(|_| !self.offline || self.burst.is_some())
     }
 
     /// Set offline: not asked until told.
@@ -165,9 +176,9 @@ impl Schedule {
         self.offline
     }
 
-    /// In a burst that somebody asked for.
+    /// In a burst that somebody ordered.
     pub fn is_bursting(&self) -> bool {
-        false
+        self.burst.is_some()
     }
 
     /// When the last request went out.
@@ -205,7 +216,7 @@ impl Schedule {
     /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
     /// deserves, for the clock may be adrift; else ever more rarely.
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
-        self.waking = self.woken < self.wakings && self.wakes_path();
+        self.waking = self.woken < self.wakings && self.burst.is_none() && self.wakes_path();
         if self.waking {
             self.woken += 1;
             self.barred = false;
@@ -219,6 +230,8 @@ impl Schedule {
         self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };
         self.barred = false;
         self.sent_before = self.sent.replace(now);
+        self.burst.iter_mut().for_each(|burst| burst.requests -= 1);
+        self.burst = self.burst.filter(|burst| burst.requests > 0);
         self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
     }
 
@@ -247,6 +260,33 @@ impl Schedule {
         let gap = self.gap_after_answer(demand, urgency, place);
         self.interval = gap;
         self.due = Some((sent + gap.scaled(1.0 + STRETCH * random.fraction())).max(now));
+    }
+
+    /// The answer told the time.
+    pub fn told_time(&mut self) {
+        self.burst.iter_mut().for_each(|burst| burst.good -= 1);
+        self.burst = self.burst.filter(|burst| burst.good > 0);
+    }
+
+    /// Somebody wants so many good answers soon, by so many requests at most, whether this source is online or not.
+    pub fn burst(&mut self, good: u32, requests: u32, now: Raw) {
+        if self.burst.is_none() && !self.barred && good > 0 && requests > 0 {
+            self.burst = Some(Burst { good, requests });
+            self.due = Some(self.earliest(now));
+        }
+    }
+
+    /// `minpoll`, `maxpoll` or `polltarget` have changed.
+    pub fn change(&mut self, options: &SourceOptions, now: Raw) {
+        self.shortest = options.min_interval();
+        self.longest = options.max_interval();
+        self.pace = pace(options.poll_target);
+        if self.starting() || self.barred {
+            return;
+        }
+        self.interval = self.interval.clamp(self.shortest(), self.longest());
+        let latest = self.sent.map_or(now, |sent| now.max(sent + self.longest()));
+        self.due = self.due.map(|due| due.min(latest));
     }
 
     /// The request left.
@@ -343,12 +383,14 @@ impl Schedule {
         self.answers = self.answers.max(self.burst_answers);
         self.interval = self.interval.max(self.shortest());
         self.due = Some(now + self.interval.times(5));
+        self.burst = None;
     }
 
     /// Kiss-o'-death DENY or RSTR: not before `until`, if ever.
     pub fn bar(&mut self, until: Option<Raw>) {
         self.due = until;
         self.barred = true;
+        self.burst = None;
     }
 
     fn earliest(&self, now: Raw) -> Raw {
@@ -391,6 +433,9 @@ impl Schedule {
     }
 
     fn gap_if_lost(&self, needed: bool) -> Span {
+        if self.burst.is_some() {
+            return self.spacing();
+        }
         if self.starting() {
             let gap = if self.unanswered <= 1 { MIN_SPACING } else { LOST_AT_START };
             return gap.min(self.shortest().max(self.spacing()));
@@ -407,7 +452,7 @@ impl Schedule {
     }
 
     fn gap_after_answer(&mut self, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
-        if self.starting() {
+        if self.starting() || self.burst.is_some() {
             return self.spacing();
         }
         self.tokens = (self.tokens + TOKENS_PER_POLL).min(MAX_TOKENS);

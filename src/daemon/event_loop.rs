@@ -1,7 +1,8 @@
 //! The one wait: feeds the engine what happened, and carries out what it says.
 
+mod requests;
+
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use log::{Level, debug, info, log};
@@ -11,7 +12,6 @@ use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::event::Event;
 use crate::core::last_good::LastGood;
-use crate::core::order::{Order, Refused};
 use crate::core::settings::{Family, Host};
 use crate::core::source::ExchangeId;
 use crate::daemon::address_file::AddressFile;
@@ -30,7 +30,7 @@ use crate::daemon::thermometer::Thermometer;
 use crate::report;
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{REOPEN, Signals};
-use crate::time::{ClockReading, Raw, Span};
+use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
 /// How a run ended.
@@ -261,14 +261,6 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Answers people, after the servers have been heard.
-    fn serve(&mut self) {
-        if let Some(mut control) = self.world.control.take() {
-            control.serve(self.asked, self);
-            self.world.control = Some(control);
-        }
-    }
-
     /// Takes what signals there are; `true`: one of them ends the run.
     fn signalled(&mut self) -> bool {
         while let Some(name) = self.world.signals.as_ref().and_then(Signals::next_name) {
@@ -386,46 +378,6 @@ impl Loop<'_> {
         if let Some(known) = self.engine.addresses() {
             self.save_addresses(&known);
         }
-    }
-}
-
-/// What requests may ask for.
-impl Daemon for Loop<'_> {
-    fn engine(&self) -> &Engine {
-        &self.engine
-    }
-
-    fn read_clock(&mut self) -> ClockReading {
-        self.world.clock.read()
-    }
-
-    fn obey(&mut self, order: Order) -> Result<(), Refused> {
-        let now = self.world.clock.read();
-        let result = self.engine.obey(order, &now);
-        self.drain();
-        result
-    }
-
-    fn reload_sources(&mut self) {
-        self.reload_sources();
-    }
-
-    fn reopen_logs(&mut self) {
-        if let Some(logs) = &mut self.world.log_files {
-            logs.reopen();
-        }
-    }
-
-    fn dump(&mut self) {
-        self.save_dumps();
-    }
-
-    fn has_route(&self, to: SocketAddr) -> bool {
-        self.world.exchanges.can_reach(to)
-    }
-
-    fn shut_down(&mut self) {
-        self.ending = Some(Ending::Signal);
     }
 }
 

@@ -10,6 +10,7 @@ use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::last_good::LastGood;
 use crate::core::leap::LeapTable;
+use crate::core::order::{Order, Refused, Whom};
 use crate::core::settings::SourceConfig;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
 use crate::report::dump_file;
@@ -131,6 +132,15 @@ impl World {
         self.input(What::Reload { lines });
     }
 
+    /// Somebody orders something.
+    pub fn obey(&mut self, order: Order) -> Result<(), Refused> {
+        let now = self.reading();
+        let Some(mut engine) = self.engine.take() else { return Err(Refused::Failed) };
+        let result = engine.obey(order, &now);
+        self.drain(engine);
+        result
+    }
+
     /// The state of the clock now.
     pub fn point(&self) -> Point {
         let report = self.kernel.report();
@@ -244,7 +254,10 @@ impl World {
                 self.trace.wakes += 1;
                 self.input(What::NetworkChanged);
             }
-            Happening::SetOnline(online) => self.input(What::SetOnline { whom: None, online }),
+            Happening::SetOnline(online) => {
+                // Without a source there is nothing to set.
+                let _ = self.obey(Order::SetOnline { whom: Whom::All, online });
+            }
             Happening::Suspend(length, misjudged) => {
                 self.oscillator.stand_still(self.oscillator.now() + length);
                 self.recorded = self.oscillator.now();
@@ -309,6 +322,10 @@ impl World {
         let now = self.reading();
         let Some(mut engine) = self.engine.take() else { return };
         engine.handle_input(Input { now, what });
+        self.drain(engine);
+    }
+
+    fn drain(&mut self, mut engine: Engine) {
         for _ in 0..MAX_OUTPUTS {
             let output = engine.poll_output();
             match output {

@@ -44,11 +44,10 @@ impl ServerSocket {
     pub fn open(bind: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(bind), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
         let is_v6 = bind.is_ipv6();
+        // Kernels that cannot do this, for IPv6 those before 4.15, want the address to be there.
+        let _ = if is_v6 { socket.set_freebind_v6(true) } else { socket.set_freebind_v4(true) };
         if is_v6 {
             socket.set_only_v6(true)?;
-            socket.set_freebind_v6(true)?;
-        } else {
-            socket.set_freebind_v4(true)?;
         }
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::{Event, Obstacle};
+use crate::core::names::Association;
 use crate::core::source::{Answer, ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
@@ -51,12 +52,19 @@ impl Engine {
         self.sources.iter().all(|source| source.schedule.requests() >= ONE_SHOT_REQUESTS)
     }
 
-    /// Said once, when the last source falls silent.
+    /// Said once, when the last source falls silent, is set offline, or goes.
     fn report_unreachable(&mut self) {
         let is_away = |source: &&Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
         let is_offline = |source: &&Source| source.schedule.is_offline();
         let unreachable = self.sources.iter().filter(|source| is_away(source) || is_offline(source)).count();
-        if unreachable == self.sources.len() && self.sources.iter().any(|source| is_away(&source)) {
+        if unreachable < self.sources.len() {
+            return;
+        }
+        // One that was followed until somebody took it away, or went offline with all others, will be missed.
+        let is_forsaken = self.phase == Phase::Tracking && !self.sources.iter().any(|s| s.schedule.is_bursting());
+        if self.associations.iter().all(Association::is_retired) && is_forsaken {
+            self.cannot_synchronise(Obstacle::NoSources);
+        } else if self.sources.iter().any(|source| is_away(&source)) || is_forsaken {
             self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
         }
     }

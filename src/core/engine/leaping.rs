@@ -123,7 +123,8 @@ impl Engine {
             LeapMode::System => self.seen + LOOK_AGAIN,
             LeapMode::Step | LeapMode::Slew | LeapMode::Ignore => moment,
         });
-        expected.into_iter().chain(self.leap.clear_flag_at()).min()
+        let clears = self.leap.clear_flag_at().filter(|_| self.estimator.estimate().is_some());
+        expected.into_iter().chain(clears).min()
     }
 
     /// Moves a moment for a request out of the quiet time around a leap second.

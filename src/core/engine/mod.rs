@@ -7,8 +7,10 @@
 //! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
 //! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
 //! clock, `leaping` deals with leap seconds, `warming` with the temperature, `reloading` changes the lines, `recording`
-//! notes for the log files what the others do, `remembering` keeps samples for the next run.
+//! notes for the log files what the others do, `remembering` keeps samples for the next run. `reporting` and `describing`
+//! tell people who ask, `obeying` and `adjusting` do what they order.
 
+mod adjusting;
 mod asking;
 mod believing;
 mod describing;
@@ -147,13 +149,6 @@ pub enum What<'a> {
     Applied(Applied),
     /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
     NetworkChanged,
-    /// Somebody wants sources to be asked, or not.
-    SetOnline {
-        /// Those at this address; `None` is all, also those whose name is not known yet.
-        whom: Option<IpAddr>,
-        /// They are to be asked.
-        online: bool,
-    },
     /// The file with leap seconds was read again.
     LeapData(&'a LeapTable),
     /// The sensor of `tempcomp` says this, in its own unit.
@@ -397,7 +392,6 @@ impl Engine {
             What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
             What::NetworkChanged => self.changes.note(now.raw),
-            What::SetOnline { whom, online } => self.set_online(whom, online, now.raw),
             What::LeapData(table) => self.leap_data(table),
             What::Temperature(temperature) => self.felt(temperature, &now),
         }

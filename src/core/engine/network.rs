@@ -1,9 +1,6 @@
-//! Where requests can go: changes of the network, and sources that are set online or offline.
-
-use std::net::IpAddr;
+//! Where requests can go: changes of the network.
 
 use crate::core::engine::{Engine, Phase};
-use crate::core::event::Event;
 use crate::core::source::Source;
 use crate::time::{Raw, Span};
 
@@ -34,26 +31,6 @@ impl Engine {
         }
         if asks {
             self.changes.spend(now);
-        }
-    }
-
-    /// As chronyc's commands `online` and `offline`.
-    pub(super) fn set_online(&mut self, whom: Option<IpAddr>, online: bool, now: Raw) {
-        if whom.is_none() {
-            for association in &mut self.associations {
-                association.config.options.offline = !online;
-                if online {
-                    association.hurry(now);
-                }
-            }
-        }
-        for index in 0..self.sources.len() {
-            let source = &mut self.sources[index];
-            let is_meant = whom.is_none_or(|whom| source.address.ip() == whom);
-            if is_meant && source.schedule.set_online(online, now) {
-                let label = source.label.clone();
-                self.tell(Event::Online(label, online));
-            }
         }
     }
 }

@@ -109,7 +109,7 @@ impl Engine {
             return Hindrance::None;
         }
         let has_lines = self.associations.iter().any(|line| !line.is_retired());
-        let is_away = |source: &Source| source.schedule.is_offline() && source.reach == 0;
+        let is_offline = |source: &Source| source.schedule.is_offline();
         match (self.announced.obstacle, self.phase) {
             _ if !has_lines => Hindrance::NoSources,
             (Some(Obstacle::NoSources), _) => Hindrance::NoSources,
@@ -117,7 +117,7 @@ impl Engine {
             (Some(Obstacle::NoMajority { .. }), _) => Hindrance::NoMajority,
             (Some(Obstacle::NotEnough), _) => Hindrance::NotEnough,
             (Some(Obstacle::NoRequired), _) => Hindrance::NoRequired,
-            _ if !self.sources.is_empty() && self.sources.iter().all(is_away) => Hindrance::NoSelectableSources,
+            _ if !self.sources.is_empty() && self.sources.iter().all(is_offline) => Hindrance::NoSelectableSources,
             (None, Phase::Acquiring(vote)) if vote.cause != Cause::Start => Hindrance::Reacquiring,
             (None, _) => Hindrance::Acquiring,
         }

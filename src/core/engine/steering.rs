@@ -78,15 +78,14 @@ impl Engine {
                 if occasion != Occasion::Continuation && !is_known {
                     self.announce_error(error);
                 }
-                self.emit(Output::Clock(command));
-                if matches!(command, ClockCommand::Step { .. }) {
-                    if occasion != Occasion::ForeignChange {
-                        self.note_step(now.raw);
-                    }
-                    let steady = self.discipline.coast(frequency);
-                    self.emit(Output::Clock(steady));
-                }
                 let is_step = matches!(command, ClockCommand::Step { .. });
+                if is_step && occasion != Occasion::ForeignChange {
+                    self.note_step(now.raw);
+                }
+                match command {
+                    ClockCommand::Step { by } => self.step(by, frequency),
+                    _ => self.emit(Output::Clock(command)),
+                }
                 self.note_update(&estimate, now, remaining - error, occasion, is_step);
                 self.report(&estimate, now, if is_step { Span::ZERO } else { error.abs() });
                 self.record_update(&estimate, now, error, remaining);
@@ -99,6 +98,13 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Steps the clock, which then runs at this frequency.
+    pub(super) fn step(&mut self, by: Span, frequency: f64) {
+        self.emit(Output::Clock(ClockCommand::Step { by }));
+        let steady = self.discipline.coast(frequency);
+        self.emit(Output::Clock(steady));
     }
 
     /// For people: the sources have been obeyed, and the clock was `ahead` of where it was thought to be.
@@ -261,7 +267,7 @@ impl Engine {
     /// `maxupdateskew`: an uncertain frequency is not applied, the one in force is kept.
     pub(super) fn believable_frequency(&self, estimate: &Estimate) -> f64 {
         if estimate.frequency_sd() * 1e6 > self.settings.max_update_skew_ppm {
-            return self.first_frequency();
+            return self.discipline.frequency().unwrap_or(self.first_frequency());
         }
         estimate.frequency
     }
@@ -286,7 +292,7 @@ impl Engine {
         self.emit(Output::Clock(ClockCommand::Report(report)));
     }
 
-    fn report_unsynchronised(&mut self) {
+    pub(super) fn report_unsynchronised(&mut self) {
         let worst = Span::from_secs(16);
         let report = ClockReport { synchronized: false, max_error: worst, est_error: worst, leap: Leap::None };
         self.emit(Output::Clock(ClockCommand::Report(report)));

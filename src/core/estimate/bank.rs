@@ -221,8 +221,8 @@ impl Bank {
     }
 
     /// Adds to the frequency.
-    pub(super) fn turn(&mut self, by: f64) {
-        self.mean[FREQUENCY].iter_mut().for_each(|f| *f += by);
+    pub(super) fn turn(&mut self, rate: f64) {
+        self.mean[FREQUENCY].iter_mut().for_each(|f| *f += rate);
     }
 
     /// Adds to the variance of a source's bias, if it is known.

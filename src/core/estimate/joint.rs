@@ -165,6 +165,12 @@ impl Joint {
         }
     }
 
+    pub(super) fn revise(&mut self, by: Span, rate: f64) {
+        self.filter.bank.reference += by;
+        self.filter.bank.turn(rate);
+        self.distrust(by.secs_f64(), rate);
+    }
+
     pub(super) fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {
         let square = |sd: f64, most: f64| if sd.is_nan() { 0.0 } else { sd.abs().min(most).powi(2) };
         self.filter.bank.distrust(square(phase_sd_s, 1e9), square(frequency_sd, 1e-3));

@@ -252,6 +252,12 @@ impl Estimator {
         self.changed(|joint| joint.shift(by));
     }
 
+    /// Somebody says that true time is ahead by so much more than was thought, and runs faster by `rate`. The samples
+    /// that follow may say otherwise.
+    pub fn revise(&mut self, by: Span, rate: f64) {
+        self.changed(|joint| joint.revise(by, rate));
+    }
+
     /// The raw counter stopped or lost its grip (suspend, migration): keep the frequency, biases and delay
     /// statistics, widen the phase by `phase_sd_s` and the frequency by `frequency_sd`.
     pub fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {

@@ -4,7 +4,7 @@ use crate::core::engine::Engine;
 use crate::core::snapshot::SourceReport;
 use crate::time::ClockReading;
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::report::{Address, ServerStats};
+use crate::wire::cmdmon::report::ServerStats;
 use crate::wire::cmdmon::request::Request;
 
 /// The answer; `None` if it is another kind of request.
@@ -14,37 +14,39 @@ pub(super) fn report(
     now: &ClockReading,
     counts: ServerStats,
 ) -> Option<Result<Body, ReplyStatus>> {
-    let by_index = |index: i32| {
-        let index = usize::try_from(index).map_err(|_| ReplyStatus::NoSuchSource)?;
-        engine.source_report(index, now).ok_or(ReplyStatus::NoSuchSource)
-    };
-    let by_address = |address: Address| {
-        let index = engine.find_source(address).ok_or(ReplyStatus::NoSuchSource)?;
-        engine.source_report(index, now).ok_or(ReplyStatus::NoSuchSource)
-    };
-    Some(match request {
-        Request::SourceCount => Ok(Body::SourceCount(u32::try_from(engine.source_count()).unwrap_or(u32::MAX))),
-        Request::SourceData(index) => by_index(*index).map(|source| Body::SourceData(source.data)),
-        Request::SourceStats(index) => by_index(*index).map(|source| Body::SourceStats(source.stats)),
-        Request::SelectData(index) => by_index(*index).and_then(|source| found(source.selection.map(Body::SelectData))),
-        Request::NtpData(address) => by_address(*address).and_then(|source| found(source.ntp.map(Body::NtpData))),
-        Request::AuthData(address) => {
-            by_address(*address).map(|source| Body::AuthData(source.authentication.unwrap_or_default()))
+    let index = match request {
+        Request::SourceData(index) | Request::SourceStats(index) | Request::SelectData(index) => {
+            usize::try_from(*index).ok()
         }
-        Request::SourceName(address) => by_address(*address).map(name),
-        Request::Tracking => Ok(Body::Tracking(engine.tracking_report(now))),
-        Request::Activity => Ok(Body::Activity(engine.activity())),
-        Request::Status => Ok(Body::Status(engine.status(now))),
-        Request::ServerStats => Ok(Body::ServerStats(counts)),
+        Request::NtpData(address) | Request::AuthData(address) | Request::SourceName(address) => {
+            engine.find_source(*address)
+        }
+        _ => return of_the_daemon(request, engine, now, counts).map(Ok),
+    };
+    let source = index.and_then(|index| engine.source_report(index, now));
+    Some(source.and_then(|source| of_a_source(request, source)).ok_or(ReplyStatus::NoSuchSource))
+}
+
+fn of_the_daemon(request: &Request, engine: &Engine, now: &ClockReading, counts: ServerStats) -> Option<Body> {
+    Some(match request {
+        Request::SourceCount => Body::SourceCount(u32::try_from(engine.source_count()).unwrap_or(u32::MAX)),
+        Request::Tracking => Body::Tracking(engine.tracking_report(now)),
+        Request::Activity => Body::Activity(engine.activity()),
+        Request::Status => Body::Status(engine.status(now)),
+        Request::ServerStats => Body::ServerStats(counts),
         _ => return None,
     })
 }
 
-fn name(source: SourceReport) -> Body {
-    Body::SourceName(source.name.as_ref().to_owned())
-}
-
-/// A source without an address has sent nothing that could be told.
-fn found(body: Option<Body>) -> Result<Body, ReplyStatus> {
-    body.ok_or(ReplyStatus::NoSuchSource)
+/// `None`: a source without an address has nothing of that kind to tell.
+fn of_a_source(request: &Request, source: SourceReport) -> Option<Body> {
+    Some(match request {
+        Request::SourceData(_) => Body::SourceData(source.data),
+        Request::SourceStats(_) => Body::SourceStats(source.stats),
+        Request::SelectData(_) => Body::SelectData(source.selection?),
+        Request::NtpData(_) => Body::NtpData(source.ntp?),
+        Request::AuthData(_) => Body::AuthData(source.authentication.unwrap_or_default()),
+        Request::SourceName(_) => Body::SourceName(source.name.as_ref().to_owned()),
+        _ => return None,
+    })
 }

@@ -1,0 +1,58 @@
+//! What the loop does for those who ask over the control sockets.
+
+use std::net::SocketAddr;
+
+use crate::core::engine::Engine;
+use crate::core::order::{Order, Refused};
+use crate::daemon::control::Daemon;
+use crate::daemon::event_loop::{Ending, Loop};
+use crate::time::ClockReading;
+
+impl Loop<'_> {
+    /// Answers people, after the servers have been heard.
+    pub(super) fn serve(&mut self) {
+        if let Some(mut control) = self.world.control.take() {
+            control.serve(self.asked, self);
+            self.world.control = Some(control);
+        }
+    }
+}
+
+impl Daemon for Loop<'_> {
+    fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    fn read_clock(&mut self) -> ClockReading {
+        self.world.clock.read()
+    }
+
+    fn obey(&mut self, order: Order) -> Result<(), Refused> {
+        let now = self.world.clock.read();
+        let result = self.engine.obey(order, &now);
+        self.drain();
+        result
+    }
+
+    fn reload_sources(&mut self) {
+        self.reload_sources();
+    }
+
+    fn reopen_logs(&mut self) {
+        if let Some(logs) = &mut self.world.log_files {
+            logs.reopen();
+        }
+    }
+
+    fn dump(&mut self) {
+        self.save_dumps();
+    }
+
+    fn has_route(&self, to: SocketAddr) -> bool {
+        self.world.exchanges.can_reach(to)
+    }
+
+    fn shut_down(&mut self) {
+        self.ending = Some(Ending::Signal);
+    }
+}
