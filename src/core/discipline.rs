@@ -18,6 +18,9 @@ const DEFAULT_STEP_UPDATES: i32 = 3;
 /// After a gap or a foreign change, a larger error is stepped.
 const GAP_STEP_S: f64 = 0.5;
 
+/// A leap second counts as slewed when no more than this is left.
+const LEAP_SLEWED: Span = Span::from_millis(1);
+
 /// chrony's default `corrtimeratio`: other values stretch the time of corrections in proportion.
 const DEFAULT_CORR_TIME_RATIO: f64 = 3.0;
 
@@ -71,6 +74,8 @@ pub struct Discipline {
     target: Option<Target>,
     course: Course,
     continue_at: Option<Raw>,
+    /// A leap second is being slewed: not a word of the sources, and not to be stepped after all.
+    slews_leap: bool,
 }
 
 /// True time as sources told it when they were last obeyed.
@@ -97,6 +102,7 @@ impl Discipline {
             target: None,
             course: Course::default(),
             continue_at: None,
+            slews_leap: false,
         }
     }
 
@@ -136,9 +142,9 @@ impl Discipline {
         occasion: Occasion,
     ) -> Decision {
         let told = Target { at: now.raw, lead: now.lead() + error, frequency };
+        let expected = self.target.map_or(now.lead(), |target| target.lead_at(now.raw));
         let target = match occasion {
             Occasion::Update { .. } | Occasion::ProvenGap => {
-                let expected = self.target.map_or(now.lead(), |target| target.lead_at(now.raw));
                 if let Some(refusal) = self.refuse(told.lead - expected) {
                     return refusal;
                 }
@@ -148,7 +154,8 @@ impl Discipline {
             Occasion::ForeignChange | Occasion::Continuation => self.target.unwrap_or(told),
         };
         let error = target.lead_at(now.raw) - now.lead();
-        let may_step = self.may_step(error, occasion);
+        self.slews_leap &= error.abs() > LEAP_SLEWED;
+        let may_step = self.may_step(if self.slews_leap { told.lead - expected } else { error }, occasion);
         if occasion == (Occasion::Update { counts: true }) {
             self.updates = self.updates.saturating_add(1);
         }
@@ -212,6 +219,11 @@ impl Discipline {
     /// Somebody else set the clock: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
         self.course.accept(now);
+    }
+
+    /// The leap second that has just moved true time is made up for by a slew, whatever `makestep` says.
+    pub fn slew_leap(&mut self) {
+        self.slews_leap = true;
     }
 
     /// True time has moved by this much: a leap second.
