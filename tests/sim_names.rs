@@ -278,7 +278,10 @@ fn whatever_is_wrong_with_a_member_it_is_replaced() {
             assert_eq!((replaced[0].1, replaced[0].2), (v4(3), v4(5)), "{name}");
             assert!(run.trace.max_s(60.0, f64::INFINITY) < 0.002, "{name}, seed {}", run.seed);
         }
-        println!("a member that {name} is replaced after {:.0} s", result.worst(|run| replaced(run)[0].0));
+        let after_s = result.worst(|run| replaced(run)[0].0);
+        println!("a member that {name} is replaced after {after_s:.0} s");
+        // Each kiss makes the next request later: eight of them would take seven hours.
+        assert!(!name.contains("RATE") || after_s < 2.0 * 3600.0, "{name}: {after_s} s");
     }
 }
 

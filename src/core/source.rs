@@ -317,13 +317,13 @@ impl Source {
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
     pub fn forget(&mut self) {
         self.recent = Recent::default();
-        self.archive.clear();
         self.previous = None;
     }
 
     /// Forgets all that it has said.
     pub fn reset(&mut self) {
         self.forget();
+        self.archive.clear();
         self.last = None;
         self.clock_ahead = Span::ZERO;
         self.delay_tests = DelayTests::new(&self.options);
@@ -333,7 +333,6 @@ impl Source {
     /// Forgets all but the newest reply.
     pub fn forget_all_but_last(&mut self) {
         self.recent = Recent::default();
-        self.archive.clear();
         self.last.iter().for_each(|last| self.recent.push(*last));
     }
 

@@ -116,7 +116,8 @@ fn anchor(line: &str) -> Option<Anchor> {
     let mut nanos = || words.next()?.parse::<i64>().ok().filter(|nanos| (0..i64::MAX / 4).contains(nanos));
     let (raw, utc) = (Raw::from_nanos(nanos()?), Utc::from_nanos(nanos()?));
     let frequency = words.next()?.parse::<f64>().ok().filter(|frequency| frequency.abs() < 0.1)?;
-    let slept = words.next()?.parse::<i64>().ok().filter(|slept| (0..i64::MAX / 4).contains(slept))?;
+    // The difference of two clocks: a machine that has never slept may have done so for -40 ns.
+    let slept = words.next()?.parse::<i64>().ok().filter(|slept| slept.abs_diff(0) < i64::MAX as u64 / 4)?;
     Some(Anchor { boot, raw, utc, frequency, slept: Span::from_nanos(slept) })
 }
 
@@ -170,8 +171,10 @@ mod tests {
             frequency: -12.345_678_9e-6,
             slept: Span::from_secs(5),
         });
-        let dump = Dump { anchor, ..parse(address(), THEIRS).expect("it is chronyd's") };
-        assert_eq!(parse(address(), &text(&dump)), Some(dump));
+        let dump = Dump { anchor: anchor.clone(), ..parse(address(), THEIRS).expect("it is chronyd's") };
+        assert_eq!(parse(address(), &text(&dump)), Some(dump.clone()));
+        let never = Dump { anchor: anchor.map(|anchor| Anchor { slept: Span::from_nanos(-40), ..anchor }), ..dump };
+        assert_eq!(parse(address(), &text(&never)), Some(never), "two clocks were read one after the other");
     }
 
     #[test]

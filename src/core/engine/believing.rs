@@ -99,7 +99,7 @@ impl Engine {
     fn reacquired(&mut self, before: Option<Lead>, now: &ClockReading) {
         let after = self.estimator.estimate().map(|estimate| estimate.lead_at(now.raw));
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
-        self.sources.iter_mut().for_each(|source| source.archive.clear());
+        self.forget_archives();
         self.tell(Event::Reacquired(jump));
         // The frequency is in doubt too: a long interval would let the clock stray.
         self.restart_all(now.raw);

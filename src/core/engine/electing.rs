@@ -230,6 +230,7 @@ impl Engine {
     /// Old answers say nothing about the time after a gap, and neither does what was known.
     pub(super) fn call_vote_after_gap(&mut self, now: Raw) {
         self.sources.iter_mut().for_each(Source::forget);
+        self.forget_archives();
         self.backing = Backing::default();
         self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Gap });
         self.announced.selected = None;
@@ -243,6 +244,7 @@ impl Engine {
         let jump = self.jump(acquisition.cause, now.raw);
         if jump != Span::ZERO {
             self.follow_jump(jump, now.raw);
+            self.forget_archives();
         }
         let is_proven = match acquisition.cause {
             Cause::Start => false,
@@ -298,8 +300,12 @@ impl Engine {
         let mut samples: Vec<Sample> =
             self.sources.iter().filter(is_active).flat_map(Source::recent).map(|m| m.sample).collect();
         samples.sort_by_key(|sample| sample.at);
-        let feed = |sample| self.estimator.feed(sample, &active.list());
-        samples.iter().map(feed).filter(|outcome| *outcome != Outcome::Used { surprise: false }).count() == 0
+        let mut is_expected = true;
+        for sample in &samples {
+            let outcome = self.estimator.feed(sample, &active.list());
+            is_expected &= matches!(outcome, Outcome::Used { .. }) && !self.estimator.was_surprised();
+        }
+        is_expected
     }
 
     /// Whether the newest answer of a source cannot be true together with the one before. While there is a vote, it may be

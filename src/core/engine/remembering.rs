@@ -152,6 +152,11 @@ impl Engine {
         !samples.is_empty()
     }
 
+    /// What is going to be measured has no relation to what was.
+    pub(super) fn forget_archives(&mut self) {
+        self.sources.iter_mut().for_each(|source| source.archive.clear());
+    }
+
     fn discard_past(&mut self) {
         self.tell(Event::PastContradicted);
         self.estimator.restart(self.prior);

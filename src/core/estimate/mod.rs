@@ -199,6 +199,11 @@ impl Estimator {
         self.changed(|joint| joint.observe(sample));
     }
 
+    /// Whether the last sample was far from where it was expected, used or not. A long delay alone is no surprise.
+    pub fn was_surprised(&self) -> bool {
+        self.joint.was_surprised
+    }
+
     /// The best estimate as of the last sample; `None` before the first.
     pub fn estimate(&self) -> Option<Estimate> {
         self.estimate
