@@ -13,6 +13,9 @@ use std::hint::black_box;
 
 use answer::body;
 use fastrand::Rng;
+use slewd::core::estimate::MAX_SOURCES;
+use slewd::core::settings::{Host, SourceConfig};
+use slewd::sim::{Scenario, World};
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply;
 use slewd::wire::cmdmon::request::{Received, Request, receive};
@@ -82,4 +85,22 @@ fn only_names_cost_memory() {
     }
     println!("{free} without, {named} with a name");
     assert!(free >= 25 && named == 4);
+}
+
+#[test]
+fn reports_cost_no_memory_but_that_of_their_list() {
+    let mut scenario = Scenario::pool(1, MAX_SOURCES - 1);
+    scenario.sources.push(SourceConfig { host: Host::from("unknown.example"), ..scenario.sources[0].clone() });
+    let mut world = World::new(scenario);
+    world.run_for(1000.0);
+    let (engine, now) = (world.engine().expect("it runs"), world.reading());
+    assert_eq!(allocations(|| _ = black_box(engine.tracking_report(&now))), 0);
+    assert_eq!(allocations(|| _ = black_box(engine.activity())), 0);
+    for index in 0..=MAX_SOURCES {
+        let mut report = None;
+        assert_eq!(allocations(|| report = engine.source_report(index, &now)), 0);
+        assert_eq!(report.is_some(), index < MAX_SOURCES);
+    }
+    assert_eq!(allocations(|| drop(black_box(engine.status(&now)))), 1, "the version");
+    assert_eq!(allocations(|| drop(black_box(engine.snapshot(&now)))), 2, "that, and the list of the sources");
 }

@@ -8,6 +8,7 @@ use slewd::core::command::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::event::Event;
+use slewd::core::order::{Order, Parameter, Whom};
 use slewd::core::record::Wanted;
 use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use slewd::core::slew::MAX_PHASE;
@@ -17,6 +18,7 @@ use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;
 use slewd::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
+use slewd::wire::cmdmon::report::{Address, SelectOptions};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
 
 /// All log files.
@@ -311,8 +313,9 @@ impl Rig {
         let exchange = ExchangeId(self.rng.u64(..self.inputs + 10));
         let source = if self.rng.bool() { StampSource::Kernel } else { StampSource::Daemon };
         let stamp = Stamp { at: Raw::from_nanos(self.absurd()), source };
-        match self.rng.u32(..10) {
+        match self.rng.u32(..11) {
             0 => self.feed_at(now, What::Wake),
+            10 => self.absurd_order(now),
             9 => {
                 let line = |_| SourceConfig {
                     host: Host::Address(IpAddr::from([192, 0, 2, self.rng.u8(..40)])),
@@ -350,6 +353,74 @@ impl Rig {
                 let arrived = if self.rng.bool() { stamp } else { self.stamp() };
                 self.feed_at(now, What::Datagram { exchange, bytes: &bytes, arrived });
             }
+        }
+    }
+}
+
+impl Rig {
+    /// Nothing that people order does harm, nor what they see then.
+    fn absurd_order(&mut self, now: ClockReading) {
+        let order = self.some_order();
+        let result = self.engine.obey(order.clone(), &now);
+        self.drain();
+        let snapshot = self.engine.snapshot(&now);
+        let text = format!("{snapshot:?}");
+        assert!(!text.contains("NaN") && !text.contains("inf"), "{order:?} {result:?}: {text}");
+        assert_eq!(snapshot.sources.len(), self.engine.source_count());
+        for (index, source) in snapshot.sources.iter().enumerate() {
+            assert_eq!(self.engine.find_source(source.data.address), Some(index), "{text}");
+        }
+    }
+
+    fn some_order(&mut self) -> Order {
+        let number = self.absurd();
+        let real = [f64::NAN, f64::INFINITY, f64::MIN, -1.0, 0.0, 1e-6, 10.0, 1e9, number as f64][self.rng.usize(..9)];
+        let ip = IpAddr::from([192, 0, 2, self.rng.u8(..40)]);
+        let address = match self.rng.u32(..8) {
+            0 => Address::Unspecified,
+            1 => Address::Id(self.rng.u32(..20)),
+            _ => Address::Ip(ip),
+        };
+        let whom = match self.rng.u32(..3) {
+            0 => Whom::All,
+            1 => Whom::One(address),
+            _ => Whom::Net { address: ip, mask: IpAddr::from(self.rng.u32(..).to_be_bytes()) },
+        };
+        let whole = self.rng.i32(..) >> self.rng.u32(..32);
+        let parameter = match self.rng.u32(..9) {
+            0 => Parameter::MinPoll(whole),
+            1 => Parameter::MaxPoll(whole),
+            2 => Parameter::MaxDelay(real),
+            3 => Parameter::MaxDelayRatio(real),
+            4 => Parameter::MaxDelayDevRatio(real),
+            5 => Parameter::MinStratum(whole),
+            6 => Parameter::PollTarget(whole),
+            7 => Parameter::Offset(real),
+            _ => {
+                let mut options = || SelectOptions(self.rng.u16(..16));
+                Parameter::Select { mask: options(), options: options() }
+            }
+        };
+        match self.rng.u32(..16) {
+            0 => Order::SetOnline { whom, online: self.rng.bool() },
+            1 => Order::Burst { whom, good: self.rng.u32(..5), most: self.rng.u32(..9) },
+            2 => {
+                let host =
+                    if self.rng.bool() { Host::Address(ip) } else { Host::Name(format!("name-{whole}.example")) };
+                let options = SourceOptions { offset_s: real, ..SourceOptions::default() };
+                Order::Add(Box::new(SourceConfig { host, pool: self.rng.bool(), options }))
+            }
+            3 => Order::Delete(address),
+            4 => Order::Refresh,
+            5 => Order::ResetSources,
+            6 => Order::Reselect,
+            7 => Order::ReselectDistance(real),
+            8 => Order::MakeStep,
+            9 => Order::SetMakeStep(MakeStep { threshold_s: real, limit: whole }),
+            10 => Order::MaxUpdateSkew(real),
+            11 => Order::AddFrequency(real),
+            12 => Order::AddOffset(real),
+            _ => Order::Change { source: address, parameter },
         }
     }
 }

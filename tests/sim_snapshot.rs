@@ -8,7 +8,7 @@ use slewd::core::estimate::MAX_SOURCES;
 use slewd::core::settings::Host;
 use slewd::core::snapshot::{Snapshot, SourceReport};
 use slewd::sim::server::Manner;
-use slewd::sim::{Scenario, World};
+use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
 use slewd::wire::cmdmon::report::{
     Activity, Address, Hindrance, LeapStatus, SelectOptions, SourceData, StampedBy, Standing, Tracking,
@@ -96,6 +96,42 @@ fn a_server_that_is_behind_is_so_in_every_report() {
         }
         let status = snapshot.status.as_ref().expect("it is slewd");
         assert_eq!((status.agreeing, status.voters), (3, 4), "seed {seed}");
+    }
+}
+
+/// What the filter learnt while it was believed does not colour the report.
+#[test]
+fn a_server_that_falls_behind_later_is_seen_to() {
+    for seed in SEEDS {
+        let mut scenario = pool(seed, 4);
+        scenario.servers[3].step = Some((400_000.0, Span::from_secs_f64(-BEHIND_S)));
+        let (snapshot, _) = after(&mut World::new(scenario), 430_000.0);
+        let liar = of(&snapshot, 4);
+        assert_eq!(liar.data.standing, Standing::Falseticker, "seed {seed}");
+        assert!((liar.stats.offset_s - BEHIND_S).abs() < 2e-3, "seed {seed}: {:?}", liar.stats);
+    }
+}
+
+/// How long the machine slept is known to a second, and there is no network to ask.
+#[test]
+fn after_a_sleep_nothing_is_known_until_somebody_answers() {
+    for seed in SEEDS {
+        let mut scenario = pool(seed, 4);
+        let sleep = Happening::Suspend(Span::from_secs(3600), Span::from_millis(700));
+        scenario.happenings = vec![(4000.0, sleep)];
+        scenario.outages = vec![(3999.0, 8000.0)];
+        let mut world = World::new(scenario);
+        let (snapshot, error_s) = after(&mut world, 7700.0);
+        assert!(error_s.abs() > 0.5, "seed {seed}: {error_s}");
+        let (tracking, status) = (snapshot.tracking, snapshot.status.expect("it is slewd"));
+        assert_eq!((tracking.reference_id, tracking.address, tracking.stratum), (0, Address::Unspecified, 0));
+        assert_eq!((tracking.leap, tracking.root_dispersion_s), (LeapStatus::Unsynchronised, 1.0));
+        assert_eq!((status.maximum_error_s, status.estimated_error_s), (None, None), "seed {seed}");
+        assert_eq!((status.synchronised, status.hindrance), (false, Hindrance::NoSelectableSources), "seed {seed}");
+        let (snapshot, error_s) = after(&mut world, 9000.0);
+        let status = snapshot.status.expect("it is slewd");
+        assert!(status.synchronised && snapshot.tracking.stratum == 3, "seed {seed}: {status:?}");
+        assert!(status.maximum_error_s.is_some_and(|most_s| error_s.abs() < most_s), "seed {seed}: {status:?}");
     }
 }
 
@@ -201,6 +237,37 @@ fn packets_and_tests_are_counted() {
             assert!((ROUND_TRIP_S..2.0 * ROUND_TRIP_S).contains(&ntp.delay_s), "seed {seed}: {ntp:?}");
         }
         assert_eq!(snapshot.activity, Activity { online: 3, ..Activity::default() });
+    }
+}
+
+#[test]
+fn a_vote_that_fails_says_why() {
+    let told = |scenario: Scenario| {
+        let (snapshot, _) = after(&mut World::new(scenario), 1000.0);
+        let states = [1, 2].map(|last| of(&snapshot, last).selection.expect("it is known").state);
+        (states, snapshot.status.expect("it is slewd").hindrance, snapshot.tracking.stratum)
+    };
+    let mut divided = pool(1, 2);
+    divided.servers[1].ahead = Span::from_secs(60);
+    assert_eq!(told(divided), (['x', 'x'], Hindrance::NoMajority, 0));
+    let mut few = pool(1, 2);
+    few.settings.min_sources = 3;
+    assert_eq!(told(few), (['W', 'W'], Hindrance::NotEnough, 0));
+    let mut headless = pool(1, 3);
+    headless.servers[2].manner = Manner::Dead;
+    headless.sources[2].options.require = true;
+    assert_eq!(told(headless), (['W', 'W'], Hindrance::NoRequired, 0));
+}
+
+/// Negative if requests wait for longer.
+#[test]
+fn the_way_that_is_jittery_is_told() {
+    for seed in SEEDS {
+        let mut scenario = pool(seed, 2);
+        scenario.servers[0].link.backward.jitter_s = 1e-6;
+        let (snapshot, _) = after(&mut World::new(scenario), 20_000.0);
+        let [slow_to, both] = [1, 2].map(|last| of(&snapshot, last).ntp.expect("it is known").jitter_asymmetry);
+        assert!((-0.5..-0.2).contains(&slow_to) && both.abs() < 0.2, "seed {seed}: {slow_to} {both}");
     }
 }
 

@@ -6,7 +6,8 @@ use std::path::Path;
 use lexopt::prelude::*;
 use log::LevelFilter;
 
-use crate::cli::query::Query;
+use crate::cli::words::{self, Words};
+use crate::config::{Directive, directives, near};
 use crate::core::engine::Mode;
 use crate::core::settings::Family;
 use crate::daemon::logging::Destination;
@@ -14,14 +15,12 @@ use crate::daemon::run::Options;
 use crate::time::Span;
 
 /// What the command line asks for.
-#[derive(Debug, PartialEq)]
 pub(super) enum Command {
     Help,
     Version,
     PrintConfig(Box<Options>),
     Run(Box<Options>),
-    Demo,
-    Query(Query),
+    Words(Words),
 }
 
 /// A flag as `--help` shows it.
@@ -62,16 +61,14 @@ const FLAGS: &[Flag] = &[
 ];
 
 /// The first lines of the help.
-pub(super) fn usage() -> &'static str {
+fn usage() -> &'static str {
     "Usage: slewd [FLAG...] [DIRECTIVE...]   keep the clock right; DIRECTIVEs replace the configuration file
-       slewd query HOST...              how wrong is this clock, by these servers
-       slewd demo                       watch it work on a make-believe clock (no root, no network)
-Help:  slewd --help, slewd(8)"
+       slewd COMMAND [FLAG...] [ARGUMENT...]"
 }
 
 /// All of the help.
 pub(super) fn help() -> String {
-    let mut text = format!("{}\n\nFlags (those of chronyd):\n", usage());
+    let mut text = format!("{}\n\n{}\nFlags of the daemon (those of chronyd):\n", usage(), words::help());
     for Flag { name, value, help } in FLAGS {
         text.push_str(&format!("  {:20} {help}\n", format!("{name} {value}")));
     }
@@ -80,17 +77,33 @@ pub(super) fn help() -> String {
 }
 
 /// Understands the arguments, the program's name first.
-pub(super) fn parse(arguments: &[OsString]) -> Result<Command, String> {
+///
+/// # Errors
+/// What is wrong, and the exit code for that.
+pub(super) fn parse(arguments: &[OsString]) -> Result<Command, (String, u8)> {
     let name = arguments.first().map(Path::new).and_then(Path::file_name);
     let ident = name.map_or("slewd".to_owned(), |name| name.to_string_lossy().into_owned());
     let words = arguments.get(1..).unwrap_or_default();
-    match words.first().and_then(|word| word.to_str()) {
-        Some("demo") if words.len() == 1 => return Ok(Command::Demo),
-        Some("demo") => return Err("slewd demo takes no arguments".to_owned()),
-        Some("query") => return Query::parse(&words[1..]).map(Command::Query),
-        _ => {}
+    if let Some(result) = Words::parse(words) {
+        return result.map(Command::Words);
     }
-    Flags::new(ident).read(words).map_err(|reason| reason.to_string())
+    if let Some(reason) = words.first().and_then(|word| mistyped(&word.to_string_lossy())) {
+        return Err((reason, 1));
+    }
+    Flags::new(ident).read(words).map_err(|reason| (format!("{reason}\n{}", usage()), 1))
+}
+
+/// What to say of a first word that is neither a command nor the beginning of a directive: a daemon that started in the
+/// background would say it to the log.
+fn mistyped(word: &str) -> Option<String> {
+    let first = word.split_whitespace().next()?;
+    let is_comment = first.starts_with(['!', ';', '#', '%']);
+    if first.starts_with('-') || is_comment || Directive::find(first).is_some() {
+        return None;
+    }
+    let names = words::TABLE.iter().map(|row| row.name).chain(directives().map(|directive| directive.name));
+    let hint = near(first, names).map_or(String::new(), |hint| format!(" ({hint})"));
+    Some(format!("'{first}' is neither a command nor a directive{hint}"))
 }
 
 struct Flags {
@@ -210,7 +223,7 @@ mod tests {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         match parse(&words) {
             Ok(Command::Run(options) | Command::PrintConfig(options)) => *options,
-            other => panic!("{line}: {other:?}"),
+            _ => panic!("{line}"),
         }
     }
 
@@ -234,7 +247,7 @@ mod tests {
 
     #[test]
     fn unknown_flags_and_bad_numbers_are_errors() {
-        for line in ["slewd -z", "slewd -t soon", "slewd -P", "slewd demo now", "slewd query"] {
+        for line in ["slewd -z", "slewd -t soon", "slewd -P", "slewd demo now", "slewd trackin", "slewd sorces -c"] {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert!(parse(&words).is_err(), "{line}");
         }

@@ -38,3 +38,4 @@ pub use model::{
 pub use parse::BUILT_IN;
 pub use source::{SourceFiles, parse_sources, read_source_dirs, settle_options};
 pub use source_table::{SourceOption, source_options};
+pub(crate) use suggest::near;

@@ -325,6 +325,8 @@ impl Source {
         self.forget();
         self.archive.clear();
         self.last = None;
+        self.reach = 0;
+        self.empty_polls = 0;
         self.clock_ahead = Span::ZERO;
         self.delay_tests = DelayTests::new(&self.options);
         self.filter = Filter::new(self.options.filter);

@@ -36,7 +36,7 @@ const MONTH_S: f64 = 30.0 * 86_400.0;
 criterion_group! {
     name = cost;
     config = Criterion::default().sample_size(20).measurement_time(Duration::from_secs(3));
-    targets = estimator, engine, simulator
+    targets = estimator, engine, reports, simulator
 }
 criterion_main!(cost);
 
@@ -79,6 +79,22 @@ fn engine(criterion: &mut Criterion) {
             let mut rig = Rig::new(sources);
             rig.run(WARM_UP);
             bencher.iter(|| rig.run(1));
+        });
+    }
+}
+
+/// What people are told: the clock, and everything.
+fn reports(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("reports");
+    for sources in SOURCES {
+        let mut rig = Rig::new(sources);
+        rig.run(WARM_UP);
+        let now = reading(rig.now + Span::from_secs(10));
+        group.bench_function(BenchmarkId::new("tracking", sources), |bencher| {
+            bencher.iter(|| rig.engine.tracking_report(black_box(&now)));
+        });
+        group.bench_function(BenchmarkId::new("snapshot", sources), |bencher| {
+            bencher.iter(|| rig.engine.snapshot(black_box(&now)));
         });
     }
 }

@@ -90,7 +90,7 @@ fn options(dice: &mut Rng) -> SelectOptions {
 }
 
 fn stamp(dice: &mut Rng) -> StampedBy {
-    [StampedBy::Daemon, StampedBy::Kernel, StampedBy::Hardware][dice.usize(..3)]
+    [StampedBy::Nobody, StampedBy::Daemon, StampedBy::Kernel, StampedBy::Hardware][dice.usize(..4)]
 }
 
 fn double(dice: &mut Rng) -> Option<f64> {

@@ -187,6 +187,7 @@ fn time(value: Option<Utc>) -> Value {
 
 fn stamp(value: StampedBy) -> Value {
     text(match value {
+        StampedBy::Nobody => "0",
         StampedBy::Daemon => "'D'",
         StampedBy::Kernel => "'K'",
         StampedBy::Hardware => "'H'",

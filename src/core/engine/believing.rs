@@ -241,9 +241,10 @@ impl Engine {
         (list, count)
     }
 
-    /// It has not answered for longer than its word counts.
+    /// It has not answered for longer than its word counts, or is not to be asked.
     pub(super) fn is_away(&self, source: &Source) -> bool {
-        source.reach == 0 && source.empty_polls > source.options.max_unreach
+        let is_overdue = || source.empty_polls > source.options.max_unreach;
+        source.reach == 0 && (source.schedule.is_offline() || is_overdue())
     }
 
     /// Any lead near the truth will do: it keeps the numbers small.

@@ -2,10 +2,12 @@
 //!
 //! An index counts the sources first and then the names that have no address yet.
 
+use crate::core::engine::believed::Believed;
 use crate::core::engine::recording::failed_test;
 use crate::core::engine::reporting::leap_status;
 use crate::core::engine::steering::BOUND_SIGMAS;
-use crate::core::engine::{Believed, Engine, Phase};
+use crate::core::engine::{Engine, Phase};
+use crate::core::event::Obstacle;
 use crate::core::names::Association;
 use crate::core::record::Standing;
 use crate::core::response::{Measured, Response};
@@ -71,7 +73,7 @@ impl Engine {
             data: self.describe_data(source, now),
             stats: self.describe_stats(source, now),
             selection: Some(self.describe_selection(source, now)),
-            ntp: Some(describe_response(source)),
+            ntp: Some(self.describe_response(source)),
             authentication: Some(AuthData::default()),
         })
     }
@@ -209,6 +211,11 @@ impl Engine {
     /// Why a source is in or out.
     pub(super) fn standing(&self, source: &Source) -> Standing {
         let is_vote = matches!(self.phase, Phase::Acquiring(_));
+        // Everybody has spoken, to no avail.
+        let has_failed = matches!(
+            self.announced.obstacle,
+            Some(Obstacle::NoMajority { .. } | Obstacle::NotEnough | Obstacle::NoRequired)
+        );
         let status = self.selection.status[source.slot.index()];
         let is_out = source.options.no_select || self.is_away(source);
         let Some(status) = status.filter(|_| !is_out) else { return absence(source) };
@@ -218,11 +225,12 @@ impl Engine {
             Status::TooJittery => Standing::TooJittery,
             Status::Falseticker if self.selection.is_majority && self.is_outside_trust(source) => Standing::Untrusted,
             Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
-            _ if is_vote => Standing::Waiting,
+            _ if is_vote && !has_failed => Standing::Waiting,
             _ if !self.selection.is_majority => Standing::Falseticker,
             _ if self.selection.agreeing.len() < self.settings.min_sources || !self.has_required() => {
                 Standing::Insufficient
             }
+            _ if is_vote => Standing::Waiting,
             Status::NotPreferred => Standing::NotPreferred,
             Status::Distant => Standing::Distant,
             _ if self.selection.best == Some(source.slot) => Standing::Selected,
@@ -270,6 +278,48 @@ impl Engine {
         source.response = Some(Response { header, failed, interleaved, local, sent_by, received_by, measured });
     }
 
+    fn describe_response(&self, source: &Source) -> NtpData {
+        let tally = &source.tally;
+        let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let counts = NtpData {
+            address: Address::Ip(source.address.ip()),
+            port: source.address.port(),
+            total_sent: count(tally.sent),
+            total_received: count(tally.received),
+            total_valid: count(tally.valid()),
+            total_good: count(tally.accepted),
+            kernel_sent: count(tally.kernel_sent),
+            kernel_received: count(tally.kernel_received),
+            ..NtpData::default()
+        };
+        let Some(response) = &source.response else { return NtpData { leap: LeapStatus::Normal, ..counts } };
+        let asymmetry = source.options.asymmetry.unwrap_or(0.0 - 0.5 * self.estimator.lean(source.slot));
+        let (header, measured) = (&response.header, response.measured.as_ref());
+        NtpData {
+            local_address: response.local.map_or(Address::Unspecified, Address::Ip),
+            leap: leap_status(header.leap),
+            version: header.version,
+            mode: header.mode,
+            stratum: header.stratum,
+            poll: header.poll,
+            precision: header.precision,
+            root_delay_s: header.root_delay.secs_f64(),
+            root_dispersion_s: header.root_dispersion.secs_f64(),
+            reference_id: u32::from_be_bytes(header.reference_id),
+            reference_time: (header.reference != NtpTimestamp::ZERO).then(|| header.reference.to_utc()),
+            offset_s: measured.map_or(0.0, |m| -m.ahead.secs_f64()),
+            delay_s: measured.map_or(0.0, |m| m.delay.secs_f64()),
+            dispersion_s: measured.map_or(0.0, |m| m.dispersion_s),
+            response_time_s: measured.map_or(0.0, |m| m.response_time.secs_f64().max(0.0)),
+            // Negative if requests wait for longer than replies, as in chronyd's log of statistics.
+            jitter_asymmetry: asymmetry,
+            flags: response.flags(),
+            sent_by: stamped_by(response.sent_by),
+            received_by: stamped_by(response.received_by),
+            ..counts
+        }
+    }
+
     /// What a reply itself said, not what a filter made of it.
     pub(super) fn measured_by(&self, index: usize, result: &Result<Answer, Refusal>) -> Option<Measurement> {
         match result {
@@ -282,45 +332,6 @@ impl Engine {
 
 fn unknown_stats() -> SourceStats {
     SourceStats { sd_s: UNKNOWN_SD_S, skew_ppm: UNKNOWN_SKEW_PPM, ..SourceStats::default() }
-}
-
-fn describe_response(source: &Source) -> NtpData {
-    let tally = &source.tally;
-    let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
-    let counts = NtpData {
-        address: Address::Ip(source.address.ip()),
-        port: source.address.port(),
-        total_sent: count(tally.sent),
-        total_received: count(tally.received),
-        total_valid: count(tally.valid()),
-        total_good: count(tally.accepted),
-        kernel_sent: count(tally.kernel_sent),
-        kernel_received: count(tally.kernel_received),
-        ..NtpData::default()
-    };
-    let Some(response) = &source.response else { return NtpData { leap: LeapStatus::Normal, ..counts } };
-    let (header, measured) = (&response.header, response.measured.as_ref());
-    NtpData {
-        local_address: response.local.map_or(Address::Unspecified, Address::Ip),
-        leap: leap_status(header.leap),
-        version: header.version,
-        mode: header.mode,
-        stratum: header.stratum,
-        poll: header.poll,
-        precision: header.precision,
-        root_delay_s: header.root_delay.secs_f64(),
-        root_dispersion_s: header.root_dispersion.secs_f64(),
-        reference_id: u32::from_be_bytes(header.reference_id),
-        reference_time: (header.reference != NtpTimestamp::ZERO).then(|| header.reference.to_utc()),
-        offset_s: measured.map_or(0.0, |m| -m.ahead.secs_f64()),
-        delay_s: measured.map_or(0.0, |m| m.delay.secs_f64()),
-        dispersion_s: measured.map_or(0.0, |m| m.dispersion_s),
-        response_time_s: measured.map_or(0.0, |m| m.response_time.secs_f64().max(0.0)),
-        flags: response.flags(),
-        sent_by: stamped_by(response.sent_by),
-        received_by: stamped_by(response.received_by),
-        ..counts
-    }
 }
 
 fn stamped_by(source: StampSource) -> StampedBy {

@@ -12,6 +12,7 @@
 
 mod adjusting;
 mod asking;
+mod believed;
 mod believing;
 mod describing;
 mod electing;
@@ -46,7 +47,7 @@ use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
-use crate::time::{ClockReading, Lead, Raw, Span, Utc};
+use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
 
 pub use remembering::PastFile;
@@ -303,26 +304,6 @@ pub struct Tracking {
     pub estimate: Estimate,
 }
 
-/// Where true time is taken to be: the estimate, or the clock itself while there is none.
-#[derive(Clone, Copy, Debug)]
-struct Believed {
-    at: Raw,
-    lead: Lead,
-    frequency: f64,
-}
-
-impl Believed {
-    fn lead_at(&self, raw: Raw) -> Lead {
-        self.lead + (raw - self.at).scaled(self.frequency)
-    }
-}
-
-impl From<&Estimate> for Believed {
-    fn from(estimate: &Estimate) -> Self {
-        Believed { at: estimate.at, lead: estimate.lead, frequency: estimate.frequency }
-    }
-}
-
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
@@ -456,11 +437,6 @@ impl Engine {
             est_error: tracking.est_error,
             leap: Leap::None,
         }))
-    }
-
-    fn believed(&self, now: &ClockReading) -> Believed {
-        let nothing = || Believed { at: now.raw, lead: now.lead(), frequency: self.first_frequency() };
-        self.estimator.estimate().as_ref().map_or_else(nothing, Believed::from)
     }
 
     fn emit(&mut self, output: Output) {

@@ -99,9 +99,16 @@ impl Engine {
             }
             is_any = true;
             if source.schedule.set_online(online, now) {
+                if !online {
+                    // As in chronyd: one that is not asked has no say.
+                    source.reach = 0;
+                }
                 let label = source.label.clone();
                 self.tell(Event::Online(label, online));
             }
+        }
+        if !online {
+            self.select_anew(now);
         }
         is_any.then_some(()).ok_or(Refused::NoSuchSource)
     }

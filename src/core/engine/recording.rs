@@ -1,7 +1,8 @@
 //! What goes to the log files, if they are wanted.
 
+use crate::core::engine::believed::Believed;
 use crate::core::engine::steering::BOUND_SIGMAS;
-use crate::core::engine::{Believed, Engine, Output};
+use crate::core::engine::{Engine, Output};
 use crate::core::estimate::Estimate;
 use crate::core::leap::LeapSecond;
 use crate::core::record::{

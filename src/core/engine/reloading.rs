@@ -137,7 +137,7 @@ impl Engine {
         let id = match typed.host {
             Host::Address(_) => 0,
             Host::Name(_) => {
-                self.last_id += 1;
+                self.last_id = self.last_id.saturating_add(1);
                 self.last_id
             }
         };

@@ -18,12 +18,14 @@ const UNKNOWN_ROOT_S: f64 = 1.0;
 impl Engine {
     /// Everything at once.
     pub fn snapshot(&self, now: &ClockReading) -> Snapshot {
+        let mut sources = Vec::with_capacity(self.source_count());
+        sources.extend((0..self.source_count()).filter_map(|index| self.source_report(index, now)));
         Snapshot {
             tracking: self.tracking_report(now),
             status: Some(self.status(now)),
             activity: self.activity(),
             server: None,
-            sources: (0..self.source_count()).filter_map(|index| self.source_report(index, now)).collect(),
+            sources,
         }
     }
 

@@ -304,6 +304,7 @@ impl Coded for Standing {
 impl Coded for StampedBy {
     fn code(&self) -> u16 {
         u16::from(match self {
+            StampedBy::Nobody => 0,
             StampedBy::Daemon => b'D',
             StampedBy::Kernel => b'K',
             StampedBy::Hardware => b'H',
@@ -312,9 +313,10 @@ impl Coded for StampedBy {
 
     fn from_code(code: u16) -> StampedBy {
         match u8::try_from(code) {
+            Ok(b'D') => StampedBy::Daemon,
             Ok(b'K') => StampedBy::Kernel,
             Ok(b'H') => StampedBy::Hardware,
-            _ => StampedBy::Daemon,
+            _ => StampedBy::Nobody,
         }
     }
 }

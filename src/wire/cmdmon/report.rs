@@ -196,8 +196,10 @@ pub struct SelectData {
 /// Who put a time stamp on a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum StampedBy {
-    /// The program.
+    /// Nobody: there was no packet yet.
     #[default]
+    Nobody,
+    /// The program.
     Daemon,
     /// The kernel.
     Kernel,

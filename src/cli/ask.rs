@@ -1,0 +1,162 @@
+//! Asks NTP servers directly, a few times at most, for `query` and `check --server`. The clock is not touched.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use crate::config::Network;
+use crate::core::estimate::Slot;
+use crate::core::random::Random;
+use crate::core::settings::{Family, SourceOptions};
+use crate::core::source::{Answer, ExchangeId, Measurement, Source};
+use crate::daemon::clock::{Clock, ObservedClock};
+use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::resolver::look_up;
+use crate::sys::process;
+use crate::time::{Raw, Span};
+use crate::wire::ntp::{KissCode, MAX_LEN};
+
+/// A server that has not answered is asked again after this long, as often as `REQUESTS` says.
+const RETRY: Span = Span::from_secs(2);
+const REQUESTS: u64 = 3;
+
+/// A server to be asked: the name it was called by, and one of its addresses.
+pub(super) type Server = (String, IpAddr);
+
+/// What came of asking one server.
+pub(super) struct Outcome<'a> {
+    pub(super) server: &'a Server,
+    /// How far the server is ahead of the clock, and what it said; or why nothing came of it.
+    pub(super) said: Result<(Span, Measurement), &'static str>,
+}
+
+/// The addresses of a host.
+pub(super) fn addresses(host: &str, family: Family) -> Vec<IpAddr> {
+    match host.parse() {
+        Ok(address) => vec![address],
+        Err(_) => look_up(host, family),
+    }
+}
+
+/// Asks all at once and hands on each outcome as it is known.
+pub(super) fn ask(servers: &[Server], tell: &mut dyn FnMut(Outcome<'_>)) -> io::Result<()> {
+    let mut asker = Asker::new(servers)?;
+    while let Some(deadline) = asker.ask_due(tell) {
+        asker.wait(deadline, tell)?;
+    }
+    Ok(())
+}
+
+struct Asker<'a> {
+    clock: ObservedClock,
+    exchanges: Exchanges,
+    random: Random,
+    inquiries: Vec<Inquiry<'a>>,
+    last_exchange: u64,
+    buffer: Buffer,
+}
+
+struct Inquiry<'a> {
+    server: &'a Server,
+    source: Source,
+    due: Option<Raw>,
+    requests: u64,
+    complaint: &'static str,
+}
+
+impl<'a> Asker<'a> {
+    fn new(servers: &'a [Server]) -> io::Result<Self> {
+        let mut clock = ObservedClock::new();
+        let now = clock.read().raw;
+        let inquiry = |server: &'a Server| {
+            let options = SourceOptions::default();
+            let to = SocketAddr::new(server.1, options.port);
+            let label = server.1.to_string().into();
+            Inquiry {
+                server,
+                source: Source::new(Slot::FIRST, to, label, 0, options, now),
+                due: Some(now),
+                requests: 0,
+                complaint: "no answer",
+            }
+        };
+        let mut seed = [0; 16];
+        seed.copy_from_slice(&process::random_seed()?[..16]);
+        Ok(Asker {
+            inquiries: servers.iter().map(inquiry).collect(),
+            clock,
+            exchanges: Exchanges::new(Network::default()),
+            random: Random::new(seed),
+            last_exchange: 0,
+            buffer: [0; MAX_LEN + 4],
+        })
+    }
+
+    /// Sends what is due, gives up where that was in vain, and says when to come back; `None` when all is said.
+    fn ask_due(&mut self, tell: &mut dyn FnMut(Outcome<'_>)) -> Option<Raw> {
+        let now = self.clock.read().raw;
+        for inquiry in &mut self.inquiries {
+            if inquiry.due.is_none_or(|due| due > now) {
+                continue;
+            }
+            if inquiry.requests == REQUESTS {
+                inquiry.due = None;
+                tell(Outcome { server: inquiry.server, said: Err(inquiry.complaint) });
+                continue;
+            }
+            inquiry.requests += 1;
+            inquiry.due = Some(now + RETRY);
+            self.last_exchange += 1;
+            let exchange = ExchangeId(self.last_exchange);
+            let (packet, lost) = inquiry.source.ask(exchange, now, true, &mut self.random);
+            lost.into_iter().for_each(|lost| self.exchanges.close(lost));
+            match self.exchanges.send(exchange, inquiry.source.address, &packet, &mut self.clock) {
+                Some(stamp) => inquiry.source.sent(exchange, stamp),
+                None => inquiry.complaint = "cannot be reached from here",
+            }
+        }
+        self.inquiries.iter().filter_map(|inquiry| inquiry.due).min()
+    }
+
+    fn wait(&mut self, deadline: Raw, tell: &mut dyn FnMut(Outcome<'_>)) -> io::Result<()> {
+        let time = (deadline - self.clock.read().raw).nanos().max(0) / 1_000_000 + 1;
+        let mut descriptors: Vec<_> =
+            self.exchanges.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        poll(&mut descriptors, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX))?;
+        let open: Vec<ExchangeId> = self.exchanges.ids().collect();
+        for exchange in open {
+            while let Some(arrival) = self.exchanges.receive(exchange, &mut self.buffer, &mut self.clock) {
+                self.take(exchange, &arrival, tell);
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, exchange: ExchangeId, arrival: &Arrival, tell: &mut dyn FnMut(Outcome<'_>)) {
+        let asked = |inquiry: &&mut Inquiry| inquiry.source.in_flight() == Some(exchange);
+        let Some(inquiry) = self.inquiries.iter_mut().find(asked) else { return };
+        let Arrival::Datagram(length, arrived) = *arrival else {
+            inquiry.complaint = "refuses connections: no NTP server there";
+            inquiry.requests = REQUESTS;
+            inquiry.due = Some(self.clock.read().raw);
+            return self.exchanges.close(exchange);
+        };
+        match inquiry.source.receive(&self.buffer[..length], arrived, None) {
+            Ok(Answer::Measured(measurement)) => {
+                inquiry.due = None;
+                let ahead = measurement.sample.lead - self.clock.read().lead();
+                tell(Outcome { server: inquiry.server, said: Ok((ahead, measurement)) });
+            }
+            // No filter was asked for, and no path to be woken.
+            Ok(Answer::Collected) => {}
+            Ok(Answer::Unsynchronised) => inquiry.complaint = "does not know the time",
+            Ok(Answer::Kiss(KissCode::Rate)) => inquiry.complaint = "wants to be asked less often (KoD RATE)",
+            Ok(Answer::Kiss(_)) => inquiry.complaint = "refuses to serve (kiss-o'-death)",
+            Err(_) => inquiry.complaint = "sent only answers that make no sense",
+        }
+        if inquiry.source.in_flight().is_none() {
+            self.exchanges.close(exchange);
+        }
+    }
+}

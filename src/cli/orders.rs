@@ -1,0 +1,137 @@
+//! Orders to the daemon: what it says is printed as chronyc prints it.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use crate::cli::client::{Client, Failure};
+use crate::cli::say;
+use crate::cli::show::tell;
+use crate::cli::words::Words;
+use crate::core::settings::Family;
+use crate::daemon::resolver::look_up;
+use crate::wire::cmdmon::reply::Body;
+use crate::wire::cmdmon::report::Address;
+use crate::wire::cmdmon::request::{Burst, Net, Request};
+
+/// Sends the order. Status 0 if it was carried out.
+pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+    let request = request(words)?;
+    let result = match Client::new(words)?.request(&request) {
+        Ok(Body::Null) => Ok(()),
+        Ok(_) => Err(Failure::BadReply),
+        Err(failure) => Err(failure),
+    };
+    Ok(match result {
+        Ok(()) => {
+            say("200 OK\n");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            tell(failure, false);
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn request(words: &Words) -> Result<Request, String> {
+    let place = |index: usize| words.free.get(index).map(String::as_str);
+    Ok(match words.name() {
+        "makestep" => Request::MakeStep,
+        "refresh" => Request::Refresh,
+        "online" => Request::Online(net(place(0))?),
+        "offline" => Request::Offline(net(place(0))?),
+        "burst" => {
+            let counts = place(0).and_then(|text| text.split_once('/'));
+            let number = |text: &str| text.parse().ok().filter(|count| (1..=100).contains(count));
+            let (good, most) = counts
+                .and_then(|(good, most)| Some((number(good)?, number(most)?)))
+                .ok_or("say how many: GOOD/MAX, such as 4/8")?;
+            Request::Burst(Burst { net: net(place(1))?, good, most })
+        }
+        _ => match place(0) {
+            None | Some("sources") => Request::ReloadSources,
+            Some(other) => return Err(format!("cannot reload '{other}', only sources")),
+        },
+    })
+}
+
+/// Sources by ADDRESS, ADDRESS/BITS or MASK/ADDRESS; all without any.
+fn net(text: Option<&str>) -> Result<Net, String> {
+    let Some(text) = text else { return Ok(Net::default()) };
+    let wrong = || format!("'{text}' is not ADDRESS, ADDRESS/BITS or MASK/ADDRESS");
+    let ip = |text: &str| text.parse::<IpAddr>().map_err(|_| wrong());
+    let Some((before, after)) = text.split_once('/') else {
+        let address = address(text)?;
+        let mask = match address {
+            Address::Ip(ip) => Address::Ip(mask(ip, u32::MAX).ok_or_else(wrong)?),
+            other => other,
+        };
+        // A mask of another family means exactly this address.
+        return Ok(Net { mask: if matches!(mask, Address::Ip(_)) { mask } else { Address::Unspecified }, address });
+    };
+    let before = ip(before)?;
+    if let Ok(bits) = after.parse::<u32>() {
+        let mask = mask(before, bits).ok_or_else(wrong)?;
+        return Ok(Net { mask: Address::Ip(mask), address: Address::Ip(before) });
+    }
+    let after = ip(after)?;
+    if before.is_ipv4() != after.is_ipv4() {
+        return Err(wrong());
+    }
+    Ok(Net { mask: Address::Ip(before), address: Address::Ip(after) })
+}
+
+/// So many ones, for an address of this family; `u32::MAX` is all.
+fn mask(like: IpAddr, bits: u32) -> Option<IpAddr> {
+    let width = if like.is_ipv4() { 32 } else { 128 };
+    let bits = if bits == u32::MAX { width } else { bits };
+    // A shift by the whole width is no shift.
+    let ones = |bits: u32| u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+    match like {
+        _ if bits > width => None,
+        IpAddr::V4(_) => Some(((ones(bits) >> 96) as u32).to_be_bytes().into()),
+        IpAddr::V6(_) => Some(ones(bits).to_be_bytes().into()),
+    }
+}
+
+/// An address, `ID#0000000006`, or a name.
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    if let Ok(ip) = text.parse() {
+        return Ok(Address::Ip(ip));
+    }
+    if let Some(id) = text.strip_prefix("ID#").and_then(|id| id.parse().ok()) {
+        return Ok(Address::Id(id));
+    }
+    let found = look_up(text, Family::Any).first().copied();
+    found.map(Address::Ip).ok_or_else(|| format!("'{text}' is neither an address nor a name that can be looked up"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> Address {
+        Address::Ip(text.parse().expect("an address"))
+    }
+
+    /// As chronyc 4.8 sends them (vectors V17 and V18 of the protocol's description).
+    #[test]
+    fn nets_are_masks_and_addresses() {
+        for (text, mask, address) in [
+            ("127.0.0.0/8", "255.0.0.0", "127.0.0.0"),
+            ("255.0.0.0/127.0.0.0", "255.0.0.0", "127.0.0.0"),
+            ("fd00::/16", "ffff::", "fd00::"),
+            ("127.0.0.1", "255.255.255.255", "127.0.0.1"),
+            ("10.0.0.0/0", "0.0.0.0", "10.0.0.0"),
+            ("::1/128", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::1"),
+        ] {
+            assert_eq!(net(Some(text)), Ok(Net { mask: ip(mask), address: ip(address) }), "{text}");
+        }
+        assert_eq!(net(None), Ok(Net::default()));
+        let unresolved = Net { mask: Address::Unspecified, address: Address::Id(6) };
+        assert_eq!(net(Some("ID#0000000006")), Ok(unresolved));
+        for wrong in ["10.0.0.0/33", "::/129", "255.0.0.0/::1", "x/8", "/", "10.0.0.0/"] {
+            assert!(net(Some(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The reports: `status` and those of chronyc.
+
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use crate::cli::client::{Client, Failure};
+use crate::cli::gather::Parts;
+use crate::cli::orders::address;
+use crate::cli::say;
+use crate::cli::words::Words;
+use crate::core::snapshot::SourceReport;
+use crate::report::json::{self, Part};
+use crate::report::{csv, status, table};
+use crate::wire::cmdmon::report::{Address, SourceData, Tracking};
+
+/// How a report is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Text,
+    Csv,
+    Json,
+}
+
+/// `status`: one screen.
+pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
+    let format = Format::of(words)?;
+    let mut client = Client::new(words)?;
+    // The screen shows less than the lists.
+    let parts = if format == Format::Text { Parts { stats: true, name: true, ..Parts::default() } } else { Parts::ALL };
+    let snapshot = client.snapshot(parts, format != Format::Text);
+    Ok(print(
+        format,
+        snapshot.map(|snapshot| match format {
+            Format::Text => status::text(&snapshot, wants_colour()),
+            Format::Csv => status::csv(&snapshot),
+            Format::Json => json::snapshot(&snapshot),
+        }),
+    ))
+}
+
+/// `tracking`.
+pub(super) fn tracking(words: &Words) -> Result<ExitCode, String> {
+    let format = Format::of(words)?;
+    let mut client = Client::new(words)?;
+    let result = client.tracking().map(|tracking| {
+        let name = if words.has("-N") { name_of(&mut client, &tracking) } else { None };
+        match format {
+            Format::Text => table::tracking(&tracking, name.as_deref()),
+            Format::Csv => csv::tracking(&tracking, name.as_deref()),
+            Format::Json => json::tracking(&tracking),
+        }
+    });
+    Ok(print(format, result))
+}
+
+/// `activity`.
+pub(super) fn activity(words: &Words) -> Result<ExitCode, String> {
+    let format = Format::of(words)?;
+    let activity = Client::new(words)?.activity();
+    Ok(print(
+        format,
+        activity.map(|activity| match format {
+            Format::Text => table::activity(&activity),
+            Format::Csv => csv::activity(&activity),
+            Format::Json => json::activity(&activity),
+        }),
+    ))
+}
+
+/// `serverstats`.
+pub(super) fn server_stats(words: &Words) -> Result<ExitCode, String> {
+    let format = Format::of(words)?;
+    let stats = Client::new(words)?.server_stats();
+    Ok(print(
+        format,
+        stats.map(|stats| match format {
+            Format::Text => table::server_stats(&stats),
+            Format::Csv => csv::server_stats(&stats),
+            Format::Json => json::server_stats(&stats),
+        }),
+    ))
+}
+
+/// A report with a line for each source.
+struct List {
+    parts: Parts,
+    head: &'static str,
+    text: fn(&SourceReport, bool) -> String,
+    csv: fn(&SourceReport, bool) -> String,
+    json: Part,
+}
+
+/// `sources`.
+pub(super) fn sources(words: &Words) -> Result<ExitCode, String> {
+    let parts = Parts::default();
+    list(words, &List { parts, head: table::SOURCES, text: table::source, csv: csv::source, json: Part::Data })
+}
+
+/// `sourcestats`.
+pub(super) fn source_stats(words: &Words) -> Result<ExitCode, String> {
+    let parts = Parts { stats: true, ..Parts::default() };
+    let (text, csv) = (table::source_stats, csv::source_stats);
+    list(words, &List { parts, head: table::SOURCE_STATS, text, csv, json: Part::Stats })
+}
+
+/// `selectdata`.
+pub(super) fn select_data(words: &Words) -> Result<ExitCode, String> {
+    let parts = Parts { selection: true, ..Parts::default() };
+    let (text, csv) = (table::select_data, csv::select_data);
+    list(words, &List { parts, head: table::SELECT_DATA, text, csv, json: Part::Selection })
+}
+
+/// `authdata`.
+pub(super) fn auth_data(words: &Words) -> Result<ExitCode, String> {
+    let parts = Parts { authentication: true, ..Parts::default() };
+    let (text, csv) = (table::auth_data, csv::auth_data);
+    list(words, &List { parts, head: table::AUTH_DATA, text, csv, json: Part::Authentication })
+}
+
+/// `ntpdata`: of all sources that have an address, or of one.
+pub(super) fn ntp_data(words: &Words) -> Result<ExitCode, String> {
+    let format = Format::of(words)?;
+    let mut client = Client::new(words)?;
+    let named = words.free.first();
+    let sources = match named {
+        Some(text) => {
+            let whom = address(text)?;
+            one_ntp_data(&mut client, whom).map(|source| Listed { sources: vec![source], end: Ok(()) })
+        }
+        // Names without an address have no data.
+        None => all(&mut client, Parts { ntp: true, name: format == Format::Json, ..Parts::default() }, false),
+    };
+    let blank = if named.is_none() { "\n" } else { "" };
+    Ok(print_list(format, sources, |sources| {
+        let each = sources.iter().filter_map(|source| source.ntp.as_ref());
+        match format {
+            Format::Text => each.map(|data| blank.to_owned() + &table::ntp_data(data)).collect(),
+            Format::Csv => each.map(csv::ntp_data).collect(),
+            Format::Json => json::sources(sources.iter(), Part::Ntp),
+        }
+    }))
+}
+
+fn one_ntp_data(client: &mut Client, whom: Address) -> Result<SourceReport, Failure> {
+    let ntp = client.ntp_data(whom)?;
+    let name = client.source_name(whom).unwrap_or_default();
+    let data = SourceData { address: ntp.address, ..SourceData::default() };
+    Ok(SourceReport { name, data, ntp: Some(ntp), ..SourceReport::default() })
+}
+
+fn list(words: &Words, list: &List) -> Result<ExitCode, String> {
+    let format = Format::of(words)?;
+    let mut client = Client::new(words)?;
+    let by_name = words.has("-N");
+    let parts = Parts { name: by_name || format == Format::Json, ..list.parts };
+    let sources = all(&mut client, parts, words.has("-a"));
+    Ok(print_list(format, sources, |sources| {
+        let lines = |line: fn(&SourceReport, bool) -> String| -> String {
+            sources.iter().map(|source| line(source, by_name)).collect()
+        };
+        match format {
+            Format::Text => list.head.to_owned() + &lines(list.text),
+            Format::Csv => lines(list.csv),
+            Format::Json => json::sources(sources.iter(), list.json),
+        }
+    }))
+}
+
+/// Sources up to the first that cannot be had.
+struct Listed {
+    sources: Vec<SourceReport>,
+    end: Result<(), Failure>,
+}
+
+/// The sources, without names that have no address unless they are wanted.
+fn all(client: &mut Client, parts: Parts, with_unresolved: bool) -> Result<Listed, Failure> {
+    let mut sources = Vec::new();
+    for index in 0..client.source_count()? {
+        match client.source(index, parts, false) {
+            Ok(source) if with_unresolved || !matches!(source.data.address, Address::Id(_)) => sources.push(source),
+            Ok(_) => {}
+            Err(failure) => return Ok(Listed { sources, end: Err(failure) }),
+        }
+    }
+    Ok(Listed { sources, end: Ok(()) })
+}
+
+/// As chronyc, what there is and then why there is no more. Half a list of JSON is none.
+fn print_list(
+    format: Format,
+    listed: Result<Listed, Failure>,
+    to_text: impl FnOnce(&[SourceReport]) -> String,
+) -> ExitCode {
+    match listed {
+        Ok(Listed { sources, end: Ok(()) }) => print(format, Ok(to_text(&sources))),
+        Ok(Listed { sources, end: Err(failure) }) => {
+            if format != Format::Json {
+                print(format, Ok(to_text(&sources)));
+            }
+            print(format, Err(failure))
+        }
+        Err(failure) => print(format, Err(failure)),
+    }
+}
+
+fn name_of(client: &mut Client, tracking: &Tracking) -> Option<String> {
+    match tracking.address {
+        Address::Unspecified => None,
+        address => client.source_name(address).ok().map(|name| name.to_string()),
+    }
+}
+
+impl Format {
+    fn of(words: &Words) -> Result<Format, String> {
+        match (words.has("-c"), words.has("--json")) {
+            (false, false) => Ok(Format::Text),
+            (true, false) => Ok(Format::Csv),
+            (false, true) => Ok(Format::Json),
+            (true, true) => Err("-c and --json exclude each other".to_owned()),
+        }
+    }
+}
+
+/// Prints the report, or why there is none: where programs read JSON to standard error, else where chronyc says it.
+fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
+    match report {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            tell(failure, format == Format::Json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Says why there is no answer, where chronyc says it.
+pub(super) fn tell(failure: Failure, to_stderr: bool) {
+    if to_stderr || failure == Failure::NoConnection {
+        eprintln!("{failure}");
+    } else {
+        say(&format!("{failure}\n"));
+    }
+}
+
+/// Only for people, and those who want it (<https://no-color.org>).
+fn wants_colour() -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    io::stdout().is_terminal() && !is_set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
