@@ -325,6 +325,21 @@ fn refresh_follows_a_name_that_has_moved() {
     assert_eq!(members(make(1_209_600), 9000.0), [v4(1)]);
 }
 
+/// The same with fifteen other sources, which leave no place to try the new address beside the old one.
+#[test]
+fn refresh_follows_a_name_that_has_moved_with_all_places_taken() {
+    let mut scenario = named(1, false, honest(18));
+    let more = (3..=17).map(|host| SourceConfig { host: Host::Address(v4(host)), ..line(false) });
+    scenario.sources.extend(more);
+    scenario.names = vec![(NAME.into(), 0.0, vec![v4(1)]), (NAME.into(), 1000.0, vec![v4(2)])];
+    scenario.settings.refresh_s = 3000;
+    scenario.length_s = 10_000.0;
+    let before = members(scenario.clone(), 2900.0);
+    assert!(before.len() == 16 && before.contains(&v4(1)), "{before:?}");
+    let after = members(scenario, 5000.0);
+    assert!(after.len() == 16 && after.contains(&v4(2)) && !after.contains(&v4(1)), "{after:?}");
+}
+
 /// The name has moved to a server that is too far away to be used: the old one stays.
 #[test]
 fn refresh_does_not_cost_the_last_good_server() {

@@ -110,10 +110,20 @@ impl Engine {
         for (index, address) in bad.into_iter().take(allowed).zip(fresh.by_ref()) {
             self.replace(index, address, now);
         }
+        let mut left = None;
         for address in fresh {
             if self.has_room(association) {
                 self.add_source(association, address, now);
+            } else {
+                left.get_or_insert(address);
             }
+        }
+        // The new one cannot prove itself beside the old one when all places are taken.
+        let moved = |source: &Source| source.association == association && !source.conduct.is_listed;
+        if let (Some(address), Some(Purpose::Refresh), None) = (left, purpose, self.free_slot())
+            && let Some(index) = self.sources.iter().position(moved)
+        {
+            self.replace(index, address, now);
         }
         let listed = self.members(association).filter(|source| source.conduct.is_listed).count();
         let found = match listed {
