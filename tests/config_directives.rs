@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, Thermometer, directives};
+use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, MetricsFile, ReadyWhen, Thermometer, directives};
 use slewd::core::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange, Settings};
 use slewd::core::temperature::{Curve, TempComp};
 use slewd::time::Span;
@@ -34,6 +34,9 @@ fn example(directive: &Directive) -> String {
         "maxchange" => "1000 1 2",
         "tempcomp" => "/sys/temp 30 26000 0.0 0.000183 0.0",
         "mailonchange" => "root@localhost 0.5",
+        "readywhen" => "synchronized",
+        "onchange" | "synchronizedfile" => "/bin/true",
+        "metricsfile" => "/run/slewd/slewd.prom 15",
         "hwtimestamp" => "eth0 minpoll 1 precision 1e-8 rxfilter ptp nocrossts",
         "local" => "stratum 10 orphan distance 0.1 activate 1 waitsynced 1 waitunsynced 2",
         "broadcast" => "60 192.0.2.255 123",
@@ -246,6 +249,30 @@ fn the_process_and_its_sockets_are_described() {
     assert_eq!(config.network.bind_acq_device.as_deref(), Some("eth0"));
     assert_eq!((config.commands.port, config.commands.socket), (0, None));
     assert_eq!(load("pidfile /").process.pid_file, None);
+}
+
+#[test]
+fn those_who_are_told_of_the_clock_are_described() {
+    let config = load(
+        "readywhen Synchronized\nsynchronizedfile /run/a /run/b\nonchange /usr/bin/logger -t clock\n\
+         metricsfile /var/lib/node/slewd.prom 60\n",
+    );
+    let told = &config.announcements;
+    assert_eq!(told.ready_when, ReadyWhen::Synchronized);
+    assert_eq!(told.synchronized_files(false), ["/run/a", "/run/b"]);
+    assert_eq!(told.on_change, ["/usr/bin/logger", "-t", "clock"]);
+    let file = MetricsFile { path: "/var/lib/node/slewd.prom".to_string(), interval_s: 60 };
+    assert_eq!(told.metrics_file.as_ref(), Some(&file));
+    assert_eq!(config.warnings, []);
+    let usual = Config::default().announcements;
+    assert_eq!(usual.synchronized_files(true), ["/run/slewd/synchronized"]);
+    assert_eq!(usual.synchronized_files(false), [] as [&str; 0]);
+    assert_eq!(load("synchronizedfile /\n").announcements.synchronized_files(true), [] as [&str; 0]);
+    for wrong in
+        ["onchange logger", "onchange", "readywhen ready", "metricsfile /a 0", "metricsfile a 5", "metricsfile /a"]
+    {
+        assert!(try_load(wrong, false).is_err(), "{wrong}");
+    }
 }
 
 #[test]

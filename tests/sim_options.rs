@@ -116,6 +116,7 @@ const CASES: &[Case] = &[
 /// Not the engine's, or tried in the file that is named.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("server pool include confdir sourcedir clientonly", "config_include.rs, sim_reload.rs"),
+    ("readywhen synchronizedfile onchange metricsfile", "service_manager.rs"),
     ("acquisitionport bindacqaddress bindacqdevice dscp", "src/sys/udp.rs"),
     (
         "keyfile ntsdumpdir ntscachedir ntsrefresh ntstrustedcerts nosystemcert nocerttimecheck ntsaeads",

@@ -55,6 +55,7 @@ const FLAGS: &[Flag] = &[
     flag("-r", "", "read the samples that the last run has left in dumpdir"),
     flag("-4", "", "use only IPv4 addresses of names"),
     flag("-6", "", "use only IPv6 addresses of names"),
+    flag("-N", "FD", "write a newline to this descriptor and close it once ready (s6)"),
     flag("--client-only", "", "ignore directives that would serve others (allow ...) instead of refusing them"),
     flag("-v", "", "print the version (also --version)"),
     flag("-h", "", "print this help (also --help)"),
@@ -134,6 +135,7 @@ impl Flags {
             priority: None,
             lock_memory: false,
             family: Family::Any,
+            readiness: None,
             client_only: false,
             ident,
         };
@@ -180,6 +182,7 @@ impl Flags {
             'P' => options.priority = Some(parser.value()?.parse()?),
             'm' => options.lock_memory = true,
             'x' => options.observe_only = true,
+            'N' => options.readiness = Some(parser.value()?.parse()?),
             '4' => options.family = Family::V4,
             '6' => options.family = Family::V6,
             'F' => _ = parser.value()?.parse::<i32>()?,

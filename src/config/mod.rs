@@ -14,6 +14,7 @@
 //! ```
 
 mod access;
+mod announce;
 mod directive;
 mod error;
 mod files;
@@ -28,6 +29,7 @@ mod source_table;
 mod suggest;
 mod table;
 
+pub use announce::{Announcements, MetricsFile, ReadyWhen};
 pub use directive::{Class, Directive, Section, directives, sections};
 pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};

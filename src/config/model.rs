@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::announce::Announcements;
 use super::error::{Error, Warning};
 use crate::core::settings::{Settings, SourceConfig};
 use crate::time::Span;
@@ -29,6 +30,8 @@ pub struct Config {
     pub nts: Nts,
     /// Monitoring and control.
     pub commands: Commands,
+    /// Whom to tell of the state of the clock.
+    pub announcements: Announcements,
     /// The hardware clock.
     pub rtc: Rtc,
     /// `ptpport`: 0 if NTP over PTP is off, which it always is here.

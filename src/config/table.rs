@@ -5,7 +5,7 @@
 use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used};
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
 use super::directive::{Class, Directive, Section, Syntax};
-use super::{ignored, read};
+use super::{announce, ignored, read};
 
 /// Largest `int`, the limit of numbers that have no other.
 const INT_MAX: i64 = i32::MAX as i64;
@@ -223,6 +223,17 @@ pub(crate) static SECTIONS: &[Section] = &[
         "limits answers to other machines: one in 2^interval seconds after a burst; of the rest, one in 2^leak"),
     row("manual", "", "off", Unused, Flag(|_| {}),
         "lets somebody set the time by hand"),
+    ]),
+
+    section("Readiness and alarms, unknown to chronyd", &[
+    row("readywhen", "running|synchronized", "running", Used, Words(1, 1, announce::ready_when),
+        "when the service manager is told that slewd is ready: when it runs, or when the clock is right"),
+    row("synchronizedfile", "FILE...", "/run/slewd/synchronized", Used, Words(1, MANY, announce::synchronized_file),
+        "files that are made when the clock is right for the first time, and removed at exit; / for none"),
+    row("onchange", "COMMAND [ARGUMENT]...", "", Used, Words(1, MANY, announce::on_change),
+        "what to run, without privileges, when the clock is synchronised, lost, stepped or set by others"),
+    row("metricsfile", "FILE SECONDS", "", Used, Words(2, 2, announce::metrics_file),
+        "file that is replaced so often with metrics for Prometheus"),
     ]),
 
     section("Serving time", &[

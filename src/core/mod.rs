@@ -3,6 +3,7 @@
 //! [`engine`] owns the other modules and is the only one the shell talks to. A sample travels
 //! [`source`] → [`select`] (and, until the clock is first set, [`quorum`]) → [`estimate`] → [`discipline`].
 
+pub mod alarm;
 mod authentication;
 pub mod chronicle;
 pub mod command;

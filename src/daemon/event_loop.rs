@@ -5,12 +5,11 @@ mod requests;
 use std::io;
 use std::os::fd::AsFd;
 
-use log::{Level, debug, info, log};
+use log::{debug, info};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::core::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
-use crate::core::event::Event;
 use crate::core::last_good::LastGood;
 use crate::core::settings::{Family, Host};
 use crate::core::source::ExchangeId;
@@ -23,13 +22,12 @@ use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::LogFiles;
 use crate::daemon::network::NetworkWatch;
+use crate::daemon::observer::Observer;
 use crate::daemon::resolver::Resolver;
-use crate::daemon::rivals;
 use crate::daemon::source_dirs::SourceDirs;
 use crate::daemon::thermometer::Thermometer;
-use crate::report;
 use crate::sys::clock::ClockWatch;
-use crate::sys::signals::{REOPEN, Signals};
+use crate::sys::signals::{CHILD, RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
@@ -48,26 +46,6 @@ pub enum Ending {
         /// The clock was synchronised at that moment.
         synchronised: bool,
     },
-}
-
-/// Told of what happens, beside the log: the demo draws from it.
-pub trait Observer {
-    /// The engine has something to tell.
-    fn event(&mut self, event: &Event);
-}
-
-/// The log, and nobody else.
-pub struct LogOnly;
-
-impl Observer for LogOnly {
-    fn event(&mut self, event: &Event) {
-        let (level, text) = report::log::line(event);
-        match event {
-            Event::Interference => log!(level, "{text}: {}", rivals::describe()),
-            _ => log!(level, "{text}"),
-        }
-        debug_assert!(level <= Level::Info);
-    }
 }
 
 /// What the loop needs of the world.
@@ -127,7 +105,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         deadline: None,
         ending: None,
     };
-    turner.reload_sources();
+    turner.read_sources();
     turner.feed(What::Wake);
     let ending = loop {
         if let Some(ending) = turner.ending {
@@ -193,11 +171,7 @@ impl Loop<'_> {
                 Output::Save(record) => self.save(&record),
                 Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),
-                Output::Record(record) => {
-                    if let Some(logs) = &mut self.world.log_files {
-                        logs.write(&record);
-                    }
-                }
+                Output::Record(record) => self.world.log_files.iter_mut().for_each(|logs| logs.write(&record)),
                 Output::Finish { success } => self.ending = Some(Ending::Finished { success }),
                 Output::Timeout { at, why } => {
                     debug!("Waiting for {why}");
@@ -219,8 +193,13 @@ impl Loop<'_> {
         }
     }
 
-    /// Reads the `.sources` files: lines that are still there keep the state of their sources.
+    /// Reads the `.sources` files again: lines that are still there keep the state of their sources.
     fn reload_sources(&mut self) {
+        self.world.observer.reloading();
+        self.read_sources();
+    }
+
+    fn read_sources(&mut self) {
         let now = self.world.clock.read();
         let lines = self.world.source_files.read();
         self.engine.handle_input(Input { now, what: What::Reload { lines } });
@@ -229,14 +208,16 @@ impl Loop<'_> {
 
     /// Sleeps until something happens, and feeds it.
     fn wait(&mut self) -> io::Result<()> {
-        let now = self.world.clock.read().raw;
+        let reading = self.world.clock.read();
+        let now = reading.raw;
         if self.gives_up.is_some_and(|at| at <= now) {
             info!("Timeout reached");
             self.ending = Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() });
             return Ok(());
         }
         let listens = self.world.network.as_ref().and_then(NetworkWatch::resumes_at);
-        let earliest = [self.deadline, self.gives_up, listens].into_iter().flatten().min();
+        let watched = self.world.observer.rest(&self.engine, &reading);
+        let earliest = [self.deadline, self.gives_up, listens, watched].into_iter().flatten().min();
         let awake = self.sleep(earliest.map(|at| at - now))?;
         if awake.signal && self.signalled() {
             self.ending = Some(Ending::Signal);
@@ -265,10 +246,13 @@ impl Loop<'_> {
     fn signalled(&mut self) -> bool {
         while let Some(name) = self.world.signals.as_ref().and_then(Signals::next_name) {
             debug!("Received {name}");
-            if name != REOPEN {
-                return true;
+            match name {
+                REOPEN => self.reopen_logs(),
+                RELOAD => self.reload_sources(),
+                // Whoever started it looks for it before the next wait.
+                CHILD => {}
+                _ => return true,
             }
-            self.reopen_logs();
         }
         false
     }
@@ -347,15 +331,11 @@ impl Loop<'_> {
     }
 
     fn save(&mut self, record: &DriftRecord) {
-        if let Some(file) = &mut self.world.drift_file {
-            file.write(record);
-        }
+        self.world.drift_file.iter_mut().for_each(|file| file.write(record));
     }
 
     fn save_addresses(&mut self, known: &[LastGood]) {
-        if let Some(file) = &mut self.world.address_file {
-            file.write(known);
-        }
+        self.world.address_file.iter_mut().for_each(|file| file.write(known));
     }
 
     /// Writes what is known of each source to files, if there is a place for them.

@@ -1,11 +1,10 @@
 //! From a configuration to a running daemon, in chronyd's order (spec 4.2).
 
-use std::env;
-use std::fs;
+use std::os::fd::RawFd;
 use std::path::Path;
 use std::process::ExitCode;
 
-use log::{LevelFilter, debug, error, info, warn};
+use log::{LevelFilter, error, info, warn};
 
 use crate::config::{Config, Failure};
 use crate::core::engine::{Floor, Mode, Start};
@@ -14,34 +13,32 @@ use crate::core::record::Wanted;
 use crate::core::settings::{Family, MakeStep};
 use crate::core::temperature::TempComp;
 use crate::daemon::address_file::{self, AddressFile};
+use crate::daemon::announce;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::control::{self, Control, Owner};
 use crate::daemon::drift_file::{self, DriftFile, Found};
 use crate::daemon::dump_files::DumpFiles;
-use crate::daemon::event_loop::{self, Ending, LogOnly};
+use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
+use crate::daemon::hardware_clock::set_from_rtc;
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
+use crate::daemon::service_manager::Unready;
 use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
+use crate::daemon::synchronized_file::SynchronizedFiles;
 use crate::daemon::thermometer::{self, Thermometer};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::signals::Signals;
-use crate::sys::{clock, notify, privileges, process};
+use crate::sys::{clock, job, privileges, process};
 use crate::time::{BUILD_EPOCH, Span, Utc};
 
 /// A drift file from further in the future was written by a clock that was wrong.
 const PLAUSIBLE_AFTER_BUILD: Span = Span::from_secs(20 * 365 * 86_400);
-
-/// `-s`: smaller differences between the hardware clock and the system clock are left alone.
-const RTC_DIFFERENCE: Span = Span::from_secs(1);
-
-/// Where the kernel shows the hardware clock, in seconds since 1970.
-const RTC_TIME: &str = "/sys/class/rtc/rtc0/since_epoch";
 
 /// Where a configuration is looked for, in this order.
 const CONFIG_PATHS: [&str; 3] = ["/etc/slewd/slewd.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf"];
@@ -79,6 +76,8 @@ pub struct Options {
     pub lock_memory: bool,
     /// `-4`, `-6`.
     pub family: Family,
+    /// `-N`: a descriptor that gets a newline when slewd is ready.
+    pub readiness: Option<RawFd>,
     /// `--client-only`.
     pub client_only: bool,
     /// The name we were called by: `chronyd` if installed under that name.
@@ -130,6 +129,7 @@ struct Prepared {
     signals: Signals,
     log_files: Option<LogFiles>,
     dump_files: Option<DumpFiles>,
+    synchronized_files: Option<SynchronizedFiles>,
     control: Option<Box<Control>>,
     controls_clock: bool,
     /// Read from a file of points.
@@ -140,6 +140,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     if let Some(conflict) = config.conflict() {
         return Err(conflict.to_string());
     }
+    job::keep_descriptors();
     let temp_comp = config.files.thermometer.as_ref().map(thermometer::compensation).transpose()?.flatten();
     if options.mode == Mode::Discipline {
         // Before the PID file, which usually is in the same directory.
@@ -157,11 +158,24 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     claim_resources(options, config);
     let log_files = log_files(options, config);
     let dump_files = dump_files(options, config);
-    // A run that ends by itself is over before anybody could ask.
-    let may_be_asked = options.mode == Mode::Discipline;
-    let control = if may_be_asked { Control::open(&config.commands, owner(options, config), seed()) } else { None };
+    // A run that ends by itself is over before anybody could ask, or wait.
+    let is_daemon = options.mode == Mode::Discipline;
+    let control = if is_daemon { Control::open(&config.commands, owner(options, config), seed()) } else { None };
+    let synchronized_files = is_daemon.then(|| {
+        let paths = config.announcements.synchronized_files(controls_clock);
+        SynchronizedFiles::prepare(paths, controls_clock, owner(options, config))
+    });
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, log_files, dump_files, control, controls_clock, temp_comp })
+    Ok(Prepared {
+        _pid_file: pid_file,
+        signals,
+        log_files,
+        dump_files,
+        synchronized_files,
+        control,
+        controls_clock,
+        temp_comp,
+    })
 }
 
 /// Who the daemon is going to be.
@@ -272,35 +286,7 @@ fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result
     privileges::drop_root(&user, keep).map_err(|reason| format!("Could not become user {name} : {reason}"))
 }
 
-/// The system clock from the hardware clock, unless that is earlier than the drift file (spec 4.1, `-s`).
-fn set_from_rtc(config: &Config) {
-    let scale = config.rtc.hwclock_file.as_ref().and_then(|path| fs::read_to_string(path).ok());
-    if scale.is_some_and(|text| is_on_local_time(&text)) {
-        return warn!("The hardware clock is on local time: system time not set from it (set it to UTC: hwclock -wu)");
-    }
-    let text = fs::read_to_string(RTC_TIME).ok();
-    let Some(rtc) = text.and_then(|text| text.trim().parse().ok()).map(Utc::from_secs) else {
-        return debug!("No hardware clock at {RTC_TIME}");
-    };
-    let written = config.files.drift.as_ref().and_then(|drift| drift_file::written(Path::new(&drift.path)));
-    if written.is_some_and(|written| rtc < written) {
-        return warn!("RTC time before last driftfile modification (ignored)");
-    }
-    let behind = rtc - clock::read().utc;
-    if behind.abs() >= RTC_DIFFERENCE {
-        match clock::step(behind) {
-            Ok(()) => info!("System time set from RTC"),
-            Err(failure) => warn!("{failure}"),
-        }
-    }
-}
-
-/// What the third line of /etc/adjtime says (hwclock(8)). The kernel itself does not know.
-fn is_on_local_time(adjtime: &str) -> bool {
-    adjtime.lines().nth(2).is_some_and(|line| line.trim() == "LOCAL")
-}
-
-fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {
+fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {
     let mut clock: Box<dyn Clock> =
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
@@ -313,6 +299,10 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         start.settings.records = log_files::wanted(&config.logs);
     }
     let network = NetworkWatch::new(clock.read().raw);
+    let unready = Unready { foreground, descriptor: options.readiness };
+    let told = Some(&config.announcements).filter(|_| options.mode == Mode::Discipline);
+    let files = prepared.synchronized_files.take();
+    let mut observers = announce::observers(told, files, unready, prepared.controls_clock);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
@@ -328,16 +318,12 @@ fn serve(options: &Options, config: &Config, prepared: Prepared, foreground: Opt
         recalls: options.recalls,
         family: options.family,
         timeout: options.timeout,
-        observer: &mut LogOnly,
+        observer: &mut observers,
         source_files: SourceDirs::new(config.source_dirs.clone()),
         control: prepared.control,
     };
-    tell_service_manager("READY=1");
-    if let Some(foreground) = foreground {
-        foreground.ready();
-    }
     let ending = event_loop::run(start, world);
-    tell_service_manager("STOPPING=1");
+    drop(observers);
     if options.mode == Mode::Discipline {
         info!("{} exiting", options.ident);
     }
@@ -408,14 +394,6 @@ fn seed() -> [u8; 16] {
     seed
 }
 
-fn tell_service_manager(state: &str) {
-    if let Ok(socket) = env::var("NOTIFY_SOCKET")
-        && let Err(reason) = notify::service_manager(&socket, state)
-    {
-        debug!("Could not tell the service manager {state}: {reason}");
-    }
-}
-
 /// In the background the waiting foreground process prints the message, and the log has it as well.
 fn fail(foreground: Option<Foreground>, message: &str) -> ExitCode {
     if log::max_level() == LevelFilter::Off {
@@ -427,16 +405,4 @@ fn fail(foreground: Option<Foreground>, message: &str) -> ExitCode {
         foreground.failed(message);
     }
     ExitCode::FAILURE
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_hardware_clock_on_local_time_is_recognised() {
-        assert!(is_on_local_time("0.0 0 0.0\n0\nLOCAL\n"));
-        assert!(!is_on_local_time("0.0 0 0.0\n0\nUTC\n"));
-        assert!(!is_on_local_time("LOCAL\n"));
-    }
 }

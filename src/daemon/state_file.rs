@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use log::error;
+use log::{Level, log};
 
 use crate::daemon::drift_file::plain;
 
@@ -14,24 +14,32 @@ use crate::daemon::drift_file::plain;
 pub struct StateFile {
     path: PathBuf,
     loss: &'static str,
+    /// It is to survive a power cut.
+    is_lasting: bool,
     has_failed: bool,
 }
 
 impl StateFile {
     /// Nothing is done to it yet. `loss`: what follows if it cannot be written.
     pub fn new(path: impl Into<PathBuf>, loss: &'static str) -> Self {
-        StateFile { path: path.into(), loss, has_failed: false }
+        StateFile { path: path.into(), loss, is_lasting: true, has_failed: false }
+    }
+
+    /// The same for what is soon replaced: disks are spared, and it is less of a loss.
+    pub fn fleeting(path: impl Into<PathBuf>, loss: &'static str) -> Self {
+        StateFile { is_lasting: false, ..Self::new(path, loss) }
     }
 
     /// Replaces its content. Failure is one line in the log, and the next one not before it has worked again: a disk
     /// that is read-only or full stays so for long.
     pub fn replace(&mut self, text: &str) {
         let temporary = beside(&self.path, ".tmp");
-        let result = try_write(&temporary, text).and_then(|()| fs::rename(&temporary, &self.path));
+        let result = try_write(&temporary, text, self.is_lasting).and_then(|()| fs::rename(&temporary, &self.path));
         if let Err(reason) = &result {
             let _ = fs::remove_file(&temporary);
+            let level = if self.is_lasting { Level::Error } else { Level::Warn };
             if !self.has_failed {
-                error!("Could not open {} : {} ({})", temporary.display(), plain(reason), self.loss);
+                log!(level, "Could not open {} : {} ({})", temporary.display(), plain(reason), self.loss);
             }
         }
         self.has_failed = result.is_err();
@@ -45,14 +53,14 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn try_write(temporary: &Path, text: &str) -> io::Result<()> {
+fn try_write(temporary: &Path, text: &str, is_lasting: bool) -> io::Result<()> {
     match fs::remove_file(temporary) {
         Err(reason) if reason.kind() != ErrorKind::NotFound => return Err(reason),
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(temporary)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    if is_lasting { file.sync_all() } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -117,7 +117,8 @@ fn kind(is_pool: bool) -> &'static str {
     if is_pool { "pool" } else { "source" }
 }
 
-fn reason(obstacle: &Obstacle) -> String {
+/// Why the clock cannot be disciplined.
+pub fn reason(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::NoSources => "no sources".to_owned(),
         Obstacle::NoSelectableSources { unreachable } => {

@@ -8,6 +8,7 @@ mod adjtimex;
 pub mod clock;
 pub mod daemonize;
 pub mod glob;
+pub mod job;
 pub mod netlink;
 pub mod notify;
 pub mod privileges;

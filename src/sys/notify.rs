@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::RawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 use nix::errno::Errno;
+use nix::time::{ClockId, clock_gettime};
 
 /// Sends a state such as `READY=1` or `STOPPING=1` to the service manager (sd_notify(3)).
 ///
@@ -41,6 +43,11 @@ pub fn readiness(fd: RawFd) -> io::Result<()> {
     written?;
     closed?;
     Ok(())
+}
+
+/// CLOCK_MONOTONIC in microseconds, which goes with `RELOADING=1` (sd_notify(3)).
+pub fn monotonic_usec() -> u128 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(0, |now| Duration::from(now).as_micros())
 }
 
 #[cfg(test)]

@@ -80,6 +80,15 @@ pub fn set_no_new_privs() -> io::Result<()> {
     Ok(prctl::set_no_new_privs()?)
 }
 
+/// Gives up all capabilities for good, also those that would survive exec(3) as the ambient ones of a service do.
+///
+/// Makes system calls only, so that it may be called between fork and exec.
+pub(super) fn drop_capabilities() -> io::Result<()> {
+    // SAFETY: numbers only. Kernels before 4.3 do not know it and have none.
+    unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
+    set_capabilities(CapabilitySet::default())
+}
+
 impl Capability {
     /// The name people know it by.
     pub fn name(self) -> &'static str {

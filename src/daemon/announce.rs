@@ -1,0 +1,27 @@
+//! Who is told of the state of the clock, and how, as the configuration has it.
+
+use crate::config::{Announcements, ReadyWhen};
+use crate::daemon::hook::Hook;
+use crate::daemon::metrics_file::MetricsFile;
+use crate::daemon::observer::{Logger, Observer, Observers};
+use crate::daemon::service_manager::{ServiceManager, Unready};
+use crate::daemon::synchronized_file::SynchronizedFiles;
+
+/// Everybody. The service manager is told now that slewd runs; `told` is `None` in the one-shot modes, which have nothing
+/// else to tell.
+pub fn observers(
+    told: Option<&Announcements>,
+    files: Option<SynchronizedFiles>,
+    unready: Unready,
+    controls_clock: bool,
+) -> Observers {
+    let mut manager = ServiceManager::new(unready, controls_clock);
+    manager.running(told.map_or(ReadyWhen::Running, |told| told.ready_when));
+    let hook = told.and_then(|told| Hook::new(&told.on_change));
+    let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Logger), Box::new(manager)];
+    observers.extend(files.map(|files| Box::new(files) as Box<dyn Observer>));
+    observers.extend(hook.map(|hook| Box::new(hook) as Box<dyn Observer>));
+    let metrics = told.and_then(|told| told.metrics_file.as_ref()).map(MetricsFile::new);
+    observers.extend(metrics.map(|metrics| Box::new(metrics) as Box<dyn Observer>));
+    Observers(observers)
+}

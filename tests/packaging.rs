@@ -1,0 +1,143 @@
+//! What is shipped for service managers, read by the programs it is for. Nothing is installed or started.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+const PACKAGING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging");
+
+/// Debian's systemd-analyze and the libraries it is linked with.
+const PACKAGES: &[&str] = &[
+    "systemd",
+    "libsystemd-shared",
+    "libacl1",
+    "libapparmor1",
+    "libaudit1",
+    "libblkid1",
+    "libcap-ng0",
+    "libcap2",
+    "libcrypt1",
+    "libgcrypt20",
+    "libgpg-error0",
+    "libip4tc2",
+    "libkmod2",
+    "liblz4-1",
+    "liblzma5",
+    "libmount1",
+    "libpam0g",
+    "libpcre2-8-0",
+    "libseccomp2",
+    "libselinux1",
+    "libssl3",
+    "libzstd1",
+];
+
+#[test]
+fn systemd_finds_no_fault_with_the_units() {
+    let root = root("fine", |text| text);
+    let output = verify(&root);
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
+}
+
+/// The test above can fail.
+#[test]
+fn systemd_finds_faults() {
+    for (right, wrong) in [("WatchdogSec=", "WatchdogSecs="), ("/usr/sbin/slewd", "/usr/sbin/slewed")] {
+        let output = verify(&root("faulty", |text| text.replace(right, wrong)));
+        assert!(!output.status.success(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_configuration_is_accepted_without_a_warning() {
+    let output = slewd(&["-p", "-f", &format!("{PACKAGING}/slewd.conf")]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("pool 2.pool.ntp.org iburst"), "{output:?}");
+}
+
+/// The command lines of units and scripts, with something added that ends them before they do anything.
+#[test]
+fn the_flags_are_understood() {
+    let unit = read("systemd/slewd-wait.service");
+    let line = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/sbin/slewd ")).expect("a command");
+    let words: Vec<&str> = line.split(' ').collect();
+    // Nobody is there: not the exit code of a mistake.
+    let output = slewd(&[&words[..], &["--running", "-h", "/nowhere"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    for script in ["runit/run", "s6/slewd/run"] {
+        let text = read(script);
+        let line = text.lines().find_map(|line| line.strip_prefix("exec /usr/sbin/slewd ")).expect("a command");
+        let words: Vec<&str> = line.split(' ').collect();
+        let output = slewd(&[&words[..], &["-p", "server 192.0.2.1"]].concat());
+        assert!(output.status.success(), "{script}: {output:?}");
+    }
+}
+
+#[test]
+fn scripts_are_scripts() {
+    for script in ["runit/run", "s6/slewd/run", "openrc/slewd"] {
+        let path = format!("{PACKAGING}/{script}");
+        let output = Command::new("sh").args(["-n", &path]).output().expect("sh runs");
+        assert!(output.status.success(), "{script}: {output:?}");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).expect("it is there").permissions());
+        assert_eq!(mode & 0o111, 0o111, "{script} is executable");
+    }
+    assert_eq!(read("s6/slewd/notification-fd").trim(), "3");
+    assert!(read("s6/slewd/run").contains(" -N 3 "));
+}
+
+/// A root directory with systemd's own units, ours and the programs they name.
+fn root(name: &str, change: impl Fn(String) -> String) -> PathBuf {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("systemd-root-{name}-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&root);
+    for directory in ["usr/sbin", "usr/lib/systemd", "bin", "etc/systemd/system"] {
+        fs::create_dir_all(root.join(directory)).expect("a directory for the test");
+    }
+    let link = |from: &Path, to: &str| symlink(from, root.join(to)).expect("a link");
+    link(Path::new("usr/lib"), "lib");
+    for program in ["usr/sbin/slewd", "bin/kill"] {
+        fs::copy(env!("CARGO_BIN_EXE_slewd"), root.join(program)).expect("any program will do");
+    }
+    let units = fetched().join("lib/systemd/system");
+    let copied = Command::new("cp").arg("-r").arg(&units).arg(root.join("usr/lib/systemd")).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{units:?}");
+    for unit in ["slewd.service", "slewd-wait.service"] {
+        let text = change(read(&format!("systemd/{unit}")));
+        fs::write(root.join("etc/systemd/system").join(unit), text).expect("our own directory");
+    }
+    root
+}
+
+fn verify(root: &Path) -> Output {
+    let fetched = fetched();
+    let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/systemd"];
+    let libraries = libraries.map(|path| fetched.join(path).display().to_string()).join(":");
+    let mut command = Command::new(fetched.join("usr/bin/systemd-analyze"));
+    command.env("LD_LIBRARY_PATH", libraries).args(["verify", "--man=no", "--recursive-errors=no"]);
+    command.arg(format!("--root={}", root.display())).args(["slewd.service", "slewd-wait.service"]);
+    let output = command.output().expect("systemd-analyze runs");
+    fs::remove_dir_all(root).expect("our own directory");
+    output
+}
+
+/// The packages as files.
+fn fetched() -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("systemd");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fetch-debian");
+    static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let status = Command::new(script).arg(&directory).args(PACKAGES).status().expect("fetch-debian is executable");
+    assert!(status.success(), "tests/support/fetch-debian failed: its message is above");
+    directory
+}
+
+fn slewd(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_slewd")).args(arguments).output().expect("slewd runs")
+}
+
+fn read(name: &str) -> String {
+    fs::read_to_string(format!("{PACKAGING}/{name}")).expect("it is shipped")
+}
