@@ -2,8 +2,10 @@
 
 use std::net::IpAddr;
 
-use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, MetricsFile, ReadyWhen, directives};
+use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, MetricsFile, ReadyWhen, Thermometer, directives};
 use slewd::core::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange, Settings};
+use slewd::core::temperature::{Curve, TempComp};
+use slewd::time::Span;
 
 fn try_load(text: &str, client_only: bool) -> Result<Config, Box<Failure>> {
     Config::from_text(&MemoryFiles::new(), "f", text.as_bytes(), client_only)
@@ -192,6 +194,8 @@ fn settings_of_the_engine_are_stored() {
         refresh_s: 0,
         auth_select_mode: AuthSelectMode::Prefer,
         fallback_drift: Some((16, 19)),
+        keep_samples: false,
+        temp_comp: None,
         init_step_slew: Some(InitStepSlew {
             threshold_s: 30.0,
             hosts: vec![Host::Name("ntp.example".to_string()), Host::Address(IpAddr::from([192, 0, 2, 1]))],
@@ -274,8 +278,26 @@ fn those_who_are_told_of_the_clock_are_described() {
 #[test]
 fn logs_that_are_not_written_are_mentioned() {
     let config = load("log selection rtc refclocks tempcomp statistics");
-    assert_eq!(config.warnings.len(), 3);
+    assert_eq!(config.warnings.len(), 2);
     assert_eq!(config.warnings[0].text, "log directive: the rtc log is not written by this client");
+}
+
+#[test]
+fn temperatures_have_coefficients_or_a_file_of_points() {
+    let config = load("tempcomp /sys/t 30 26000 0.5 0.000183 1e-9\nlog tempcomp\n");
+    let curve = Curve::Quadratic { t0: 26_000.0, k: [0.5, 0.000183, 1e-9] };
+    assert_eq!(config.settings.temp_comp, Some(TempComp { interval: Span::from_secs(30), curve }));
+    assert!(config.logs.tempcomp && config.warnings.is_empty());
+    // The last line counts, whatever its kind.
+    let config = load("tempcomp /sys/t 30 26000 0.5 0.000183 1e-9\ntempcomp /sys/u 0.25 /etc/points\n");
+    assert_eq!(config.settings.temp_comp, None, "not before the file is read");
+    let points = Some("/etc/points".to_string());
+    let interval = Span::from_millis(250);
+    assert_eq!(config.files.thermometer, Some(Thermometer { sensor: "/sys/u".to_string(), interval, points }));
+    assert_eq!(load("tempcomp /sys/t 0 0 0 0 0\n").warnings.len(), 1, "not so often");
+    for line in ["tempcomp /sys/t 30", "tempcomp /sys/t 30 1 2", "tempcomp /sys/t x 26 0 0 0"] {
+        assert!(try_load(line, false).is_err(), "{line}");
+    }
 }
 
 #[test]

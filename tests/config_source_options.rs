@@ -219,7 +219,7 @@ fn options_that_do_nothing_yet_are_mentioned() {
     }
     assert_eq!(load("server a extfield 1").map(drop), Err("Invalid value in server directive".to_string()));
     let planned: Vec<_> = source_options().filter(|o| o.class != Class::Used).map(|o| o.name).collect();
-    assert_eq!(planned, ["xleave", "extfield", "copy"]);
+    assert_eq!(planned, ["extfield", "copy"]);
 }
 
 #[test]

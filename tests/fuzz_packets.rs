@@ -17,13 +17,19 @@ use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;
-use slewd::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
+use slewd::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
 use slewd::wire::cmdmon::report::{Address, SelectOptions};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
 
 /// All log files.
-const EVERYTHING: Wanted =
-    Wanted { measurements: true, raw_measurements: true, statistics: true, tracking: true, selection: true };
+const EVERYTHING: Wanted = Wanted {
+    measurements: true,
+    raw_measurements: true,
+    statistics: true,
+    tracking: true,
+    selection: true,
+    temperature: true,
+};
 
 /// True time at the start of each run.
 const START: Utc = Utc::from_secs(1_795_132_800);
@@ -63,6 +69,7 @@ impl Rig {
                 max_delay_dev_ratio: if index == 1 { 0.1 } else { 0.0 },
                 max_delay_quant: if index == 2 { 0.5 } else { 0.0 },
                 presend: if index == 3 { 6 } else { 100 },
+                xleave: index == 1 || index == 3,
                 ..SourceOptions::default()
             },
         };
@@ -153,7 +160,8 @@ impl Rig {
                     let line = log_file::line(&record);
                     assert!(line.is_ascii() && !line.contains("NaN") && !line.contains("inf"), "{line}");
                 }
-                Output::Resolve { .. } | Output::Save(_) | Output::SaveAddresses(_) | Output::ReadLeapData => {}
+                Output::Resolve { .. } | Output::Save(_) | Output::SaveAddresses(_) => {}
+                Output::ReadLeapData | Output::ReadTemperature => {}
             }
         }
         panic!("the engine does not come to rest");
@@ -211,7 +219,7 @@ impl Rig {
     fn evil(&mut self) -> Option<(ExchangeId, Vec<u8>)> {
         let (exchange, mut bytes) = self.honest()?;
         let rng = &mut self.rng;
-        match rng.u32(..13) {
+        match rng.u32(..14) {
             0 => bytes = (0..rng.usize(..1200)).map(|_| rng.u8(..)).collect(),
             1 => bytes.truncate(rng.usize(..HEADER_LEN)),
             2 => bytes.extend((0..4 * rng.usize(1..20)).map(|_| rng.u8(..))),
@@ -240,6 +248,18 @@ impl Rig {
                 let old = self.old.len().saturating_sub(2);
                 bytes = self.old[old].clone();
                 bytes[24..32].copy_from_slice(&cookie);
+            }
+            13 => {
+                // As if the server told of an exchange before.
+                let request = self.open.iter().find(|(open, _)| *open == exchange)?.1;
+                let asked = Request::decode(&request)?.interleaved?;
+                bytes[24..32].copy_from_slice(&asked.cookie.0.to_be_bytes());
+                let odd = START + self.elapsed - Span::from_millis(self.rng.i64(-10..200_000));
+                let about = asked.about.0.to_be_bytes();
+                let told =
+                    self.old.iter().find(|old| old.get(32..40) == Some(&about[..])).and_then(|old| old.get(40..48));
+                let transmit = NtpTimestamp::from_utc(odd).0.to_be_bytes();
+                bytes[40..48].copy_from_slice(told.filter(|_| self.rng.bool()).unwrap_or(&transmit));
             }
             8 => bytes[4..12].copy_from_slice(&rng.u64(..).to_be_bytes()),
             9 => bytes[32..48].fill(0),

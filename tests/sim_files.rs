@@ -16,8 +16,14 @@ const HOUR_S: f64 = 3600.0;
 const DAY_S: f64 = 86_400.0;
 
 /// Everything directive `log` can ask for.
-const ALL: Wanted =
-    Wanted { measurements: true, raw_measurements: true, statistics: true, tracking: true, selection: true };
+const ALL: Wanted = Wanted {
+    measurements: true,
+    raw_measurements: true,
+    statistics: true,
+    tracking: true,
+    selection: true,
+    temperature: true,
+};
 
 #[test]
 fn a_quiet_machine_writes_its_drift_file_about_once_a_day() {

@@ -126,6 +126,32 @@ fn a_leap_second_in_every_mode() {
     }
 }
 
+/// A `makestep` that would step any offset does not turn the slew into a step on the way; a real offset is stepped all the
+/// same, and what was left of the slew with it.
+#[test]
+fn a_leap_second_that_is_slewed_is_not_stepped_by_makestep() {
+    for leap in KINDS {
+        let eager = |seed| {
+            let mut scenario = new_years_eve(seed, 4, leap, LeapMode::Slew);
+            scenario.settings.makestep = Some(MakeStep { threshold_s: 0.01, limit: -1 });
+            scenario
+        };
+        let result = runs(eager);
+        for run in &result.runs {
+            assert!(run.steps_s().is_empty(), "{leap:?}, seed {}: {:?}", run.seed, run.steps_s());
+            assert!(recovery_s(run, leap) <= 25.0, "{leap:?}: {} s", recovery_s(run, leap));
+        }
+        let also_set = |seed| {
+            let mut scenario = eager(seed);
+            scenario.servers.iter_mut().for_each(|server| server.step = Some((MIDNIGHT_S - 1.0, Span::from_secs(3))));
+            scenario
+        };
+        for run in &runs(also_set).runs {
+            assert_eq!(run.trace.steps.len(), 1, "{leap:?}, seed {}: {:?}", run.seed, run.steps_s());
+        }
+    }
+}
+
 #[test]
 fn the_flag_in_the_kernel_is_set_that_day_and_cleared_after_it() {
     let mut scenario = new_years_eve(1, 4, Leap::Insert, LeapMode::System);

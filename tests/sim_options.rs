@@ -9,8 +9,10 @@ use slewd::config::{Class, Config, MemoryFiles, directives, source_options};
 use slewd::core::engine::Engine;
 use slewd::core::event::Event;
 use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
-use slewd::core::source::{Refusal, Source};
+use slewd::core::source::{Measurement, Refusal, Source};
 use slewd::sim::link::{Link, Shape};
+use slewd::sim::oscillator::Sine;
+use slewd::sim::scenario::Thermometer;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
@@ -66,6 +68,11 @@ const CASES: &[Case] = &[
     case("rtcsync", no_rtcsync, kernel_synchronised, |without, with| (without, with) == (0.0, 1.0)),
     case("logchange 0.1", half_a_second_ahead, wrong_told, |without, with| without == 0.0 && with > 0.0),
 
+    case("tempcomp sensor 10 40 0 -0.2 0", warm_and_cold, rms_ms, |without, with| with < 0.7 * without),
+    case("tempcomp sensor 10 40 0 -0.2 0", warm_and_alone, drifted_ms, |without, with| without > 3.0 && with < 0.3 * without),
+    case("tempcomp sensor 10 40 0 0.2 0", warm_and_alone, drifted_ms, |without, with| with > 1.5 * without),
+    case("tempcomp sensor 10 0 0 1 0", warm_and_cold, refused_warmths, |without, with| (without, with) == (0.0, 1.0)),
+
     // When to ask.
     case("server iburst", no_iburst, requests, |without, with| with > without),
     case("server burst", lossy, answered, |without, with| with > 1.3 * without),
@@ -100,6 +107,9 @@ const CASES: &[Case] = &[
 
     // The protocol.
     case("server version 3", one, version, |without, with| (without, with) == (4.0, 3.0)),
+    case("server xleave", busy_server, rms_us, |without, with| without > 20.0 && with < 0.5 * without),
+    case("server xleave", simple_server, accepted_basic, |without, with| without > 10.0 && with > 0.9 * without),
+    case("server xleave presend 6", busy_server, told_of_wakings, |without, with| without == 0.0 && with > 10.0),
     case("server port 1123", one, port, |without, with| (without, with) == (123.0, 1123.0)),
 ];
 
@@ -114,6 +124,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("key nts ntsport certset", "authentication"),
     ("driftfile log logbanner logdir user pidfile lock_all sched_priority", "files and the process"),
+    ("dumpdir", "sim_dump.rs, interop_dump.rs"),
     ("leapsecmode leapsectz leapseclist", "leap seconds"),
     ("refresh ipv4 ipv6 auto_offline", "names and networks"),
     ("cmdport bindcmdaddress bindcmddevice cmdallow cmddeny opencommands cmdratelimit", "control_sockets.rs"),
@@ -175,6 +186,21 @@ fn turned_off(without: f64, with: f64) -> bool {
 
 fn one() -> Scenario {
     Scenario::pool(1, 1)
+}
+
+/// In the same building, but its replies wait in a queue after it has stamped them. It knows how long.
+fn busy_server() -> Scenario {
+    let mut scenario = Scenario::new(1, &[Link::symmetric(1e-4, 5e-6)]);
+    (scenario.servers[0].dawdles_s, scenario.servers[0].interleaves) = (2e-4, true);
+    scenario.length_s = 40_000.0;
+    scenario
+}
+
+/// The same, and it does not know.
+fn simple_server() -> Scenario {
+    let mut scenario = busy_server();
+    scenario.servers[0].interleaves = false;
+    scenario
 }
 
 /// 2 ms away.
@@ -326,6 +352,23 @@ fn last_frequency_is_odd() -> Scenario {
     scenario
 }
 
+/// The crystal gains 0.2 ppm for each degree above 40.
+fn warm_and_cold() -> Scenario {
+    let mut scenario = one();
+    let (mean, swing, period_s) = (40.0, 10.0, 7200.0);
+    scenario.crystal.sine = Some(Sine { amplitude: 2e-6, period_s });
+    scenario.thermometer = Some(Thermometer { mean, swing, period_s, resolution: 0.1 });
+    scenario.length_s = 40_000.0;
+    scenario
+}
+
+/// The same, and the network fails: only the temperature tells what the crystal does.
+fn warm_and_alone() -> Scenario {
+    let mut scenario = warm_and_cold();
+    scenario.outages = vec![(20_900.0, f64::INFINITY)];
+    scenario
+}
+
 fn no_rtcsync() -> Scenario {
     let mut scenario = four();
     scenario.settings.rtc_sync = false;
@@ -395,6 +438,23 @@ fn rms_ms(world: &World) -> f64 {
     world.trace().rms_s(60.0, f64::INFINITY) * 1e3
 }
 
+fn rms_us(world: &World) -> f64 {
+    1e3 * rms_ms(world)
+}
+
+fn accepted_basic(world: &World) -> f64 {
+    let is_basic = !first(world).is_interleaved && first(world).last.is_some_and(|last| !last.interleaved);
+    if is_basic { answered(world) } else { f64::NAN }
+}
+
+/// Answers, if the last one told of the request before it, which woke the path two seconds earlier.
+fn told_of_wakings(world: &World) -> f64 {
+    let source = first(world);
+    let age = |last: &Measurement| (source.schedule.sent().unwrap_or(last.sample.at) - last.sample.at).secs_f64();
+    let is_told = source.last.is_some_and(|last| last.interleaved && (1.5..2.5).contains(&age(&last)));
+    if is_told { answered(world) } else { 0.0 }
+}
+
 fn ppm_rms(world: &World) -> f64 {
     world.trace().rms_frequency(4000.0, f64::INFINITY) * 1e6
 }
@@ -411,6 +471,10 @@ fn drifted_ms(world: &World) -> f64 {
 fn told_of_start(world: &World) -> f64 {
     let is_told = world.trace().told(|event| matches!(event, Event::InitialOffset(by, false) if by.secs_f64() > 0.49));
     f64::from(u8::from(is_told && engine(world).sources().len() == 1))
+}
+
+fn refused_warmths(world: &World) -> f64 {
+    world.trace().events.iter().filter(|(_, event)| matches!(event, Event::CompensationBeyond(_))).count() as f64
 }
 
 fn steps(world: &World) -> f64 {

@@ -52,7 +52,7 @@ const FLAGS: &[Flag] = &[
     flag("-P", "PRIORITY", "real-time priority, 0 to 100"),
     flag("-m", "", "lock memory"),
     flag("-x", "", "never touch the clock"),
-    flag("-r", "", "accepted: there are no dump files"),
+    flag("-r", "", "read the samples that the last run has left in dumpdir"),
     flag("-4", "", "use only IPv4 addresses of names"),
     flag("-6", "", "use only IPv6 addresses of names"),
     flag("-N", "FD", "write a newline to this descriptor and close it once ready (s6)"),
@@ -129,6 +129,7 @@ impl Flags {
             observe_only: false,
             timeout: None,
             restarted: false,
+            recalls: false,
             set_from_rtc: false,
             user: None,
             priority: None,
@@ -185,7 +186,8 @@ impl Flags {
             '4' => options.family = Family::V4,
             '6' => options.family = Family::V6,
             'F' => _ = parser.value()?.parse::<i32>()?,
-            'U' | 'r' => {}
+            'r' => options.recalls = true,
+            'U' => {}
             unknown => return Err(format!("invalid option '-{unknown}'").into()),
         }
         Ok(())

@@ -115,19 +115,6 @@ pub(crate) fn access(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
 }
 
 /// Three words (with a file of points) or six (with coefficients): nothing in between.
-pub(crate) fn temp_comp(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
-    let coefficients = match words.count() {
-        3 => 0,
-        6 => 4,
-        _ => return Err(Fault::Missing),
-    };
-    words.required()?;
-    for _ in 0..=coefficients {
-        words.real()?;
-    }
-    Ok(())
-}
-
 pub(crate) fn mail_on_change(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
     words.required()?;
     words.real().map(drop)

@@ -35,6 +35,7 @@ pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
 pub use model::{
     AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, RateLimit, Rtc, Subnet,
+    Thermometer,
 };
 pub use parse::BUILT_IN;
 pub use source::{SourceFiles, parse_sources, read_source_dirs, settle_options};

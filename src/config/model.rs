@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::announce::Announcements;
 use super::error::{Error, Warning};
 use crate::core::settings::{Settings, SourceConfig};
+use crate::time::Span;
 
 /// A whole configuration.
 ///
@@ -96,6 +97,19 @@ pub struct FilePaths {
     pub leap_sec_tz: Option<String>,
     /// `leapseclist`: a file in the format of IERS and NIST; preferred over the time zone.
     pub leap_sec_list: Option<String>,
+    /// `tempcomp`: the sensor.
+    pub thermometer: Option<Thermometer>,
+}
+
+/// `tempcomp FILE INTERVAL ...`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thermometer {
+    /// A file with a number.
+    pub sensor: String,
+    /// How often it is read.
+    pub interval: Span,
+    /// The file with points; `None` if the directive has coefficients instead.
+    pub points: Option<String>,
 }
 
 /// `driftfile FILE [interval SECONDS]`.

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use super::access;
 use super::error::Fault;
 use super::lex::Words;
-use super::model::{AccessRule, Config, DriftFile, Logs, RateLimit};
+use super::model::{AccessRule, Config, DriftFile, Logs, RateLimit, Thermometer};
 use super::source;
 use crate::core::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange};
+use crate::core::temperature::{Curve, TempComp};
+use crate::time::Span;
 
 /// A word of `log`.
 struct Log {
@@ -32,7 +34,7 @@ const LOGS: [Log; 8] = [
     log_file("selection", true, |logs| logs.selection = true),
     log_file("rtc", false, |logs| logs.rtc = true),
     log_file("refclocks", false, |logs| logs.refclocks = true),
-    log_file("tempcomp", false, |logs| logs.tempcomp = true),
+    log_file("tempcomp", true, |logs| logs.tempcomp = true),
 ];
 
 /// The commands that `opencommands` accepts.
@@ -56,6 +58,8 @@ const OPEN_COMMANDS: [&str; 13] = [
 pub(crate) const DIRECTORIES_MAX: usize = 10;
 
 const DRIFT_INTERVAL_S: u32 = 3600;
+/// Temperatures do not change faster than this, and each reading wakes the machine.
+const SENSOR_INTERVAL_MIN_S: f64 = 0.1;
 /// Keeps arithmetic with thresholds finite.
 const THRESHOLD_MAX_S: f64 = 1e9;
 
@@ -196,6 +200,26 @@ pub(crate) fn make_step(config: &mut Config, words: &mut Words) -> Result<(), Fa
     if let Some(threshold_s) = words.bring_into(threshold, 0.0, THRESHOLD_MAX_S) {
         config.settings.makestep = Some(MakeStep { threshold_s, limit: saturate(limit) });
     }
+    Ok(())
+}
+
+pub(crate) fn temp_comp(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    let with_points = match words.count() {
+        3 => true,
+        6 => false,
+        _ => return Err(Fault::Missing),
+    };
+    let sensor = words.required()?.to_string();
+    let interval_s = words.real()?;
+    let Some(interval_s) = words.bring_into(interval_s, SENSOR_INTERVAL_MIN_S, THRESHOLD_MAX_S) else { return Ok(()) };
+    let interval = Span::from_secs_f64(interval_s);
+    let points = if with_points { Some(words.required()?.to_string()) } else { None };
+    config.settings.temp_comp = None;
+    if points.is_none() {
+        let curve = Curve::Quadratic { t0: words.real()?, k: [words.real()?, words.real()?, words.real()?] };
+        config.settings.temp_comp = Some(TempComp { interval, curve });
+    }
+    config.files.thermometer = Some(Thermometer { sensor, interval, points });
     Ok(())
 }
 

@@ -140,7 +140,7 @@ static OPTIONS: &[SourceOption] = &[
         "take the server's stratum for at least this"),
 
     // The protocol.
-    option("xleave", "", "off", Planned, Flag(|o| o.xleave = true),
+    option("xleave", "", "off", Used, Flag(|o| o.xleave = true),
         "use interleaved mode if the server can"),
     option("version", "VERSION", "4", Used, Int(1, 4, |o, v| o.version = v as u8),
         "NTP version of requests"),

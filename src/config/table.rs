@@ -68,7 +68,10 @@ pub(crate) static SECTIONS: &[Section] = &[
         "largest number of samples per source; 0 for no limit, 1 to use a source after its first sample"),
     row("minsamples", "SAMPLES", "6", Used, Int(0, INT_MAX, |c, v| c.settings.min_samples = v.min(SAMPLES) as u32),
         "smallest number of samples per source"),
-    row("dumpdir", "DIRECTORY", "", Planned, Text(|c, v| c.files.dump_dir = Some(v.to_string())),
+    row("dumpdir", "DIRECTORY", "", Used, Text(|c, v| {
+        c.files.dump_dir = Some(v.to_string());
+        c.settings.keep_samples = true;
+    }),
         "where the samples of the sources are saved at exit"),
     row("dumponexit", "", "", Harmless, Anything,
         "has no effect"),
@@ -142,8 +145,8 @@ pub(crate) static SECTIONS: &[Section] = &[
         "how fast the clock is slewed at most"),
     row("maxupdateskew", "PPM", "1000", Used, Real(0.0, HUGE, |c, v| c.settings.max_update_skew_ppm = v),
         "estimates of the frequency that are less certain are not used"),
-    row("tempcomp", "FILE INTERVAL (T0 K0 K1 K2 | POINTS)", "", Planned, Words(3, 6, ignored::temp_comp),
-        "correct the frequency by a temperature"),
+    row("tempcomp", "FILE INTERVAL (T0 K0 K1 K2 | POINTS)", "", Used, Words(3, 6, read::temp_comp),
+        "read a temperature from FILE every INTERVAL seconds, and make the clock run faster by so many ppm"),
     ]),
 
     section("The hardware clock", &[

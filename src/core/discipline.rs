@@ -18,6 +18,9 @@ const DEFAULT_STEP_UPDATES: i32 = 3;
 /// After a gap or a foreign change, a larger error is stepped.
 const GAP_STEP_S: f64 = 0.5;
 
+/// A leap second counts as slewed when no more than this is left.
+const LEAP_SLEWED: Span = Span::from_millis(1);
+
 /// chrony's default `corrtimeratio`: other values stretch the time of corrections in proportion.
 const DEFAULT_CORR_TIME_RATIO: f64 = 3.0;
 
@@ -71,6 +74,8 @@ pub struct Discipline {
     target: Option<Target>,
     course: Course,
     continue_at: Option<Raw>,
+    /// A leap second is being slewed: not a word of the sources, and not to be stepped after all.
+    slews_leap: bool,
 }
 
 /// True time as sources told it when they were last obeyed.
@@ -97,6 +102,7 @@ impl Discipline {
             target: None,
             course: Course::default(),
             continue_at: None,
+            slews_leap: false,
         }
     }
 
@@ -136,9 +142,9 @@ impl Discipline {
         occasion: Occasion,
     ) -> Decision {
         let told = Target { at: now.raw, lead: now.lead() + error, frequency };
+        let expected = self.target.map_or(now.lead(), |target| target.lead_at(now.raw));
         let target = match occasion {
             Occasion::Update { .. } | Occasion::ProvenGap => {
-                let expected = self.target.map_or(now.lead(), |target| target.lead_at(now.raw));
                 if let Some(refusal) = self.refuse(told.lead - expected) {
                     return refusal;
                 }
@@ -148,7 +154,8 @@ impl Discipline {
             Occasion::ForeignChange | Occasion::Continuation => self.target.unwrap_or(told),
         };
         let error = target.lead_at(now.raw) - now.lead();
-        let may_step = self.may_step(error, occasion);
+        self.slews_leap &= error.abs() > LEAP_SLEWED;
+        let may_step = self.may_step(if self.slews_leap { told.lead - expected } else { error }, occasion);
         if occasion == (Occasion::Update { counts: true }) {
             self.updates = self.updates.saturating_add(1);
         }
@@ -166,9 +173,14 @@ impl Discipline {
 
     /// No source is left: from now on true time is taken to run at this rate. The clock only changes its own.
     pub fn fall_back(&mut self, now: Raw, frequency: f64) -> ClockCommand {
-        self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
+        self.retune(now, frequency);
         self.continue_at = None;
         self.coast(frequency)
+    }
+
+    /// True time is known to run at another rate from now on, by no word of the sources.
+    pub fn retune(&mut self, now: Raw, frequency: f64) {
+        self.target = self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency });
     }
 
     /// What sources said is void: the corrections they asked for end with what the kernel has been told.
@@ -178,8 +190,8 @@ impl Discipline {
 
     /// From now on true time is taken to run faster by this rate.
     pub fn turn(&mut self, now: Raw, rate: f64) {
-        self.target =
-            self.target.map(|target| Target { at: now, lead: target.lead_at(now), frequency: target.frequency + rate });
+        let turned = self.target.map(|target| target.frequency + rate);
+        turned.into_iter().for_each(|frequency| self.retune(now, frequency));
     }
 
     /// From now on `makestep` is this, counted from the next update.
@@ -207,6 +219,11 @@ impl Discipline {
     /// Somebody else set the clock: what it does from `now` on is again ours to judge.
     pub fn accept(&mut self, now: ClockReading) {
         self.course.accept(now);
+    }
+
+    /// The leap second that has just moved true time is made up for by a slew, whatever `makestep` says.
+    pub fn slew_leap(&mut self) {
+        self.slews_leap = true;
     }
 
     /// True time has moved by this much: a leap second.

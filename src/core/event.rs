@@ -122,6 +122,14 @@ pub enum Event {
         /// Why.
         reason: &'static str,
     },
+    /// `tempcomp`: the compensation (ppm) is too large to be true, and is not applied.
+    CompensationBeyond(f64),
+    /// There are samples of this source from the last run.
+    PastRecalled(Label),
+    /// There is a file about this source from the last run, which cannot be used.
+    PastRefused(Label),
+    /// What the sources say now contradicts what they said in the last run, which is forgotten.
+    PastContradicted,
     /// A lone source contradicted itself; three agreeing answers are now wanted.
     LoneSourceContradicted(Label),
 }

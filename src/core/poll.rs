@@ -96,6 +96,10 @@ pub struct Schedule {
     tries: u32,
     /// `presend`: from this interval on, the path is woken first.
     presend: Option<Span>,
+    /// Requests that wake the path before one that counts: two in interleaved mode, where that one tells of the one before.
+    wakings: u8,
+    /// So many have been sent before the next that counts.
+    woken: u8,
     /// The last request only woke the path.
     waking: bool,
     /// Factor on the interval that gives the samples wanted.
@@ -140,6 +144,8 @@ impl Schedule {
             repeats: options.burst,
             tries: 0,
             presend: (options.presend <= MAX_PRESEND).then(|| poll_interval(options.presend)),
+            wakings: if options.xleave { 2 } else { 1 },
+            woken: 0,
             waking: false,
             pace: pace(options.poll_target),
             due: Some(first),
@@ -210,13 +216,15 @@ impl Schedule {
     /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
     /// deserves, for the clock may be adrift; else ever more rarely.
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
-        self.waking = !self.waking && self.burst.is_none() && self.wakes_path();
+        self.waking = self.woken < self.wakings && self.burst.is_none() && self.wakes_path();
         if self.waking {
+            self.woken += 1;
             self.barred = false;
             self.sent = Some(now);
             self.due = Some(now + PRESEND_LEAD);
             return;
         }
+        self.woken = 0;
         self.requests = self.requests.saturating_add(1);
         self.unanswered = self.unanswered.saturating_add(1);
         self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };
@@ -311,6 +319,15 @@ impl Schedule {
             interval: self.spacing(),
             ..self.clone()
         };
+    }
+
+    /// It has been asked from `first` to `last`. If that is no longer ago than it would have been left alone, it is known
+    /// after the burst how often to ask.
+    pub fn resume(&mut self, first: Raw, last: Raw, now: Raw) {
+        if now - last <= (last - first).scaled(GROWTH.recip()).min(self.longest()) {
+            self.first_answer = Some(first);
+            self.history = now - first;
+        }
     }
 
     /// The network has changed: ask as soon as manners allow, and until so many answers are in. What is known of how

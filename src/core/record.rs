@@ -22,6 +22,8 @@ pub struct Wanted {
     pub tracking: bool,
     /// A record for each source at each selection.
     pub selection: bool,
+    /// A record for each temperature that is compensated.
+    pub temperature: bool,
 }
 
 /// One line of a log file.
@@ -46,6 +48,13 @@ pub enum Entry {
     Tracking(TrackingEntry),
     /// `selection.log`.
     Selection(SelectionEntry),
+    /// `tempcomp.log`.
+    Temperature {
+        /// What the sensor says, in its unit.
+        temperature: f64,
+        /// What is done about it.
+        ppm: f64,
+    },
 }
 
 /// A reply.
@@ -55,6 +64,8 @@ pub struct MeasurementEntry {
     pub header: Header,
     /// The first test of spec 4.4 that it fails.
     pub failed: Option<Test>,
+    /// The reply tells of the exchange before.
+    pub interleaved: bool,
     /// Our interval between requests, log2 of seconds rounded down...
     pub poll: i8,
     /// ...and by how much it is longer, log2, 0 to 1.

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use crate::core::record::Wanted;
+use crate::core::temperature::TempComp;
 use crate::time::Span;
 use crate::wire::cmdmon::report::SelectOptions;
 
@@ -66,6 +67,10 @@ pub struct Settings {
     pub fallback_drift: Option<(u8, u8)>,
     /// `initstepslew`. `None` if the directive is absent.
     pub init_step_slew: Option<InitStepSlew>,
+    /// `dumpdir`: samples are kept for the next run.
+    pub keep_samples: bool,
+    /// `tempcomp`. `None` if the directive is absent.
+    pub temp_comp: Option<TempComp>,
 }
 
 /// `initstepslew SECONDS HOST...`.
@@ -258,6 +263,8 @@ impl Default for Settings {
             records: Wanted::default(),
             fallback_drift: None,
             init_step_slew: None,
+            keep_samples: false,
+            temp_comp: None,
         }
     }
 }

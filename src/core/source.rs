@@ -1,10 +1,13 @@
 //! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
 
+mod measuring;
+
 use std::net::{IpAddr, SocketAddr};
 
 use crate::core::conduct::Conduct;
 use crate::core::delay::DelayTests;
-use crate::core::estimate::{Estimate, Sample, Slot};
+use crate::core::dump::Archive;
+use crate::core::estimate::{Estimate, Slot};
 use crate::core::event::Label;
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
@@ -13,27 +16,23 @@ use crate::core::response::Response;
 use crate::core::sample_filter::Filter;
 use crate::core::settings::SourceOptions;
 pub use crate::core::tally::{Refusal, Tally};
-use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Raw, Span};
+use crate::time::{Lead, NtpTimestamp, Raw, Span};
 use crate::wire::cmdmon::report::SelectOptions;
-use crate::wire::ntp::{Cookie, HEADER_LEN, KissCode, Leap, Reply, Request, TimeReply};
+use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
+pub use measuring::Measurement;
+use measuring::Previous;
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
 const GRACE: Span = Span::from_secs(4);
-
-/// A server that holds a request longer than this cannot be measured through (spec 4.4, test A).
-const MAX_TURNAROUND: Span = Span::from_secs(4);
-
-/// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (spec 4.4, test 7).
-const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
-
-/// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
-const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
 
 /// A server this near may be asked more than once a second (spec 3: negative polls).
 const NEAR: Span = Span::from_millis(10);
 
 /// Delays below this are time stamping noise, unless `clockprecision` says more.
 pub const MIN_DELAY: Span = Span::from_nanos(100);
+
+/// After so many requests in a row without an answer, interleaved mode begins anew (spec 4.3): an old exchange is no news.
+const MAX_UNANSWERED: u32 = 4;
 
 /// Names one request and its socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -86,6 +85,12 @@ pub struct Source {
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
     pub refused: Option<Measurement>,
+    /// The last reply that answered a request was interleaved.
+    pub is_interleaved: bool,
+    /// Samples for the next run, and of the last one.
+    pub archive: Archive,
+    /// There are samples of the last run, which the clock has not been set by yet. `true`: the counter has run on since.
+    pub has_exact_past: Option<bool>,
     /// How far the clock was ahead by `last`.
     pub clock_ahead: Span,
     /// Its last response, for people.
@@ -95,6 +100,10 @@ pub struct Source {
     /// Options for selection as configured, or as people changed them: `options` has those that hold.
     pub configured: SelectOptions,
     exchange: Option<Exchange>,
+    /// What interleaved mode asks about.
+    previous: Option<Previous>,
+    /// The last reply that told the time bore these timestamps.
+    heard: Option<(NtpTimestamp, NtpTimestamp)>,
     recent: Recent,
     delay_tests: DelayTests,
     filter: Filter,
@@ -108,33 +117,8 @@ struct Exchange {
     sent: Option<Stamp>,
     /// It only wakes the path (`presend`).
     waking: bool,
-}
-
-/// One accepted reply, reduced to what matters.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Measurement {
-    /// For the estimator.
-    pub sample: Sample,
-    /// When the server received the request and sent the reply, by its own clock.
-    pub server_stamps: (NtpTimestamp, NtpTimestamp),
-    /// Protocol version of the reply.
-    pub version: u8,
-    /// Leap warning of the server.
-    pub leap: Leap,
-    /// Stratum of the server, raised by option `minstratum`.
-    pub stratum: u8,
-    /// What the server is synchronised to.
-    pub reference_id: [u8; 4],
-    /// Round trip from the server to its primary reference.
-    pub root_delay: Span,
-    /// Error from the primary reference to the server.
-    pub root_dispersion: Span,
-    /// Precision of the server's clock, log2 of seconds.
-    pub precision: i8,
-    /// Who noted the departure of our request.
-    pub sent_by: StampSource,
-    /// Who noted the arrival of the reply.
-    pub received_by: StampSource,
+    /// The second cookie of a request in interleaved mode.
+    interleaved: Option<Cookie>,
 }
 
 /// A reply that answered our request.
@@ -174,11 +158,16 @@ impl Source {
             precision: MIN_DELAY,
             conduct: Conduct::default(),
             refused: None,
+            is_interleaved: false,
+            archive: Archive::default(),
+            has_exact_past: None,
             clock_ahead: Span::ZERO,
             response: None,
             local: None,
             configured: options.selection(),
             exchange: None,
+            previous: None,
+            heard: None,
             recent: Recent::default(),
             delay_tests: DelayTests::new(&options),
             filter: Filter::new(options.filter),
@@ -195,17 +184,21 @@ impl Source {
         random: &mut Random,
     ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
         let cookie = random.cookie();
+        let about = self.previous.filter(|_| self.schedule.unanswered() < MAX_UNANSWERED);
+        let interleaved = about.map(|about| Interleaved { about: about.reply.receive, cookie: random.cookie() });
         let was_lost = self.schedule.unanswered() > 0;
         self.schedule.asked(now, needed, random);
         let waking = self.schedule.is_waking();
-        let lost = self.exchange.replace(Exchange { id, cookie, asked: now, sent: None, waking });
+        let second = interleaved.map(|interleaved| interleaved.cookie);
+        let exchange = Exchange { id, cookie, asked: now, sent: None, waking, interleaved: second };
+        let lost = self.exchange.replace(exchange);
         if was_lost && !waking {
             self.missed();
             self.filter.miss();
         }
         self.tally.sent += 1;
         self.conduct.asked();
-        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie };
+        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie, interleaved };
         (request.encode(), lost.map(|exchange| exchange.id))
     }
 
@@ -277,6 +270,7 @@ impl Source {
                 self.reach = self.reach << 1 | 1;
                 self.empty_polls = 0;
                 self.last = Some(measurement);
+                self.previous.iter_mut().for_each(|previous| previous.is_measured = !measurement.interleaved);
                 result = Ok(Answer::Collected);
                 if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
                     self.recent.push(filtered);
@@ -307,6 +301,8 @@ impl Source {
         self.last.iter_mut().for_each(|last| last.sample.lead += by);
         self.recent.shift(by);
         self.filter.shift(by);
+        self.archive.shift(by);
+        self.previous = None;
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -321,11 +317,13 @@ impl Source {
     /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
     pub fn forget(&mut self) {
         self.recent = Recent::default();
+        self.previous = None;
     }
 
     /// Forgets all that it has said, and that it ever answered.
     pub fn reset(&mut self) {
         self.forget();
+        self.archive.clear();
         self.last = None;
         self.reach = 0;
         self.empty_polls = 0;
@@ -336,7 +334,7 @@ impl Source {
 
     /// Forgets all but the newest reply.
     pub fn forget_all_but_last(&mut self) {
-        self.forget();
+        self.recent = Recent::default();
         self.last.iter().for_each(|last| self.recent.push(*last));
     }
 
@@ -357,92 +355,16 @@ impl Source {
     fn examine(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
         let reply = Reply::parse(bytes)?;
-        if reply.origin() != exchange.cookie {
+        let is_interleaved = exchange.interleaved == Some(reply.origin());
+        if reply.origin() != exchange.cookie && !is_interleaved {
             return Err(Refusal::Origin);
         }
+        self.is_interleaved = is_interleaved;
         match reply {
             Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
-            _ if exchange.waking => Err(Refusal::Waking),
+            Reply::Unsynchronised { .. } if exchange.waking => Err(Refusal::Waking),
             Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
-            Reply::Time(reply) => {
-                let asked = Stamp { at: exchange.asked, source: StampSource::Daemon };
-                self.measure(&reply, exchange.sent.unwrap_or(asked), arrived, estimate).map(Answer::Measured)
-            }
+            Reply::Time(reply) => self.take(&exchange, reply, arrived, estimate).map(Answer::Measured),
         }
-    }
-
-    /// The checks of spec 4.4 that need the times, and the measurement itself.
-    fn measure(
-        &mut self,
-        reply: &TimeReply,
-        sent: Stamp,
-        arrived: Stamp,
-        estimate: Option<&Estimate>,
-    ) -> Result<Measurement, Refusal> {
-        if reply.authenticated {
-            return Err(Refusal::Authentication);
-        }
-        if self.last.is_some_and(|last| last.server_stamps == (reply.receive, reply.transmit)) {
-            return Err(Refusal::Duplicate);
-        }
-        if reply.root_delay.half() + reply.root_dispersion >= MAX_ROOT_DISTANCE {
-            return Err(Refusal::RootDistance);
-        }
-        let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
-        let turnaround = transmitted - received;
-        if turnaround < Span::ZERO || turnaround > MAX_TURNAROUND {
-            return Err(Refusal::Turnaround);
-        }
-        let is_before_build = transmitted - BUILD_EPOCH > BELIEVABLE_FUTURE;
-        let was_set_later = reply.reference != NtpTimestamp::ZERO && reply.reference.to_utc() > transmitted;
-        if is_before_build || was_set_later {
-            return Err(Refusal::Era);
-        }
-        let delay = (arrived.at - sent.at) - turnaround;
-        // A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
-        if delay < -Span::from_millis(1) {
-            return Err(Refusal::Turnaround);
-        }
-        let measurement = self.measurement(reply, sent, arrived, delay.max(self.precision));
-        let verdict = self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate);
-        verdict.inspect_err(|_| self.refused = Some(measurement))?;
-        Ok(measurement)
-    }
-
-    fn measurement(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp, delay: Span) -> Measurement {
-        let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
-        let outward = Lead::between(received, sent.at);
-        let homeward = Lead::between(transmitted, arrived.at);
-        let correction = Span::from_secs_f64(self.options.offset_s);
-        Measurement {
-            sample: Sample {
-                slot: self.slot,
-                at: sent.at + (arrived.at - sent.at).half(),
-                lead: outward.midpoint(homeward) + correction,
-                delay,
-            },
-            server_stamps: (reply.receive, reply.transmit),
-            version: reply.version,
-            leap: reply.leap,
-            stratum: reply.stratum.max(self.options.min_stratum),
-            reference_id: reply.reference_id,
-            root_delay: reply.root_delay,
-            root_dispersion: reply.root_dispersion,
-            precision: reply.precision,
-            sent_by: sent.source,
-            received_by: arrived.source,
-        }
-    }
-}
-
-impl Measurement {
-    /// Half-width of the interval that holds true time, at the moment of the sample (RFC 5905 root distance).
-    pub fn bound(&self) -> Span {
-        self.sample.delay.half() + self.root_bound()
-    }
-
-    /// The part of [`Measurement::bound`] that the server answers for.
-    pub fn root_bound(&self) -> Span {
-        self.root_delay.half() + self.root_dispersion
     }
 }

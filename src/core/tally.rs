@@ -39,6 +39,8 @@ pub enum Refusal {
     DelayQuantile,
     /// The request only woke the path (`presend`).
     Waking,
+    /// An interleaved answer about an exchange that has been measured already (test A).
+    Known,
 }
 
 /// How many of each there were.
@@ -83,7 +85,7 @@ impl Tally {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 17] = [
+    pub const ALL: [Refusal; 18] = [
         Refusal::NoRequest,
         Refusal::Length,
         Refusal::Version,
@@ -101,6 +103,7 @@ impl Refusal {
         Refusal::DelayDeviation,
         Refusal::DelayQuantile,
         Refusal::Waking,
+        Refusal::Known,
     ];
 
     /// It took too long.
@@ -111,7 +114,8 @@ impl Refusal {
 
     /// It passed tests 1, 2, 3 and 5: it is a response, only not one to measure by.
     pub fn is_of_valid(self) -> bool {
-        matches!(self, Refusal::RootDistance | Refusal::Turnaround | Refusal::Era) || self.is_about_delay()
+        matches!(self, Refusal::RootDistance | Refusal::Turnaround | Refusal::Era | Refusal::Known)
+            || self.is_about_delay()
     }
 
     /// It was the answer to our request, only not a usable one: no other is to be expected.

@@ -17,6 +17,7 @@ use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Asked, Control, Daemon};
 use crate::daemon::drift_file::DriftFile;
+use crate::daemon::dump_files::{self, DumpFiles};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::leap_file::LeapFile;
 use crate::daemon::log_files::LogFiles;
@@ -24,6 +25,7 @@ use crate::daemon::network::NetworkWatch;
 use crate::daemon::observer::Observer;
 use crate::daemon::resolver::Resolver;
 use crate::daemon::source_dirs::SourceDirs;
+use crate::daemon::thermometer::Thermometer;
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{CHILD, RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
@@ -60,8 +62,14 @@ pub struct World<'a> {
     pub network: Option<NetworkWatch>,
     /// Where leap seconds are read from.
     pub leap_file: Option<LeapFile>,
+    /// The sensor of `tempcomp`.
+    pub thermometer: Option<Thermometer>,
     /// Where the frequency is remembered.
     pub drift_file: Option<DriftFile>,
+    /// Where samples are kept for the next run.
+    pub dump_files: Option<DumpFiles>,
+    /// `-r`: those of the last one are read.
+    pub recalls: bool,
     /// Where good addresses are remembered.
     pub address_file: Option<AddressFile>,
     /// Where measurements and the like are written, if anywhere.
@@ -81,9 +89,13 @@ pub struct World<'a> {
 /// Runs the engine until something ends it.
 pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
     let now = world.clock.read();
+    let mut engine = Engine::new(start, now);
+    if let Some(files) = &world.dump_files {
+        engine.recall(files.take(world.recalls), dump_files::boot());
+    }
     let gives_up = world.timeout.map(|timeout| now.raw + timeout);
     let mut turner = Loop {
-        engine: Engine::new(start, now),
+        engine,
         resolver: Resolver::new()?,
         world,
         gives_up,
@@ -151,6 +163,11 @@ impl Loop<'_> {
                     self.tell(What::Applied(applied));
                 }
                 Output::ReadLeapData => self.read_leap_data(),
+                Output::ReadTemperature => {
+                    if let Some(temperature) = self.world.thermometer.as_mut().and_then(Thermometer::read) {
+                        self.tell(What::Temperature(temperature));
+                    }
+                }
                 Output::Save(record) => self.save(&record),
                 Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),
@@ -321,7 +338,16 @@ impl Loop<'_> {
         self.world.address_file.iter_mut().for_each(|file| file.write(known));
     }
 
+    /// Writes what is known of each source to files, if there is a place for them.
+    fn save_dumps(&mut self) {
+        if let Some(files) = &self.world.dump_files {
+            let now = self.world.clock.read();
+            files.write(&self.engine.dumps(&now, dump_files::boot().as_deref()));
+        }
+    }
+
     fn leave(&mut self) {
+        self.save_dumps();
         let now = self.world.clock.read();
         if let Some(command) = self.engine.parting(&now) {
             self.world.clock.apply(command);

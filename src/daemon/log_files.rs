@@ -43,6 +43,7 @@ pub fn wanted(logs: &Logs) -> Wanted {
         statistics: logs.statistics,
         tracking: logs.tracking,
         selection: logs.selection,
+        temperature: logs.tempcomp,
     }
 }
 
@@ -106,7 +107,8 @@ impl LogFiles {
     }
 }
 
-fn create_directory(path: &Path, owner: Option<&User>) -> io::Result<()> {
+/// A directory for files of ours: 0750, its parents 0755.
+pub(super) fn create_directory(path: &Path, owner: Option<&User>) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

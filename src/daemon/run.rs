@@ -11,11 +11,13 @@ use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::record::Wanted;
 use crate::core::settings::{Family, MakeStep};
+use crate::core::temperature::TempComp;
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::announce;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::control::{self, Control, Owner};
 use crate::daemon::drift_file::{self, DriftFile, Found};
+use crate::daemon::dump_files::DumpFiles;
 use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::RealFiles;
@@ -28,6 +30,7 @@ use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::daemon::service_manager::Unready;
 use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::daemon::synchronized_file::SynchronizedFiles;
+use crate::daemon::thermometer::{self, Thermometer};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::signals::Signals;
@@ -61,6 +64,8 @@ pub struct Options {
     pub timeout: Option<Span>,
     /// `-R`.
     pub restarted: bool,
+    /// `-r`.
+    pub recalls: bool,
     /// `-s`.
     pub set_from_rtc: bool,
     /// `-u`.
@@ -123,9 +128,12 @@ struct Prepared {
     _pid_file: Option<PidFile>,
     signals: Signals,
     log_files: Option<LogFiles>,
+    dump_files: Option<DumpFiles>,
     synchronized_files: Option<SynchronizedFiles>,
     control: Option<Box<Control>>,
     controls_clock: bool,
+    /// Read from a file of points.
+    temp_comp: Option<TempComp>,
 }
 
 fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
@@ -133,6 +141,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         return Err(conflict.to_string());
     }
     job::keep_descriptors();
+    let temp_comp = config.files.thermometer.as_ref().map(thermometer::compensation).transpose()?.flatten();
     if options.mode == Mode::Discipline {
         // Before the PID file, which usually is in the same directory.
         control::prepare_directory(&config.commands, owner(options, config));
@@ -148,6 +157,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
     let log_files = log_files(options, config);
+    let dump_files = dump_files(options, config);
     // A run that ends by itself is over before anybody could ask, or wait.
     let is_daemon = options.mode == Mode::Discipline;
     let control = if is_daemon { Control::open(&config.commands, owner(options, config), seed()) } else { None };
@@ -156,7 +166,16 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         SynchronizedFiles::prepare(paths, controls_clock, owner(options, config))
     });
     drop_root(options, config, controls_clock)?;
-    Ok(Prepared { _pid_file: pid_file, signals, log_files, synchronized_files, control, controls_clock })
+    Ok(Prepared {
+        _pid_file: pid_file,
+        signals,
+        log_files,
+        dump_files,
+        synchronized_files,
+        control,
+        controls_clock,
+        temp_comp,
+    })
 }
 
 /// Who the daemon is going to be.
@@ -197,6 +216,15 @@ fn log_files(options: &Options, config: &Config) -> Option<LogFiles> {
     };
     let owner = user_name(options, config).filter(|_| privileges::is_root());
     let mut files = LogFiles::new(directory, config.logs.banner);
+    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    Some(files)
+}
+
+/// The files with samples. Who only sets the clock, or only looks, leaves them to the daemon.
+fn dump_files(options: &Options, config: &Config) -> Option<DumpFiles> {
+    let directory = config.files.dump_dir.as_ref().filter(|_| options.mode == Mode::Discipline)?;
+    let owner = user_name(options, config).filter(|_| privileges::is_root());
+    let files = DumpFiles::new(directory);
     files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
     Some(files)
 }
@@ -264,6 +292,9 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
     let (leap_file, leap_table) = LeapFile::find(&config.files).unzip();
     let mut start = Start { leap_table, ..start(options, config, drift_path.map(Path::new)) };
+    if prepared.temp_comp.is_some() {
+        start.settings.temp_comp = prepared.temp_comp;
+    }
     if prepared.log_files.is_some() {
         start.settings.records = log_files::wanted(&config.logs);
     }
@@ -279,9 +310,12 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         watch: ClockWatch::new(),
         network,
         leap_file,
+        thermometer: config.files.thermometer.as_ref().map(Thermometer::new),
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,
+        dump_files: prepared.dump_files,
+        recalls: options.recalls,
         family: options.family,
         timeout: options.timeout,
         observer: &mut observers,

@@ -5,6 +5,7 @@ use log::Level;
 
 use crate::core::event::{Event, Obstacle};
 use crate::core::settings::LeapMode;
+use crate::core::temperature::LARGEST_PPM;
 use crate::wire::ntp::Leap;
 
 /// Severity and text of an event.
@@ -94,6 +95,14 @@ pub fn line(event: &Event) -> (Level, String) {
         }
         Event::FallenBack(after, ppm) => {
             warn(format!("No update for {:.0} seconds, using the average frequency {ppm:.3} ppm", after.secs_f64()))
+        }
+        Event::PastRecalled(source) => info(format!("Loaded dump file for {source}")),
+        Event::PastRefused(source) => warn(format!("Could not load dump file for {source}")),
+        Event::PastContradicted => {
+            warn("Samples of the dump files contradict what the sources say now, discarded".to_owned())
+        }
+        Event::CompensationBeyond(ppm) => {
+            warn(format!("Temperature compensation of {ppm:.3} ppm exceeds sanity limit of {LARGEST_PPM:.1}"))
         }
         Event::SourceAdded { name, is_pool } => info(format!("Added {} {name}", kind(*is_pool))),
         Event::SourceRemoved { name, is_pool } => info(format!("Removed {} {name}", kind(*is_pool))),

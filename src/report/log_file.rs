@@ -21,6 +21,8 @@ pub enum LogFile {
     Tracking,
     /// What selection makes of each source.
     Selection,
+    /// Temperatures and what is done about them.
+    Temperatures,
 }
 
 /// The address while nobody is followed.
@@ -35,7 +37,8 @@ const TESTS: [&[Option<Test>]; 3] = [
 
 impl LogFile {
     /// All of them.
-    pub const ALL: [LogFile; 4] = [LogFile::Measurements, LogFile::Statistics, LogFile::Tracking, LogFile::Selection];
+    pub const ALL: [LogFile; 5] =
+        [LogFile::Measurements, LogFile::Statistics, LogFile::Tracking, LogFile::Selection, LogFile::Temperatures];
 
     /// Where a record belongs.
     pub fn of(record: &Record) -> LogFile {
@@ -44,6 +47,7 @@ impl LogFile {
             Entry::Statistics(_) => LogFile::Statistics,
             Entry::Tracking(_) => LogFile::Tracking,
             Entry::Selection(_) => LogFile::Selection,
+            Entry::Temperature { .. } => LogFile::Temperatures,
         }
     }
 
@@ -54,6 +58,7 @@ impl LogFile {
             LogFile::Statistics => "statistics.log",
             LogFile::Tracking => "tracking.log",
             LogFile::Selection => "selection.log",
+            LogFile::Temperatures => "tempcomp.log",
         }
     }
 
@@ -81,6 +86,7 @@ impl LogFile {
             LogFile::Selection => {
                 "   Date (UTC) Time     IP Address   S EOpts Reach Score Last sample  Low end   High end"
             }
+            LogFile::Temperatures => "   Date (UTC) Time        Temp.       Comp.",
         }
     }
 }
@@ -89,12 +95,17 @@ impl LogFile {
 pub fn line(record: &Record) -> String {
     let mut line = String::with_capacity(160);
     push_time(&mut line, record.at);
-    let _ = write!(line, " {:<15}", record.source.unwrap_or(NOBODY));
+    if !matches!(record.entry, Entry::Temperature { .. }) {
+        let _ = write!(line, " {:<15}", record.source.unwrap_or(NOBODY));
+    }
     match &record.entry {
         Entry::Measurement(entry) => push_measurement(&mut line, entry),
         Entry::Statistics(entry) => push_statistics(&mut line, entry),
         Entry::Tracking(entry) => push_tracking(&mut line, entry),
         Entry::Selection(entry) => push_selection(&mut line, entry),
+        Entry::Temperature { temperature, ppm } => {
+            let _ = write!(line, " {:>11} {:>11}", exponential(*temperature, 4), exponential(*ppm, 4));
+        }
     }
     line.push('\n');
     line
@@ -118,8 +129,8 @@ fn push_measurement(line: &mut String, entry: &MeasurementEntry) {
         push_exponential(line, value);
     }
     let _ = write!(line, " {:08X}", u32::from_be_bytes(header.reference_id));
-    // Requests and replies never are interleaved.
-    let _ = write!(line, " {}B {} {}", header.mode, stamp_letter(entry.sent_by), stamp_letter(entry.received_by));
+    let kind = if entry.interleaved { 'I' } else { 'B' };
+    let _ = write!(line, " {}{kind} {} {}", header.mode, stamp_letter(entry.sent_by), stamp_letter(entry.received_by));
 }
 
 /// As in chronyd, a server that does not know the time has passed none of the tests A to D.
@@ -170,7 +181,7 @@ fn push_exponential(line: &mut String, value: f64) {
 }
 
 /// C's `%.*e`: an exponent has a sign and at least two digits. There is no minus before a zero.
-fn exponential(value: f64, digits: usize) -> String {
+pub(crate) fn exponential(value: f64, digits: usize) -> String {
     let text = format!("{:.digits$e}", value + 0.0);
     let Some((mantissa, exponent)) = text.split_once('e') else { return text };
     let (sign, size) = exponent.strip_prefix('-').map_or(('+', exponent), |size| ('-', size));
@@ -223,6 +234,7 @@ mod tests {
         let entry = MeasurementEntry {
             header,
             failed: None,
+            interleaved: false,
             poll: 0,
             poll_excess: 0.0,
             offset: Span::from_nanos(-1612),
@@ -236,6 +248,8 @@ mod tests {
             "2026-11-23 13:38:40 127.0.0.9       N  8 111 111 1111   0  0 0.00 -1.612e-06  7.487e-06  1.690e-07  \
              0.000e+00  0.000e+00 7F7F0101 4B K K\n"
         );
+        let again = MeasurementEntry { interleaved: true, ..entry.clone() };
+        assert!(written(Entry::Measurement(again)).ends_with(" 7F7F0101 4I K K\n"));
         let second = Span::from_secs(1);
         let unknown = Header { leap: None, stratum: 0, root_delay: second, root_dispersion: second, ..header };
         let refused = MeasurementEntry {
@@ -316,9 +330,15 @@ mod tests {
     }
 
     #[test]
+    fn a_temperature_is_chronyds_to_the_byte() {
+        let entry = Entry::Temperature { temperature: 26_000.0, ppm: -1.46 };
+        assert_eq!(written(entry), "2026-11-23 13:38:40  2.6000e+04 -1.4600e+00\n");
+    }
+
+    #[test]
     fn a_banner_is_as_wide_as_its_caption() {
         let widths = LogFile::ALL.map(|file| file.banner().lines().map(str::len).collect::<Vec<_>>());
-        assert_eq!(widths, [[136; 3], [116; 3], [131; 3], [87; 3]]);
+        assert_eq!(widths, [[136; 3], [116; 3], [131; 3], [87; 3], [43; 3]]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Facts into words.
 
 pub mod csv;
+pub mod dump_file;
 mod fields;
 pub mod json;
 pub mod log;

@@ -42,6 +42,12 @@ pub struct Scenario {
     pub timeline: Timeline,
     /// What the leap second file says, each from so many seconds after the start on.
     pub leap_tables: Vec<(f64, LeapTable)>,
+    /// slewd is started with `-r`: it reads the dump files of the last run.
+    pub recalls: bool,
+    /// When slewd is started again the machine counts as booted anew.
+    pub boots: bool,
+    /// The sensor of `tempcomp`.
+    pub thermometer: Option<Thermometer>,
     /// Contents and age of the drift file.
     pub drift: Option<(DriftRecord, Span)>,
     /// Packets cannot be sent before this many seconds after the start.
@@ -58,6 +64,27 @@ pub struct Scenario {
     pub length_s: f64,
     /// The error of the clock is recorded this often.
     pub record_every: Span,
+}
+
+/// A sensor beside the crystal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thermometer {
+    /// Temperature on average.
+    pub mean: f64,
+    /// How far it swings, with a sine that begins with the run...
+    pub swing: f64,
+    /// ...and has this period in seconds.
+    pub period_s: f64,
+    /// The sensor rounds to multiples of this.
+    pub resolution: f64,
+}
+
+impl Thermometer {
+    /// What it says so many seconds after the start.
+    pub fn read(&self, since_s: f64) -> f64 {
+        let temperature = self.mean + self.swing * libm::sin(std::f64::consts::TAU * since_s / self.period_s);
+        (temperature / self.resolution).round() * self.resolution
+    }
 }
 
 /// Something that happens to the machine.
@@ -79,6 +106,8 @@ pub enum Happening {
     Pause(Span),
     /// slewd is killed, and started again with the files it last wrote.
     Restart,
+    /// slewd ends in peace, and is started again after this long.
+    Stop(Span),
 }
 
 impl Scenario {
@@ -106,6 +135,9 @@ impl Scenario {
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
             timeline: Timeline::default(),
             leap_tables: Vec::new(),
+            recalls: false,
+            boots: false,
+            thermometer: None,
             drift: None,
             network_up_s: 0.0,
             outages: Vec::new(),

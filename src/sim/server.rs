@@ -28,6 +28,10 @@ pub struct Server {
     pub step: Option<(f64, Span)>,
     /// From this many seconds after the start its clock runs away at this rate.
     pub drift: Option<(f64, f64)>,
+    /// Its replies leave later than they say by this much on average (s), exponentially distributed: it stamps them itself.
+    pub dawdles_s: f64,
+    /// It tells in the next reply when one really left, to those who ask for it (RFC 9769).
+    pub interleaves: bool,
     /// It answers only between these moments, in seconds after the start.
     pub alive: (f64, f64),
 }
@@ -77,6 +81,8 @@ impl Server {
             smears: None,
             step: None,
             drift: None,
+            dawdles_s: 0.0,
+            interleaves: false,
             alive: (f64::NEG_INFINITY, f64::INFINITY),
         }
     }

@@ -13,12 +13,14 @@ use crate::core::leap::LeapTable;
 use crate::core::order::{Order, Refused, Whom};
 use crate::core::settings::SourceConfig;
 use crate::core::source::{ExchangeId, Stamp, StampSource};
+use crate::report::dump_file;
+use crate::sim::interleaving::Memory;
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
 use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
 use crate::sim::trace::{Point, Trace};
-use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span, Utc};
+use crate::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
 
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);
@@ -49,12 +51,15 @@ pub struct World {
     slept: Span,
     dice: Dice,
     served: Vec<u64>,
+    remembered: Vec<Memory>,
     engine: Option<Engine>,
     queue: BinaryHeap<Reverse<Pending>>,
     sequence: u64,
     wake_at: Option<Raw>,
     saved: Option<DriftRecord>,
     last_good: Vec<LastGood>,
+    dumps: Vec<(IpAddr, String)>,
+    starts: u64,
     recorded: Utc,
     trace: Trace,
 }
@@ -86,12 +91,15 @@ impl World {
             slept: Span::ZERO,
             dice: Dice::new(scenario.seed ^ 0x5eed),
             served: vec![0; scenario.servers.len()],
+            remembered: vec![Memory::default(); scenario.servers.len()],
             engine: None,
             queue: BinaryHeap::new(),
             sequence: 0,
             wake_at: None,
             saved: scenario.drift.map(|(record, _)| record),
             last_good: scenario.last_good.clone(),
+            dumps: Vec::new(),
+            starts: 0,
             recorded: scenario.start,
             trace: Trace::default(),
             scenario,
@@ -185,7 +193,14 @@ impl World {
             leap_table: self.leap_table(),
             seed: (u128::from(self.scenario.seed) << 64 | u128::from(self.sequence)).to_le_bytes(),
         };
-        self.engine = Some(Engine::new(start, self.reading()));
+        let mut engine = Engine::new(start, self.reading());
+        self.starts += 1;
+        let dumps = std::mem::take(&mut self.dumps);
+        if self.scenario.recalls {
+            let read = |(address, text): (IpAddr, String)| (address, dump_file::parse(address, &text));
+            engine.recall(dumps.into_iter().map(read).collect(), Some(self.boot()));
+        }
+        self.engine = Some(engine);
         self.input(What::Wake);
     }
 
@@ -256,13 +271,29 @@ impl World {
                 self.oscillator.stand_still(self.oscillator.now() + length);
                 self.recorded = self.oscillator.now();
             }
-            Happening::Restart => {
-                self.engine = None;
-                self.wake_at = None;
-                self.queue.retain(|Reverse(pending)| matches!(pending.what, Incident::Happens(_)));
-                self.schedule(self.oscillator.now() + RESTART, Incident::Starts);
+            Happening::Restart => self.end(RESTART),
+            Happening::Stop(pause) => {
+                if let Some(engine) = &self.engine {
+                    let dumps = engine.dumps(&self.reading(), Some(&self.boot()));
+                    self.dumps = dumps.iter().map(|dump| (dump.address, dump_file::text(dump))).collect();
+                    self.saved = engine.drift().or(self.saved);
+                }
+                self.end(pause);
             }
         }
+    }
+
+    /// slewd is no more, and will be started again after this long.
+    fn end(&mut self, pause: Span) {
+        self.engine = None;
+        self.wake_at = None;
+        self.queue.retain(|Reverse(pending)| matches!(pending.what, Incident::Happens(_)));
+        self.schedule(self.oscillator.now() + pause, Incident::Starts);
+    }
+
+    fn boot(&self) -> String {
+        let number = if self.scenario.boots { self.starts } else { 1 };
+        format!("boot-{number}")
     }
 
     fn resolve(&mut self, association: usize, attempt: u32) {
@@ -333,6 +364,12 @@ impl World {
             Output::Resolve { association } => {
                 self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association, attempt: 0 });
             }
+            Output::ReadTemperature => {
+                if let Some(thermometer) = self.scenario.thermometer {
+                    let what = What::Temperature(thermometer.read(self.since_start_s()));
+                    engine.handle_input(Input { now: self.reading(), what });
+                }
+            }
             Output::ReadLeapData => {
                 if let Some(table) = self.leap_table() {
                     engine.handle_input(Input { now: self.reading(), what: What::LeapData(&table) });
@@ -374,6 +411,14 @@ impl World {
         if let Some((bytes, leaves)) =
             server.answer(packet, &self.scenario.timeline, reaches, since_s + forward_s, served)
         {
+            let dawdled_s = if server.dawdles_s > 0.0 { server.dawdles_s * self.dice.exponential() } else { 0.0 };
+            let (bytes, leaves) = if server.interleaves {
+                let departure = leaves + server.ahead + Span::from_secs_f64(dawdled_s);
+                let departure = NtpTimestamp::from_utc(departure);
+                (self.remembered[index].interleave(packet, bytes, departure), leaves + Span::from_secs_f64(dawdled_s))
+            } else {
+                (bytes, leaves + Span::from_secs_f64(dawdled_s))
+            };
             let at = leaves + Span::from_secs_f64(backward_s);
             self.schedule(at, Incident::Reply { exchange, bytes });
         }

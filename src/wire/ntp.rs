@@ -1,8 +1,9 @@
 //! The NTP packet header (RFC 5905 section 7.3), as a client sends and receives it.
 //!
 //! A [`Request`] says nothing about us (data minimisation, draft-ietf-ntp-data-minimization): every field but version,
-//! mode and poll is constant, and the transmit timestamp is a random [`Cookie`] that the server echoes. Parsing yields a
-//! [`Reply`] that can only hold sense, or the [`Malformed`] field.
+//! mode and poll is constant, and the transmit timestamp is a random [`Cookie`] that the server echoes. In interleaved
+//! mode (RFC 9769) the origin timestamp is the server's own of before, and the receive timestamp is a second cookie.
+//! Parsing yields a [`Reply`] that can only hold sense, or the [`Malformed`] field.
 
 use byteorder::{BigEndian, ByteOrder};
 
@@ -38,6 +39,17 @@ pub struct Request {
     /// Our poll interval, log2 of seconds.
     pub poll: i8,
     /// Echoed by the server as origin timestamp.
+    pub cookie: Cookie,
+    /// Asks when the reply before this one really left.
+    pub interleaved: Option<Interleaved>,
+}
+
+/// What makes a request one of interleaved mode (RFC 9769 section 2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Interleaved {
+    /// The receive timestamp of the reply whose departure is asked for.
+    pub about: NtpTimestamp,
+    /// Echoed, in the place of the other cookie, by a server that answers in this mode.
     pub cookie: Cookie,
 }
 
@@ -163,6 +175,10 @@ impl Request {
         bytes[field::FLAGS] = self.version << 3 | MODE_CLIENT;
         bytes[field::POLL] = self.poll as u8;
         bytes[field::PRECISION] = NO_PRECISION;
+        if let Some(interleaved) = self.interleaved {
+            BigEndian::write_u64(&mut bytes[field::ORIGIN], interleaved.about.0);
+            BigEndian::write_u64(&mut bytes[field::RECEIVE], interleaved.cookie.0);
+        }
         BigEndian::write_u64(&mut bytes[field::TRANSMIT], self.cookie.0);
         bytes
     }
@@ -172,10 +188,16 @@ impl Request {
         let header: &[u8; HEADER_LEN] = bytes.first_chunk()?;
         let version = header[field::FLAGS] >> 3 & 7;
         let is_request = header[field::FLAGS] & 7 == MODE_CLIENT && (1..=4).contains(&version);
+        let about = NtpTimestamp(BigEndian::read_u64(&header[field::ORIGIN]));
+        let second = Cookie(BigEndian::read_u64(&header[field::RECEIVE]));
+        let cookie = Cookie(BigEndian::read_u64(&header[field::TRANSMIT]));
+        // Equal cookies cannot tell the modes apart (RFC 9769 section 2).
+        let is_interleaved = about != NtpTimestamp::ZERO && second != cookie;
         is_request.then(|| Request {
             version,
             poll: header[field::POLL] as i8,
-            cookie: Cookie(BigEndian::read_u64(&header[field::TRANSMIT])),
+            cookie,
+            interleaved: is_interleaved.then_some(Interleaved { about, cookie: second }),
         })
     }
 }
@@ -375,10 +397,26 @@ mod tests {
 
     #[test]
     fn a_request_tells_nothing_but_its_cookie() {
-        let bytes = Request { version: 4, poll: 6, cookie: Cookie(0x1122_3344_5566_7788) }.encode();
+        let request = Request { version: 4, poll: 6, cookie: Cookie(0x1122_3344_5566_7788), interleaved: None };
+        let bytes = request.encode();
         assert_eq!(bytes[..4], [0x23, 0, 6, 0x20]);
         assert_eq!(bytes[4..40], [0; 36]);
         assert_eq!(bytes[40..], [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88]);
+    }
+
+    #[test]
+    fn an_interleaved_request_tells_the_server_only_what_the_server_said() {
+        let interleaved =
+            Some(Interleaved { about: NtpTimestamp(0xeb00_0000_1234_5678), cookie: Cookie(0x99aa_bbcc_ddee_ff00) });
+        let request = Request { version: 4, poll: 6, cookie: Cookie(0x1122_3344_5566_7788), interleaved };
+        let bytes = request.encode();
+        assert_eq!((&bytes[..4], &bytes[4..24]), (&[0x23, 0, 6, 0x20][..], &[0; 20][..]));
+        assert_eq!(bytes[24..32], [0xeb, 0, 0, 0, 0x12, 0x34, 0x56, 0x78]);
+        assert_eq!(bytes[32..40], [0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0]);
+        assert_eq!(Request::decode(&bytes), Some(request));
+        let equal =
+            Request { interleaved: interleaved.map(|i| Interleaved { cookie: request.cookie, ..i }), ..request };
+        assert_eq!(Request::decode(&equal.encode()), Some(Request { interleaved: None, ..request }));
     }
 
     #[test]
@@ -412,7 +450,7 @@ mod tests {
             (bytes[0], bytes[1]) = (flags, stratum);
             assert_eq!(Reply::parse(&bytes), Ok(Reply::Unsynchronised { origin }), "{flags:x} {stratum}");
         }
-        let request = Request { version: 4, poll: 6, cookie: origin };
+        let request = Request { version: 4, poll: 6, cookie: origin, interleaved: None };
         for (text, code) in [
             (b"RATE", KissCode::Rate),
             (b"DENY", KissCode::Deny),

@@ -122,6 +122,7 @@ impl Engine {
         match code {
             KissCode::Rate => {
                 source.schedule.slow_down(now);
+                source.conduct.slowed();
                 self.tell(Event::KissRate(address));
             }
             KissCode::Deny | KissCode::Restrict => {

@@ -27,7 +27,7 @@ impl From<&Estimate> for Believed {
 impl Engine {
     /// As of now.
     pub(super) fn believed(&self, now: &ClockReading) -> Believed {
-        let nothing = || Believed { at: now.raw, lead: now.lead(), frequency: self.prior.frequency };
+        let nothing = || Believed { at: now.raw, lead: now.lead(), frequency: self.first_frequency() };
         self.estimator.estimate().as_ref().map_or_else(nothing, Believed::from)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::core::discipline::Occasion;
 use crate::core::engine::{Cause, Engine, Mode, Phase};
-use crate::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Slot, Tuning};
+use crate::core::estimate::{FrequencyPrior, MAX_SOURCES, Outcome, Slot, Tuning};
 use crate::core::event::{Event, Obstacle};
 use crate::core::poll::{Demand, Place, Urgency};
 use crate::core::select::{Candidate, Status, select};
@@ -31,6 +31,7 @@ impl Engine {
             // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
+        self.keep(index, &measurement);
         self.watch_for_smear(now.raw);
         self.reselect(now.raw, Some(measurement.sample.slot));
         self.judge(index);
@@ -98,6 +99,7 @@ impl Engine {
     fn reacquired(&mut self, before: Option<Lead>, now: &ClockReading) {
         let after = self.estimator.estimate().map(|estimate| estimate.lead_at(now.raw));
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
+        self.forget_archives();
         self.tell(Event::Reacquired(jump));
         // The frequency is in doubt too: a long interval would let the clock stray.
         self.restart_all(now.raw);
@@ -111,14 +113,14 @@ impl Engine {
         }
         let Some((frequency, margin)) = frequency_bounds(&self.sources[index]) else { return false };
         self.prior_is_proven = margin < PROVEN_WITHIN;
-        (self.prior.frequency - frequency).abs() > margin + 3.0 * self.prior.sd
+        (self.first_frequency() - frequency).abs() > margin + 3.0 * self.prior.sd
     }
 
     fn discard_prior(&mut self) {
         self.tell(Event::PriorDiscarded(-self.prior.frequency * 1e6));
         self.prior = FrequencyPrior::unknown();
         self.prior_is_proven = true;
-        self.estimator = Estimator::new(self.prior);
+        self.estimator.restart(self.prior);
         for index in 0..self.sources.len() {
             self.tune(index);
         }
@@ -220,7 +222,7 @@ impl Engine {
         let mut list = [Candidate::NONE; MAX_SOURCES];
         let mut count = 0;
         let (reference, rate) = (self.reference_lead(now), self.rate_bound());
-        let frequency = self.estimator.estimate().map_or(self.prior.frequency, |estimate| estimate.frequency);
+        let frequency = self.estimator.estimate().map_or(self.first_frequency(), |estimate| estimate.frequency);
         for source in &self.sources {
             let is_out = source.options.no_select || self.is_away(source);
             let Some((lead, bound_s)) = source.interval(now, frequency, rate).filter(|_| !is_out) else { continue };

@@ -167,7 +167,7 @@ impl Engine {
             let offset_error_s = last.bound().secs_f64();
             return SourceStats { samples, runs: samples.min(1), offset_s: offset.secs_f64(), offset_error_s, ..who };
         };
-        let in_force = self.discipline.frequency().unwrap_or(self.prior.frequency);
+        let in_force = self.discipline.frequency().unwrap_or(self.first_frequency());
         let believed_ahead_s = (now.lead() - believed.lead_at(now.raw)).secs_f64();
         SourceStats {
             samples: known.samples as u32,
@@ -278,7 +278,7 @@ impl Engine {
         let Some((header, failed)) = header.zip(failed_test(result)).filter(|_| is_response) else { return };
         let measurement = self.measured_by(index, result);
         let measured = measurement.map(|m| Measured {
-            ahead: now.lead() - m.sample.lead,
+            ahead: now.lead() - m.sample.lead - self.gained(&m, now),
             delay: m.sample.delay,
             dispersion_s: self.dispersion_s(&m),
             response_time: m.server_stamps.1.to_utc() - m.server_stamps.0.to_utc(),
@@ -289,7 +289,9 @@ impl Engine {
             self.chronicle.last_answer = Some(now.raw);
         }
         let local = source.local;
-        source.response = Some(Response { header, failed, interleaved: false, local, sent_by, received_by, measured });
+        let interleaved = source.is_interleaved;
+        let (sent_by, received_by) = measurement.map_or((sent_by, received_by), |m| (m.sent_by, m.received_by));
+        source.response = Some(Response { header, failed, interleaved, local, sent_by, received_by, measured });
     }
 
     fn describe_response(&self, source: &Source) -> NtpData {
@@ -338,7 +340,7 @@ impl Engine {
     pub(super) fn measured_by(&self, index: usize, result: &Result<Answer, Refusal>) -> Option<Measurement> {
         match result {
             Ok(Answer::Measured(_) | Answer::Collected) => self.sources[index].last,
-            Err(refusal) if refusal.is_about_delay() => self.sources[index].refused,
+            Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => self.sources[index].refused,
             _ => None,
         }
     }

@@ -8,7 +8,7 @@ use crate::core::discipline::Occasion;
 use crate::core::engine::believing::PROVEN_WITHIN;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Acquisition, Cause, Engine, Phase};
-use crate::core::estimate::{Estimate, Sample};
+use crate::core::estimate::{Estimate, Outcome, Sample};
 use crate::core::event::{Event, Obstacle};
 use crate::core::names::Association;
 use crate::core::poll::Urgency;
@@ -230,6 +230,7 @@ impl Engine {
     /// Old answers say nothing about the time after a gap, and neither does what was known.
     pub(super) fn call_vote_after_gap(&mut self, now: Raw) {
         self.sources.iter_mut().for_each(Source::forget);
+        self.forget_archives();
         self.backing = Backing::default();
         self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Gap });
         self.announced.selected = None;
@@ -243,6 +244,7 @@ impl Engine {
         let jump = self.jump(acquisition.cause, now.raw);
         if jump != Span::ZERO {
             self.follow_jump(jump, now.raw);
+            self.forget_archives();
         }
         let is_proven = match acquisition.cause {
             Cause::Start => false,
@@ -258,7 +260,10 @@ impl Engine {
             // The frequency is in doubt too: a long interval would let the clock stray.
             self.restart_all(now.raw);
         }
-        self.feed_recent();
+        match acquisition.cause {
+            Cause::Start => self.feed_past_and_recent(now.raw),
+            Cause::Gap | Cause::Contradiction => _ = self.feed_recent(),
+        }
         self.announce_selection();
         self.correct(if is_proven { Occasion::ProvenGap } else { Occasion::Update { counts: true } }, now);
         self.note_backing(now.raw);
@@ -288,16 +293,19 @@ impl Engine {
         self.estimator.distrust(0.5 * (high_s - low_s) + explained_s, frequency_sd);
     }
 
-    /// Feeds what the active sources have said so far, in the order of time.
-    pub(super) fn feed_recent(&mut self) {
+    /// Feeds what the active sources have said so far, in the order of time. `false`: some of it was a surprise.
+    pub(super) fn feed_recent(&mut self) -> bool {
         let active = self.selection.active;
         let is_active = |source: &&Source| active.contains(source.slot);
         let mut samples: Vec<Sample> =
             self.sources.iter().filter(is_active).flat_map(Source::recent).map(|m| m.sample).collect();
         samples.sort_by_key(|sample| sample.at);
+        let mut is_expected = true;
         for sample in &samples {
-            self.estimator.feed(sample, &active.list());
+            let outcome = self.estimator.feed(sample, &active.list());
+            is_expected &= matches!(outcome, Outcome::Used { .. }) && !self.estimator.was_surprised();
         }
+        is_expected
     }
 
     /// Whether the newest answer of a source cannot be true together with the one before. While there is a vote, it may be

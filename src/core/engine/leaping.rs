@@ -79,6 +79,7 @@ impl Engine {
             (LeapMode::Slew, _) if late >= Span::ZERO => {
                 self.move_true_time(second, moment);
                 self.tell(Event::LeapSecond(LeapMode::Slew));
+                self.discipline.slew_leap();
                 self.correct(Occasion::Continuation, now);
             }
             (LeapMode::Ignore, _) if late >= Span::ZERO => {

@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::core::dump::Archive;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::{MAX_SOURCES, Slot};
 use crate::core::event::{Event, Label};
@@ -109,10 +110,20 @@ impl Engine {
         for (index, address) in bad.into_iter().take(allowed).zip(fresh.by_ref()) {
             self.replace(index, address, now);
         }
+        let mut left = None;
         for address in fresh {
             if self.has_room(association) {
                 self.add_source(association, address, now);
+            } else {
+                left.get_or_insert(address);
             }
+        }
+        // The new one cannot prove itself beside the old one when all places are taken.
+        let moved = |source: &Source| source.association == association && !source.conduct.is_listed;
+        if let (Some(address), Some(Purpose::Refresh), None) = (left, purpose, self.free_slot())
+            && let Some(index) = self.sources.iter().position(moved)
+        {
+            self.replace(index, address, now);
         }
         let listed = self.members(association).filter(|source| source.conduct.is_listed).count();
         let found = match listed {
@@ -251,6 +262,7 @@ impl Engine {
         let source = self.source(association, slot, address, now + delay);
         self.sources.push(source);
         self.tune(self.sources.len() - 1);
+        self.recall_source(self.sources.len() - 1);
         self.sources.last_mut()
     }
 
@@ -258,6 +270,9 @@ impl Engine {
         let config = &self.associations[association].config;
         let label = label(address.ip(), &config.host);
         let mut source = Source::new(slot, address, label, association, config.options.clone(), due);
+        if self.settings.keep_samples {
+            source.archive = Archive::new();
+        }
         source.configured = self.lines[association].select;
         source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
         source

@@ -6,8 +6,9 @@
 //!
 //! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
 //! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
-//! clock, `leaping` deals with leap seconds, `reloading` changes the lines, `recording` notes for the log files what the
-//! others do. `reporting` and `describing` tell people who ask, `obeying` and `adjusting` do what they order.
+//! clock, `leaping` deals with leap seconds, `warming` with the temperature, `reloading` changes the lines, `recording`
+//! notes for the log files what the others do, `remembering` keeps samples for the next run. `reporting` and `describing`
+//! tell people who ask, `obeying` and `adjusting` do what they order.
 
 mod adjusting;
 mod asking;
@@ -21,8 +22,10 @@ mod network;
 mod obeying;
 mod recording;
 mod reloading;
+mod remembering;
 mod reporting;
 mod steering;
+mod warming;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -46,6 +49,8 @@ use crate::core::settings::{Settings, SourceConfig};
 use crate::core::source::{ExchangeId, Source, Stamp};
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
+
+pub use remembering::PastFile;
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
@@ -147,6 +152,8 @@ pub enum What<'a> {
     NetworkChanged,
     /// The file with leap seconds was read again.
     LeapData(&'a LeapTable),
+    /// The sensor of `tempcomp` says this, in its own unit.
+    Temperature(f64),
 }
 
 /// Something is to be done.
@@ -172,6 +179,8 @@ pub enum Output {
     Clock(ClockCommand),
     /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
     ReadLeapData,
+    /// Read the sensor of `tempcomp`, and answer with [`What::Temperature`] if it could be read.
+    ReadTemperature,
     /// Write the drift file.
     Save(DriftRecord),
     /// Write the address file.
@@ -257,6 +266,8 @@ pub struct Engine {
     changes: Changes,
     rivalry: Rivalry,
     leap: LeapWatch,
+    warmth: Option<warming::Warmth>,
+    memory: remembering::Memory,
     announced: Announced,
     saved_at: Option<Raw>,
     saved: Option<DriftRecord>,
@@ -301,6 +312,7 @@ impl Engine {
             discipline: Discipline::new(&start.settings),
             fallback: Fallback::new(start.settings.fallback_drift),
             leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
+            warmth: start.settings.temp_comp.clone().map(|comp| warming::Warmth::new(comp, now.raw)),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -320,6 +332,7 @@ impl Engine {
             favourite: Favourite::default(),
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
             backing: electing::Backing::default(),
+            memory: remembering::Memory::default(),
             seen: now.raw,
             promised: None,
             slept: now.slept,
@@ -335,6 +348,7 @@ impl Engine {
             outputs: VecDeque::with_capacity(64),
         };
         engine.record_unsynchronised();
+        engine.feel(now.raw);
         engine.prepare_clock(start.floor, &now);
         engine.add_configured_lines(start.sources, now.raw);
         engine.add_first_sources(0..engine.associations.len(), now.raw);
@@ -360,6 +374,7 @@ impl Engine {
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
             What::NetworkChanged => self.changes.note(now.raw),
             What::LeapData(table) => self.leap_data(table),
+            What::Temperature(temperature) => self.felt(temperature, &now),
         }
         if !self.finished {
             self.run_due(&now);
@@ -409,7 +424,7 @@ impl Engine {
     pub fn drift(&self) -> Option<DriftRecord> {
         let estimate = self.estimator.estimate()?;
         let is_worth_keeping = estimate.frequency_sd() < steering::KEEP_FREQUENCY_SD;
-        is_worth_keeping.then(|| DriftRecord::new(estimate.frequency, estimate.frequency_sd()))
+        is_worth_keeping.then(|| DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd()))
     }
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
@@ -438,6 +453,7 @@ impl Engine {
     }
 
     fn run_due(&mut self, now: &ClockReading) {
+        self.feel(now.raw);
         self.heed_network(now.raw);
         self.tend_lines(now.raw);
         self.give_up_exchanges(now.raw);
@@ -461,6 +477,7 @@ impl Engine {
             (self.changes.due(), "network"),
             (self.rivalry.due(), "interference"),
             (self.next_leap(), "leap second"),
+            (self.next_feeling(), "temperature"),
         ];
         let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
         earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))

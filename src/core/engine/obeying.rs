@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::core::discipline::Occasion;
 use crate::core::engine::{Acquisition, Cause, Engine, Mode, Output, Phase, WEAK_PRIOR_SD, electing};
-use crate::core::estimate::{Estimator, FrequencyPrior};
+use crate::core::estimate::FrequencyPrior;
 use crate::core::event::Event;
 use crate::core::order::{Order, Refused, Whom};
 use crate::core::sanity::{ANY, within};
@@ -143,13 +143,13 @@ impl Engine {
     fn reset_sources(&mut self, now: Raw) {
         let estimate = self.estimator.estimate();
         let known = estimate.map(|estimate| FrequencyPrior {
-            frequency: estimate.frequency,
+            frequency: estimate.frequency - self.known_rate(),
             sd: estimate.frequency_sd_at(now).hypot(FREQUENCY_SD_AFTER_RESET),
             ..self.prior
         });
         self.prior = known.unwrap_or(self.prior);
         self.prior_is_proven = self.prior.sd > WEAK_PRIOR_SD;
-        self.estimator = Estimator::new(self.prior);
+        self.estimator.restart(self.prior);
         self.sources.iter_mut().for_each(|source| source.reset());
         (0..self.sources.len()).for_each(|index| self.tune(index));
         self.selection = Selection::empty();
@@ -180,7 +180,7 @@ impl Engine {
         // Not-a-number is not in the range either.
         let is_possible = (-LARGEST_FREQUENCY_CHANGE_PPM..=LARGEST_FREQUENCY_CHANGE_PPM).contains(&ppm);
         let before = self.estimator.estimate();
-        let frequency = before.map_or(self.prior.frequency, |estimate| estimate.frequency) - ppm * 1e-6;
+        let frequency = before.map_or(self.first_frequency(), |estimate| estimate.frequency) - ppm * 1e-6;
         if !is_possible || frequency.abs() > LARGEST_FREQUENCY {
             return Err(Refused::Failed);
         }

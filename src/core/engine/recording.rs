@@ -21,7 +21,7 @@ const UNKNOWN_ERROR_S: f64 = 1.5;
 #[derive(Clone, Debug)]
 pub(super) struct Recorder {
     wanted: Wanted,
-    now: ClockReading,
+    pub(super) now: ClockReading,
     was_synchronised: bool,
     has_selected: bool,
     /// As of the last update of the clock.
@@ -74,13 +74,14 @@ impl Engine {
         let entry = MeasurementEntry {
             header,
             failed,
+            interleaved: source.is_interleaved,
             poll,
             poll_excess: (libm::log2(interval_s.max(1e-3)) - f64::from(poll)).clamp(0.0, 1.0),
             offset: measured.map_or(Span::ZERO, |m| m.sample.lead - self.believed_lead(m.sample.at)),
             delay: measured.map_or(Span::ZERO, |m| m.sample.delay),
             dispersion_s: measured.map_or(0.0, |m| self.dispersion_s(&m)),
-            sent_by,
-            received_by,
+            sent_by: measured.map_or(sent_by, |m| m.sent_by),
+            received_by: measured.map_or(received_by, |m| m.received_by),
         };
         self.record(Some(index), Entry::Measurement(entry));
     }
@@ -119,7 +120,8 @@ impl Engine {
         let bound = self.bound(&previous.unwrap_or(*estimate), now.raw) + remaining.abs();
         let entry = TrackingEntry {
             stratum: reference.stratum + 1,
-            frequency: estimate.frequency,
+            // As chronyd has it, without the compensation.
+            frequency: estimate.frequency - self.known_rate(),
             skew: BOUND_SIGMAS * estimate.frequency_sd(),
             offset: error - remaining,
             offset_sd_s: sd_s,
@@ -140,10 +142,10 @@ impl Engine {
         }
         let estimate = self.estimator.estimate();
         let (frequency, sd) =
-            estimate.map_or((self.prior.frequency, self.prior.sd), |e| (e.frequency, e.frequency_sd()));
+            estimate.map_or((self.first_frequency(), self.prior.sd), |e| (e.frequency, e.frequency_sd()));
         let entry = TrackingEntry {
             stratum: 0,
-            frequency,
+            frequency: frequency - self.known_rate(),
             skew: BOUND_SIGMAS * sd,
             offset: Span::ZERO,
             offset_sd_s: 0.0,
@@ -205,7 +207,7 @@ impl Engine {
         precision_s + self.rate_bound() * measurement.sample.delay.secs_f64()
     }
 
-    fn record(&mut self, about: Option<usize>, entry: Entry) {
+    pub(super) fn record(&mut self, about: Option<usize>, entry: Entry) {
         let source = about.map(|index| self.sources[index].address.ip());
         self.emit(Output::Record(Box::new(Record { at: self.recorder.now.utc, source, entry })));
     }
@@ -223,7 +225,7 @@ pub(super) fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Tes
             Refusal::Timestamp => Test::Timestamps,
             Refusal::Authentication => Test::Authentication,
             Refusal::RootDistance => Test::RootDistance,
-            Refusal::Delay | Refusal::Turnaround | Refusal::Era | Refusal::Waking => Test::Delay,
+            Refusal::Delay | Refusal::Turnaround | Refusal::Era | Refusal::Waking | Refusal::Known => Test::Delay,
             Refusal::DelayRatio => Test::DelayRatio,
             Refusal::DelayDeviation | Refusal::DelayQuantile => Test::DelayDeviation,
         }),

@@ -32,13 +32,14 @@ impl Engine {
     /// The clock. Sources that fall silent change nothing but the root dispersion and the skew, which grow: so it is with
     /// chronyd, and [`Engine::status`] says more. A source is named only once the clock has been told its time.
     pub fn tracking_report(&self, now: &ClockReading) -> Tracking {
-        let in_force = self.discipline.frequency().unwrap_or(self.prior.frequency);
+        let in_force = self.discipline.frequency().unwrap_or(self.first_frequency());
         let last = self.chronicle.update;
         let unknown = Tracking {
             correction_s: self.discipline.remaining(now).secs_f64(),
             last_offset_s: last.map_or(0.0, |update| update.ahead.secs_f64()),
             rms_offset_s: last.map_or(0.0, |update| update.rms_s()),
-            frequency_ppm: 0.0 - 1e6 * in_force,
+            // As chronyd has it, without what `tempcomp` compensates.
+            frequency_ppm: 0.0 - 1e6 * (in_force - self.known_rate()),
             root_delay_s: UNKNOWN_ROOT_S,
             root_dispersion_s: UNKNOWN_ROOT_S,
             update_interval_s: last.map_or(0.0, |update| update.interval.secs_f64()),

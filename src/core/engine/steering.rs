@@ -20,6 +20,9 @@ pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-5;
 /// Bound of a normal error, in standard deviations.
 pub(super) const BOUND_SIGMAS: f64 = 3.0;
 
+/// A clock that is off a good estimate by more than this many standard deviations has strayed while nobody watched.
+const STRAYED_SIGMAS: f64 = 2.0;
+
 /// Sleep shorter than this is rounding between two clocks.
 const LEAST_SLEEP: Span = Span::from_millis(100);
 
@@ -30,7 +33,7 @@ const LATE: Span = Span::from_secs(10);
 const FREQUENCY_SD_AFTER_SLEEP: f64 = 1e-6;
 
 /// The kernel measures the length of a sleep by the hardware clock: to a second.
-const PHASE_SD_AFTER_SLEEP_S: f64 = 1.0;
+pub(super) const PHASE_SD_AFTER_SLEEP_S: f64 = 1.0;
 
 impl Engine {
     /// The frequency is set before the first packet, and an impossible time is put right as far as it can be.
@@ -38,7 +41,7 @@ impl Engine {
         if self.mode == Mode::MeasureOnce {
             return;
         }
-        let frequency = self.discipline.coast(self.prior.frequency);
+        let frequency = self.discipline.coast(self.first_frequency());
         self.emit(Output::Clock(frequency));
         let behind = floor.utc - now.utc;
         if behind > Span::ZERO {
@@ -61,7 +64,9 @@ impl Engine {
         // What somebody else did, or a sleep, is no noise.
         let is_update = matches!(occasion, Occasion::Update { .. });
         let remaining = self.discipline.remaining(now);
-        let decay_s = if is_update { self.decay_s(&estimate, error) } else { 0.0 };
+        let has_strayed =
+            self.memory.hurries(now.raw) && error.secs_f64().abs() > STRAYED_SIGMAS * estimate.offset_sd_s(now.raw);
+        let decay_s = if is_update && !has_strayed { self.decay_s(&estimate, error) } else { 0.0 };
         let is_first = self.discipline.is_untouched();
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
@@ -112,7 +117,7 @@ impl Engine {
     }
 
     /// How fast a slew should take out the error, in seconds. The next news comes from whichever source is asked next.
-    fn decay_s(&self, estimate: &Estimate, error: Span) -> f64 {
+    pub(super) fn decay_s(&self, estimate: &Estimate, error: Span) -> f64 {
         let active = self.selection.active;
         let members = self.sources.iter().filter(|source| active.contains(source.slot));
         let shortest = members.map(|source| source.schedule.interval()).min().unwrap_or(Span::ZERO);
@@ -260,9 +265,9 @@ impl Engine {
     }
 
     /// `maxupdateskew`: an uncertain frequency is not applied, the one in force is kept.
-    fn believable_frequency(&self, estimate: &Estimate) -> f64 {
+    pub(super) fn believable_frequency(&self, estimate: &Estimate) -> f64 {
         if estimate.frequency_sd() * 1e6 > self.settings.max_update_skew_ppm {
-            return self.discipline.frequency().unwrap_or(self.prior.frequency);
+            return self.discipline.frequency().unwrap_or(self.first_frequency());
         }
         estimate.frequency
     }
@@ -298,7 +303,7 @@ impl Engine {
         if age < self.drift_interval || estimate.frequency_sd() > KEEP_FREQUENCY_SD {
             return;
         }
-        let record = DriftRecord::new(estimate.frequency, estimate.frequency_sd());
+        let record = DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd());
         if self.saved.is_none_or(|saved| saved.is_worth_replacing(&record, age)) {
             self.saved_at = Some(now);
             self.saved = Some(record);

@@ -20,6 +20,9 @@ const LEAST_BIAS_S: f64 = 1e-9;
 /// From the ninth sample of a source its statistics are good enough to refuse one.
 const GATE_AFTER: u32 = 8;
 
+/// A sample that is older than the state by more than this (s) is an interleaved one, not a slow one.
+const OLD_S: f64 = 4.0;
+
 /// See the module.
 #[derive(Clone)]
 pub(super) struct Filter {
@@ -107,7 +110,7 @@ impl Filter {
         self.predict(beliefs, known, sample);
         self.bank.mix(beliefs);
         let lean = self.effective_lean(known, slot);
-        let interval = known.paths[slot].interval(delay_s, lean);
+        let interval = known.paths[slot].interval(delay_s, lean).softened(self.moved_since(beliefs, sample));
         let measured = self.measured(sample);
         let gate = if self.fed[slot] < GATE_AFTER { Gate::Absurd } else { Gate::Doubtful };
         let verdict = self.bank.update(slot, measured, &interval, gate);
@@ -130,6 +133,15 @@ impl Filter {
         if let Some(fading) = tuning.fading(sources) {
             self.bank.fade(fading);
         }
+    }
+
+    /// What is not known of how the clock got from an old sample to the state's instant, as a variance in s^2.
+    fn moved_since(&self, beliefs: &Beliefs, sample: &Sample) -> f64 {
+        let age = self.bank.at.map_or(0.0, |now| (now - sample.at).secs_f64());
+        if age < OLD_S {
+            return 0.0;
+        }
+        age * age * (self.bank.frequency_variance() + self.bank.wander_squared(beliefs) * age / 3.0)
     }
 
     /// Applies a sample that others have confirmed, at the present instant. The older it is, the less is known of how

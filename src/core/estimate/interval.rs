@@ -50,6 +50,11 @@ impl Interval {
         Interval { half_width, softness, tilt, ln_sinhc: ln_sinhc(tilt * half_width) }
     }
 
+    /// The same if the measured offset is uncertain by so much more.
+    pub(super) fn softened(self, variance: f64) -> Self {
+        Interval { softness: (self.softness * self.softness + variance).sqrt(), ..self }
+    }
+
     /// The evidence for a prediction `error` seconds above the interval's centre with variance `variance`.
     pub(super) fn evidence(&self, error: f64, variance: f64) -> Evidence {
         let total = variance + self.softness * self.softness;

@@ -37,6 +37,8 @@ pub(super) struct Joint {
     history: History,
     pub(super) waiting: Waiting,
     discord: Discord,
+    /// The last sample was more than four deviations from where it was expected.
+    pub(super) was_surprised: bool,
     pub(super) last_used: [Option<Raw>; MAX_SOURCES],
 }
 
@@ -54,6 +56,7 @@ impl Joint {
             history: History::NEW,
             waiting: Waiting::NEW,
             discord: Discord::NEW,
+            was_surprised: false,
             last_used: [None; MAX_SOURCES],
         })
     }
@@ -68,6 +71,7 @@ impl Joint {
         } else {
             Some(self.filter.step(&self.beliefs, &self.known, sample))
         };
+        self.was_surprised = step.is_none_or(|step| step.verdict.innovation > SURPRISING);
         match step {
             Some(step) if step.sane && step.verdict.applied => {
                 let last = self.last_used[slot].replace(sample.at);
@@ -76,7 +80,7 @@ impl Joint {
                 }
                 self.contradict(sample.slot, step.interval.half_width);
                 self.widen_liars(active);
-                Outcome::Used { surprise: step.verdict.innovation > SURPRISING || arrival.excessive }
+                Outcome::Used { surprise: self.was_surprised || arrival.excessive }
             }
             Some(step) if step.sane => {
                 self.hold(Held { sample: *sample, interval: step.interval, contradictions: 0 }, active)
@@ -155,6 +159,14 @@ impl Joint {
         self.filter.bank.reference += by;
         self.waiting = Waiting::NEW;
         self.set_checkpoint();
+    }
+
+    /// The frequency is this much more than was estimated; before the first sample the prior is right.
+    pub(super) fn turn(&mut self, by: f64) {
+        if self.filter.bank.at.is_some() {
+            self.filter.bank.turn(by);
+            self.set_checkpoint();
+        }
     }
 
     pub(super) fn revise(&mut self, by: Span, rate: f64) {

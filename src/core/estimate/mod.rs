@@ -3,6 +3,7 @@
 mod asymmetry;
 mod bank;
 mod beliefs;
+mod compensation;
 mod discord;
 mod doubt;
 mod filter;
@@ -18,6 +19,7 @@ pub use prior::{FrequencyPrior, WanderPrior};
 pub use tuning::Tuning;
 
 use crate::time::{Lead, Raw, Span, Utc};
+use compensation::Compensation;
 use joint::Joint;
 
 /// Sources one estimator can hold.
@@ -154,6 +156,7 @@ pub struct Bias {
 /// The joint filter over all sources. One allocation of about 60 KiB, made by [`Estimator::new`].
 pub struct Estimator {
     joint: Box<Joint>,
+    compensation: Compensation,
     /// Asked for far more often than it changes.
     estimate: Option<Estimate>,
 }
@@ -161,17 +164,44 @@ pub struct Estimator {
 impl Estimator {
     /// Nothing but a prior for the frequency.
     pub fn new(prior: FrequencyPrior) -> Self {
-        Estimator { joint: Joint::new(prior), estimate: None }
+        Estimator { joint: Joint::new(prior), compensation: Compensation::default(), estimate: None }
+    }
+
+    /// The same again, with another prior and nothing but what is known of the oscillator beforehand.
+    pub fn restart(&mut self, prior: FrequencyPrior) {
+        (self.joint, self.estimate) = (Joint::new(prior), None);
+    }
+
+    /// From `at` on true time is known to run at this rate against the counter because of the temperature; what is
+    /// estimated is the rest. Samples from before are still welcome.
+    pub fn compensate(&mut self, at: Raw, rate: f64) {
+        if self.compensation.is_unknown() {
+            // What has been estimated so far was the whole.
+            self.joint.turn(-rate);
+        }
+        self.compensation.change(at, rate);
+        self.estimate = self.joint.estimate().map(|estimate| self.compensation.restored(estimate));
+    }
+
+    /// The rate that is known beforehand.
+    pub fn known_rate(&self) -> f64 {
+        self.compensation.rate()
     }
 
     /// Takes one sample of an *active* source (one that selection believes); `active` names all of them.
     pub fn feed(&mut self, sample: &Sample, active: &[Slot]) -> Outcome {
-        self.changed(|joint| joint.feed(sample, active))
+        let sample = self.compensation.removed(sample);
+        self.changed(|joint| joint.feed(&sample, active))
     }
 
     /// Takes one sample of a source that is not believed: for its delay statistics only.
     pub fn observe(&mut self, sample: &Sample) {
         self.changed(|joint| joint.observe(sample));
+    }
+
+    /// Whether the last sample was far from where it was expected, used or not. A long delay alone is no surprise.
+    pub fn was_surprised(&self) -> bool {
+        self.joint.was_surprised
     }
 
     /// The best estimate as of the last sample; `None` before the first.
@@ -241,7 +271,7 @@ impl Estimator {
 
     fn changed<T>(&mut self, change: impl FnOnce(&mut Joint) -> T) -> T {
         let result = change(&mut self.joint);
-        self.estimate = self.joint.estimate();
+        self.estimate = self.joint.estimate().map(|estimate| self.compensation.restored(estimate));
         result
     }
 }

@@ -45,7 +45,7 @@ impl Daemon for Loop<'_> {
     }
 
     fn dump(&mut self) {
-        // Nothing is kept in dump files.
+        self.save_dumps();
     }
 
     fn has_route(&self, to: SocketAddr) -> bool {

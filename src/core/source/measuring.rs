@@ -1,0 +1,183 @@
+//! What an exchange measures: the times of both ends, and whether they make sense.
+
+use crate::core::estimate::{Estimate, Sample};
+use crate::core::source::{Exchange, Refusal, Source, Stamp, StampSource};
+use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Span};
+use crate::wire::ntp::{Leap, TimeReply};
+
+/// A server that holds a request longer than this cannot be measured through (spec 4.4, test A).
+const MAX_TURNAROUND: Span = Span::from_secs(4);
+
+/// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (spec 4.4, test 7).
+const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
+
+/// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
+const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
+
+/// An exchange that the server can still tell more about: when its reply really left (RFC 9769).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Previous {
+    pub(super) reply: TimeReply,
+    pub(super) sent: Stamp,
+    pub(super) arrived: Stamp,
+    /// By what the reply itself said.
+    pub(super) is_measured: bool,
+}
+
+/// One accepted reply, reduced to what matters.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Measurement {
+    /// For the estimator.
+    pub sample: Sample,
+    /// When the server received the request and sent the reply, by its own clock.
+    pub server_stamps: (NtpTimestamp, NtpTimestamp),
+    /// It is about the exchange before: the reply to this one told when that one's really left.
+    pub interleaved: bool,
+    /// Protocol version of the reply.
+    pub version: u8,
+    /// Leap warning of the server.
+    pub leap: Leap,
+    /// Stratum of the server, raised by option `minstratum`.
+    pub stratum: u8,
+    /// What the server is synchronised to.
+    pub reference_id: [u8; 4],
+    /// Round trip from the server to its primary reference.
+    pub root_delay: Span,
+    /// Error from the primary reference to the server.
+    pub root_dispersion: Span,
+    /// Precision of the server's clock, log2 of seconds.
+    pub precision: i8,
+    /// Who noted the departure of our request.
+    pub sent_by: StampSource,
+    /// Who noted the arrival of the reply.
+    pub received_by: StampSource,
+}
+
+impl Source {
+    /// A reply that tells the time.
+    pub(super) fn take(
+        &mut self,
+        exchange: &Exchange,
+        reply: TimeReply,
+        arrived: Stamp,
+        estimate: Option<&Estimate>,
+    ) -> Result<Measurement, Refusal> {
+        if reply.authenticated {
+            return Err(Refusal::Authentication);
+        }
+        let stamps = (reply.receive, reply.transmit);
+        if self.heard == Some(stamps) {
+            return Err(Refusal::Duplicate);
+        }
+        let sent = exchange.sent.unwrap_or(Stamp { at: exchange.asked, source: StampSource::Daemon });
+        let present = Previous { reply, sent, arrived, is_measured: false };
+        let before = self.previous.take();
+        self.previous = self.options.xleave.then_some(present);
+        if exchange.waking {
+            return Err(Refusal::Waking);
+        }
+        let measurement = if self.is_interleaved {
+            // It may have been forgotten since it was asked about.
+            let before = before.ok_or(Refusal::Known)?;
+            let measurement = self.measure(&before, Some(&reply), estimate)?;
+            if before.is_measured {
+                self.refused = Some(measurement);
+                return Err(Refusal::Known);
+            }
+            measurement
+        } else {
+            self.measure(&present, None, estimate)?
+        };
+        self.heard = Some(stamps);
+        Ok(measurement)
+    }
+
+    /// The checks of spec 4.4 that need the times, and the measurement itself. In interleaved mode `later` is the reply that
+    /// tells when the one of this exchange left.
+    fn measure(
+        &mut self,
+        exchange: &Previous,
+        later: Option<&TimeReply>,
+        estimate: Option<&Estimate>,
+    ) -> Result<Measurement, Refusal> {
+        let (reply, newest) = (exchange.told(later), later.unwrap_or(&exchange.reply));
+        if reply.root_delay.half() + reply.root_dispersion >= MAX_ROOT_DISTANCE {
+            return Err(Refusal::RootDistance);
+        }
+        let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
+        let turnaround = transmitted - received;
+        if turnaround < Span::ZERO || turnaround > MAX_TURNAROUND {
+            return Err(Refusal::Turnaround);
+        }
+        let is_before_build = transmitted - BUILD_EPOCH > BELIEVABLE_FUTURE;
+        let replied = transmitted.max(newest.receive.to_utc());
+        let was_set_later = newest.reference != NtpTimestamp::ZERO && newest.reference.to_utc() > replied;
+        if is_before_build || was_set_later {
+            return Err(Refusal::Era);
+        }
+        let delay = (exchange.arrived.at - exchange.sent.at) - turnaround;
+        // A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
+        if delay < -Span::from_millis(1) {
+            return Err(Refusal::Turnaround);
+        }
+        let interleaved = later.is_some();
+        let measurement = Measurement {
+            interleaved,
+            ..self.measurement(&reply, exchange.sent, exchange.arrived, delay.max(self.precision))
+        };
+        let verdict = self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate);
+        verdict.inspect_err(|_| self.refused = Some(measurement))?;
+        Ok(measurement)
+    }
+
+    fn measurement(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp, delay: Span) -> Measurement {
+        let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
+        let outward = Lead::between(received, sent.at);
+        let homeward = Lead::between(transmitted, arrived.at);
+        let correction = Span::from_secs_f64(self.options.offset_s);
+        Measurement {
+            sample: Sample {
+                slot: self.slot,
+                at: sent.at + (arrived.at - sent.at).half(),
+                lead: outward.midpoint(homeward) + correction,
+                delay,
+            },
+            server_stamps: (reply.receive, reply.transmit),
+            interleaved: false,
+            version: reply.version,
+            leap: reply.leap,
+            stratum: reply.stratum.max(self.options.min_stratum),
+            reference_id: reply.reference_id,
+            root_delay: reply.root_delay,
+            root_dispersion: reply.root_dispersion,
+            precision: reply.precision,
+            sent_by: sent.source,
+            received_by: arrived.source,
+        }
+    }
+}
+
+impl Previous {
+    /// What the server says of this exchange, if a `later` reply says more. The worse of the two root distances counts.
+    fn told(&self, later: Option<&TimeReply>) -> TimeReply {
+        let Some(later) = later else { return self.reply };
+        TimeReply {
+            receive: self.reply.receive,
+            root_delay: later.root_delay.max(self.reply.root_delay),
+            root_dispersion: later.root_dispersion.max(self.reply.root_dispersion),
+            ..*later
+        }
+    }
+}
+
+impl Measurement {
+    /// Half-width of the interval that holds true time, at the moment of the sample (RFC 5905 root distance).
+    pub fn bound(&self) -> Span {
+        self.sample.delay.half() + self.root_bound()
+    }
+
+    /// The part of [`Measurement::bound`] that the server answers for.
+    pub fn root_bound(&self) -> Span {
+        self.root_delay.half() + self.root_dispersion
+    }
+}

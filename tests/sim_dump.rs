@@ -1,0 +1,179 @@
+//! `dumpdir` and `-r`: what a restart keeps, and that no change of the clock meanwhile can turn it against the clock.
+
+#![allow(missing_docs)]
+
+use slewd::core::event::Event;
+use slewd::sim::{Happening, Scenario, World};
+use slewd::time::Span;
+
+const SEEDS: u64 = 12;
+
+/// slewd ends then, after five hours and a half.
+const ENDS_S: f64 = 20_000.0;
+const STOPPED: Span = Span::from_secs(8);
+
+/// How the quarter of an hour after a restart was.
+#[derive(Clone, Copy, Debug, Default)]
+struct Figures {
+    requests: f64,
+    /// From a minute after the start on.
+    rms_us: f64,
+    worst_us: f64,
+    /// How far the frequency of the clock was off on average from the first seconds on.
+    ppb: f64,
+    recalled: f64,
+    contradicted: f64,
+}
+
+/// What happens at the end of the first run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Start {
+    /// It goes on.
+    Never,
+    Without,
+    With,
+}
+
+/// Mean figures of several runs, without and with `-r`.
+fn both(alter: impl Fn(&mut Scenario)) -> [Figures; 2] {
+    [Start::Without, Start::With].map(|start| mean(start, &alter))
+}
+
+fn mean(start: Start, alter: &impl Fn(&mut Scenario)) -> Figures {
+    let mut sum = Figures::default();
+    for seed in 1..=SEEDS {
+        let one = run(seed, start, alter);
+        for (sum, one) in [
+            (&mut sum.requests, one.requests),
+            (&mut sum.rms_us, one.rms_us),
+            (&mut sum.worst_us, one.worst_us),
+            (&mut sum.ppb, one.ppb),
+            (&mut sum.recalled, one.recalled),
+            (&mut sum.contradicted, one.contradicted),
+        ] {
+            *sum += one / SEEDS as f64;
+        }
+    }
+    println!("{:8} {sum:.1?}", format!("{start:?}"));
+    sum
+}
+
+fn run(seed: u64, start: Start, alter: &impl Fn(&mut Scenario)) -> Figures {
+    let mut scenario = Scenario::pool(seed, 4);
+    scenario.crystal.frequency = 12e-6;
+    scenario.settings.keep_samples = true;
+    scenario.recalls = start == Start::With;
+    scenario.happenings = vec![(ENDS_S, Happening::Stop(STOPPED))];
+    alter(&mut scenario);
+    let starts_s = match scenario.happenings[0].1 {
+        Happening::Stop(pause) => ENDS_S + pause.secs_f64(),
+        _ => panic!("the first is the stop"),
+    };
+    if start == Start::Never {
+        scenario.happenings.clear();
+    }
+    let mut world = World::new(scenario);
+    world.run_for(starts_s - 0.1);
+    let before = world.trace().requests;
+    world.run_for(starts_s + 900.0);
+    let trace = world.trace();
+    let told = |what: fn(&Event) -> bool| trace.events.iter().filter(|(_, event)| what(event)).count() as f64;
+    Figures {
+        requests: (trace.requests - before) as f64,
+        rms_us: trace.rms_s(starts_s + 60.0, starts_s + 900.0) * 1e6,
+        worst_us: trace.max_s(starts_s + 60.0, starts_s + 900.0) * 1e6,
+        ppb: trace.rms_frequency(starts_s + 4.0, starts_s + 900.0) * 1e9,
+        recalled: told(|event| matches!(event, Event::PastRecalled(_))),
+        contradicted: told(|event| matches!(event, Event::PastContradicted)),
+    }
+}
+
+#[test]
+fn a_restart_within_seconds_loses_nothing() {
+    let [without, with] = both(|_| {});
+    let never = mean(Start::Never, &|_| {});
+    assert_eq!((without.recalled, with.recalled), (0.0, 4.0));
+    assert_eq!(with.contradicted, 0.0);
+    assert!(with.requests < 0.3 * without.requests, "as many packets as at any other time, and a burst");
+    assert!(with.ppb < 0.5 * without.ppb, "the frequency is right at once");
+    assert!(with.rms_us < never.rms_us && with.worst_us < 1.2 * never.worst_us, "as if nothing had happened");
+}
+
+#[test]
+fn a_clock_that_was_set_meanwhile_by_a_second_and_a_half_does_no_harm() {
+    let set = Happening::ForeignStep(Span::from_millis(1500));
+    let [without, with] = both(|scenario| scenario.happenings.push((ENDS_S + 4.0, set)));
+    // The counter knows better than the clock.
+    assert!(with.rms_us < 1.1 * without.rms_us && with.worst_us < without.worst_us);
+    assert!(with.requests < 0.3 * without.requests && with.ppb < 0.1 * without.ppb);
+}
+
+#[test]
+fn a_clock_that_was_set_a_little_does_no_harm() {
+    let set = Happening::ForeignStep(Span::from_millis(3));
+    let [without, with] = both(|scenario| scenario.happenings.push((ENDS_S + 4.0, set)));
+    let never = mean(Start::Never, &|_| {});
+    assert!(with.rms_us < 1.1 * never.rms_us && with.requests < 0.3 * without.requests);
+    assert_eq!(with.contradicted, 0.0);
+}
+
+/// After a boot only the clock relates the past to the present, and it was set: by much or by a little.
+#[test]
+fn a_clock_that_was_set_during_a_boot_does_no_harm() {
+    for ms in [0, 3, -3, 1500, -1500] {
+        println!("{ms} ms");
+        let set = Happening::ForeignStep(Span::from_millis(ms));
+        let [without, with] = both(|scenario| {
+            scenario.boots = true;
+            scenario.happenings.push((ENDS_S + 4.0, set));
+        });
+        assert_eq!(with.recalled, 4.0);
+        assert!(with.rms_us < 1.1 * without.rms_us && with.worst_us < 1.2 * without.worst_us);
+        assert!(with.requests <= 1.1 * without.requests);
+    }
+}
+
+/// The counter stood still and nobody noticed: what it says about the past is wrong.
+#[test]
+fn a_pause_of_the_machine_meanwhile_is_found_out() {
+    for ms in [5, 50, 1500] {
+        println!("{ms} ms");
+        let pause = Happening::Pause(Span::from_millis(ms));
+        let [without, with] = both(|scenario| scenario.happenings.push((ENDS_S + 4.0, pause)));
+        assert!(with.contradicted > 0.99, "by all seeds");
+        assert!(with.rms_us < 1.1 * without.rms_us && with.worst_us < 1.1 * without.worst_us);
+    }
+}
+
+#[test]
+fn hours_later_it_is_still_worth_something() {
+    for minutes in [5, 15, 60, 480] {
+        println!("{minutes} minutes");
+        let [without, with] =
+            both(|scenario| scenario.happenings[0].1 = Happening::Stop(Span::from_secs(minutes * 60)));
+        let never = mean(Start::Never, &|_| {});
+        if minutes < 60 {
+            assert!(with.rms_us < 1.3 * never.rms_us && with.requests < without.requests);
+        } else {
+            // It is asked as if nothing were known, and more is.
+            assert!(with.rms_us < without.rms_us && with.requests < 1.05 * without.requests);
+        }
+    }
+}
+
+/// One that lies now is no better for having told the truth before.
+#[test]
+fn the_past_has_no_vote() {
+    let lies = |scenario: &mut Scenario| {
+        scenario.servers.iter_mut().take(3).for_each(|server| server.step = Some((ENDS_S, Span::from_secs(5))));
+    };
+    let mut scenario = Scenario::pool(1, 4);
+    scenario.settings.keep_samples = true;
+    scenario.recalls = true;
+    scenario.happenings = vec![(ENDS_S, Happening::Stop(STOPPED))];
+    lies(&mut scenario);
+    let mut world = World::new(scenario);
+    world.run_for(ENDS_S + 900.0);
+    assert!(world.trace().told(|event| matches!(event, Event::PastContradicted)));
+    assert!((world.point().error_s - 5.0).abs() < 0.01, "a majority is believed at a start: {:?}", world.point());
+}
