@@ -305,7 +305,7 @@ pub(crate) fn cpu_s(pid: u32) -> f64 {
     ticks(11).zip(ticks(12)).map(|(user, system)| (user + system) / TICKS_PER_S).expect("two times")
 }
 
-/// A number of /proc/PID/status: `VmRSS` in kB, `voluntary_ctxt_switches`.
+/// A number of /proc/PID/status: `RssAnon` in kB, `voluntary_ctxt_switches`.
 pub(crate) fn status(pid: u32, name: &str) -> u64 {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
