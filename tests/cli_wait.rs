@@ -126,7 +126,7 @@ fn slewd_is_waited_for_and_checked() {
         let client = inside::start(&["server 127.0.0.1 iburst minpoll 0 maxpoll 0", "pidfile /"]);
         let output = ask(&["wait", "--timeout", "1"]);
         assert_eq!(output.status.code(), TIMED_OUT, "{output:?}");
-        let reasons = ["the first answers are awaited", "no source can be used (see selectdata)"];
+        let reasons = ["no source has given a good answer yet", "no source can be used (see selectdata)"];
         let is_said = |text: &str| reasons.iter().any(|reason| text.contains(&format!("not synchronised: {reason}")));
         assert!(is_said(&said(&output)), "{output:?}");
         let output = ask(&["check"]);

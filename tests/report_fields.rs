@@ -392,7 +392,7 @@ fn unknown_is_not_zero() {
     let other_daemon = Snapshot::default();
     for snapshot in [&nothing, &other_daemon] {
         let [text, values, objects, samples] = outputs(snapshot).map(|(_, output)| output);
-        assert!(text.contains("Error           unknown expected, unknown at most"), "{text}");
+        assert!(text.contains("Error           unknown\n"), "{text}");
         assert!(!values.contains("maximum_error_s,0"), "{values}");
         assert!(!objects.contains("\"maximum_error_s\":0"), "{objects}");
         assert!(!samples.contains("slewd_status_maximum_error_seconds"), "{samples}");
@@ -406,7 +406,7 @@ fn unknown_is_not_zero() {
     };
     let unasked = Snapshot { sources: vec![unasked], ..Snapshot::default() };
     let [text, values, objects, samples] = outputs(&unasked).map(|(_, output)| output);
-    assert!(text.contains("ppm slow, good to unknown"), "{text}");
+    assert!(text.contains(" ppm slow\n"), "{text}");
     for (name, metric) in [
         ("skew_ppm", "slewd_tracking_skew_ratio"),
         ("root_delay_s", "slewd_tracking_root_delay_seconds"),

@@ -97,7 +97,11 @@ fn of_server(host: &str) -> Facts {
         Ok((ahead, measurement)) if found.is_none() => {
             let address = outcome.server.1;
             found = Some(Facts {
-                summary: format!("{host} ({address}) answers"),
+                summary: if address.to_string() == *host {
+                    format!("{host} answers")
+                } else {
+                    format!("{host} ({address}) answers")
+                },
                 trouble: None,
                 offset_s: Some(0.0 - ahead.secs_f64()),
                 error_s: Some(ahead.abs().secs_f64() + measurement.bound().secs_f64()),

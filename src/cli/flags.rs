@@ -85,6 +85,9 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, (String, u8)> {
     let name = arguments.first().map(Path::new).and_then(Path::file_name);
     let ident = name.map_or("slewd".to_owned(), |name| name.to_string_lossy().into_owned());
     let words = arguments.get(1..).unwrap_or_default();
+    if words.first().is_some_and(|word| word == "help") {
+        return Ok(Command::Help);
+    }
     if let Some(result) = Words::parse(words) {
         return result.map(Command::Words);
     }
@@ -93,6 +96,22 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, (String, u8)> {
     }
     Flags::new(ident).read(words).map_err(|reason| (format!("{reason}\n{}", usage()), 1))
 }
+
+/// Orders and reports of chronyc that have no command here.
+const CHRONYC: [&str; 12] = [
+    "add",
+    "cyclelogs",
+    "delete",
+    "dump",
+    "maxdelay",
+    "minpoll",
+    "onoffline",
+    "reselect",
+    "reset",
+    "selectopts",
+    "shutdown",
+    "sourcename",
+];
 
 /// What to say of a first word that is neither a command nor the beginning of a directive: a daemon that started in the
 /// background would say it to the log.
@@ -103,7 +122,13 @@ fn mistyped(word: &str) -> Option<String> {
         return None;
     }
     let names = words::TABLE.iter().map(|row| row.name).chain(directives().map(|directive| directive.name));
-    let hint = near(first, names).map_or(String::new(), |hint| format!(" ({hint})"));
+    let hint = match first {
+        "waitsync" => Some("did you mean wait?".to_owned()),
+        // What is rarely wanted is left to chronyc.
+        _ if CHRONYC.contains(&first) => Some(format!("chronyc {first} works with slewd")),
+        _ => near(first, names),
+    };
+    let hint = hint.map_or(String::new(), |hint| format!(" ({hint})"));
     Some(format!("'{first}' is neither a command nor a directive{hint}"))
 }
 

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use crate::cli::client::Client;
 use crate::cli::gather::Parts;
 use crate::cli::words::Words;
+use crate::cli::{complain, say};
 use crate::report::metrics;
 
 /// Exit code: nobody answers, and `slewd_up` is all there is.
@@ -19,16 +20,18 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     let (text, code) = match Client::new(words)?.snapshot(Parts::ALL, true) {
         Ok(snapshot) => (metrics::text(&snapshot), ExitCode::SUCCESS),
         Err(failure) => {
-            eprintln!("slewd metrics: {failure}");
+            complain(&format!("slewd metrics: {failure}"));
             (metrics::down(), ExitCode::from(NO_DAEMON))
         }
     };
-    let (written, place) = match words.value("--output") {
-        Some(path) => (replace(Path::new(path), &text), path),
-        None => (io::stdout().write_all(text.as_bytes()), "standard output"),
+    let is_written = match words.value("--output") {
+        Some(path) => {
+            let result = replace(Path::new(path), &text);
+            result.inspect_err(|reason| complain(&format!("slewd metrics: cannot write {path}: {reason}"))).is_ok()
+        }
+        None => say(&text),
     };
-    written.map_err(|reason| format!("cannot write {place}: {reason}"))?;
-    Ok(code)
+    Ok(if is_written { code } else { ExitCode::FAILURE })
 }
 
 /// Whole or not at all: the collector may read at any moment. It may run as anybody.

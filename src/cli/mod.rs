@@ -29,20 +29,33 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
-            println!("slewd version {} (client of chrony.conf 4.8)", env!("CARGO_PKG_VERSION"));
+            say(concat!("slewd version ", env!("CARGO_PKG_VERSION"), " (client of chrony.conf 4.8)\n"));
             ExitCode::SUCCESS
         }
         Ok(Command::PrintConfig(options)) => print_config::run(&options),
         Ok(Command::Run(options)) => crate::daemon::run::run(*options),
         Ok(Command::Words(words)) => words.run(),
         Err((reason, code)) => {
-            eprintln!("{reason}\nHelp:  slewd --help, slewd(8)");
+            complain(&format!("{reason}\nHelp:  slewd --help, slewd(8)"));
             ExitCode::from(code)
         }
     }
 }
 
-/// Prints to standard output. Whoever reads may have gone, as `head` does: nothing is left to be said then.
-fn say(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+/// Prints to standard error. The exit status tells the same, so that it does not matter if this fails.
+fn complain(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Prints to standard output. Whoever reads may have gone, as `head` does: nothing is left to be said then. `false` if
+/// what should have been kept could not be written: a full disk.
+fn say(text: &str) -> bool {
+    let mut output = io::stdout();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(reason) if reason.kind() != io::ErrorKind::BrokenPipe => {
+            complain(&format!("slewd: cannot write standard output: {reason}"));
+            false
+        }
+        _ => true,
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use crate::cli::say;
 use crate::daemon::run::{Options, load};
 use crate::sys::clock;
 
@@ -10,12 +11,12 @@ pub(super) fn run(options: &Options) -> ExitCode {
     let now = clock::read().utc;
     match load(options) {
         Ok(config) => {
-            config.printed.iter().for_each(|line| println!("{line}"));
+            let is_written = say(&lines(&config.printed));
             config.warnings.iter().for_each(|warning| eprintln!("{now} {warning}"));
-            ExitCode::SUCCESS
+            if is_written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => {
-            failure.printed.iter().for_each(|line| println!("{line}"));
+            say(&lines(&failure.printed));
             failure.warnings.iter().for_each(|warning| eprintln!("{now} {warning}"));
             eprintln!("{now} Fatal error : {}", failure.error);
             if !failure.error.remedy.is_empty() {
@@ -24,4 +25,8 @@ pub(super) fn run(options: &Options) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn lines(printed: &[String]) -> String {
+    printed.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::ask::{Outcome, addresses, ask};
 use crate::cli::words::Words;
+use crate::cli::{complain, say};
 use crate::core::settings::Family;
 use crate::core::source::Measurement;
 use crate::time::Span;
@@ -24,11 +25,11 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     for host in &words.free {
         let addresses = addresses(host, family);
         if addresses.is_empty() {
-            eprintln!("{host}: no address found");
+            complain(&format!("{host}: no address found"));
         }
         servers.extend(addresses.into_iter().map(|address| (host.clone(), address)));
     }
-    println!("{:39} {:>14} {:>12} {:>12} {:>3}  reference", "server", "offset (s)", "bound (s)", "delay (s)", "st");
+    say("server                                      offset (s)    bound (s)    delay (s)  st  reference\n");
     let mut any = false;
     let asked = ask(&servers, &mut |outcome: Outcome<'_>| {
         any |= outcome.said.is_ok();
@@ -38,7 +39,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         Ok(()) if any => Ok(ExitCode::SUCCESS),
         Ok(()) => Ok(ExitCode::FAILURE),
         Err(reason) => {
-            eprintln!("slewd query: {reason}");
+            complain(&format!("slewd query: {reason}"));
             Ok(ExitCode::FAILURE)
         }
     }
@@ -50,7 +51,10 @@ fn print(outcome: &Outcome<'_>) {
     let address = address.to_string();
     let (offset, measurement): (Span, &Measurement) = match &outcome.said {
         Ok((offset, measurement)) => (*offset, measurement),
-        Err(complaint) => return println!("{address:39} {complaint}"),
+        Err(complaint) => {
+            say(&format!("{address:39} {complaint}\n"));
+            return;
+        }
     };
     let leap = match measurement.leap {
         Leap::None => "",
@@ -58,14 +62,14 @@ fn print(outcome: &Outcome<'_>) {
         Leap::Delete => "  leap second will be deleted",
     };
     let name = if *name == address { String::new() } else { format!("  ({name})") };
-    println!(
-        "{address:39} {:>+14.6} {:>12.6} {:>12.6} {:>3}  {}{leap}{name}",
+    say(&format!(
+        "{address:39} {:>+14.6} {:>12.6} {:>12.6} {:>3}  {}{leap}{name}\n",
         offset.secs_f64(),
         measurement.bound().secs_f64(),
         measurement.sample.delay.secs_f64(),
         measurement.stratum,
         reference(measurement),
-    );
+    ));
 }
 
 /// Letters at stratum 1, else the IPv4 address (or a hash of the IPv6 one) of the server's server.

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
 use crate::cli::orders::address;
-use crate::cli::say;
 use crate::cli::words::Words;
+use crate::cli::{complain, say};
 use crate::core::snapshot::SourceReport;
 use crate::report::json::{self, Part};
 use crate::report::{csv, status, table};
@@ -225,8 +225,11 @@ impl Format {
 fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
     match report {
         Ok(text) => {
-            say(&text);
-            ExitCode::SUCCESS
+            if say(&text) {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(failure) => {
             tell(failure, format == Format::Json);
@@ -238,7 +241,7 @@ fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
 /// Says why there is no answer, where chronyc says it.
 pub(super) fn tell(failure: Failure, to_stderr: bool) {
     if to_stderr || failure == Failure::NoConnection {
-        eprintln!("{failure}");
+        complain(&failure.to_string());
     } else {
         say(&format!("{failure}\n"));
     }

@@ -5,6 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::cli::client::{Client, Failure};
+use crate::cli::complain;
 use crate::cli::words::Words;
 use crate::core::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
@@ -36,7 +37,7 @@ struct Wish {
 /// Status 0 when it is synchronised.
 pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     let positive = |flag: &str| match words.number::<f64>(flag)? {
-        Some(value) if value.is_nan() || value < 0.0 => Err(format!("{flag} must not be negative")),
+        Some(value) if value.is_nan() || value < 0.0 => Err(format!("{flag} must be a number that is not negative")),
         value => Ok(value),
     };
     let wish = Wish { max_error_s: positive("--max-error")?, max_skew_ppm: positive("--max-skew")? };
@@ -58,7 +59,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         let gone = start.elapsed();
         let is_over = gone >= timeout || code == NO_DAEMON && words.has("--running");
         if is_over {
-            eprintln!("slewd wait: {reason}");
+            complain(&format!("slewd wait: {reason}"));
             return Ok(ExitCode::from(code));
         }
         let pause = if gone < OFTEN_FOR { OFTEN } else { SELDOM };
@@ -82,7 +83,7 @@ fn ask(client: &mut Client, wish: &Wish) -> Result<Option<String>, Failure> {
     let skew_ppm = snapshot.tracking.skew_ppm;
     match wish.max_skew_ppm {
         Some(limit_ppm) if skew_ppm > limit_ppm => {
-            Ok(Some(format!("the frequency can be wrong by {} ppm, more than {}", ppm(skew_ppm), ppm(limit_ppm))))
+            Ok(Some(format!("the frequency can be wrong by {} ppm, more than {} ppm", ppm(skew_ppm), ppm(limit_ppm))))
         }
         _ => Ok(None),
     }

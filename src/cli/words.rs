@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use lexopt::prelude::*;
 
-use crate::cli::{check, demo, metrics, orders, query, say, show, wait};
+use crate::cli::{check, complain, demo, metrics, orders, query, say, show, wait};
 
 /// A command.
 pub(super) struct Row {
@@ -108,7 +108,7 @@ pub(super) const TABLE: &[Row] = &[
         name: "wait",
         arguments: "",
         flags: &[WAIT, CONNECTION],
-        help: "wait until the clock is synchronised",
+        help: "wait until the clock is synchronised; exit status 1: it is not, 2: no daemon, 3: misuse",
         run: wait::run,
         misuse: wait::MISUSE,
     },
@@ -116,7 +116,7 @@ pub(super) const TABLE: &[Row] = &[
         name: "check",
         arguments: "",
         flags: &[CHECK, CONNECTION],
-        help: "one line and an exit code for monitoring plugins",
+        help: "one line for monitoring; exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN",
         run: check::run,
         misuse: check::MISUSE,
     },
@@ -209,7 +209,7 @@ impl Words {
             return ExitCode::SUCCESS;
         }
         (self.row.run)(self).unwrap_or_else(|reason| {
-            eprintln!("{}", self.row.complaint(&reason));
+            complain(&self.row.complaint(&reason));
             ExitCode::from(self.row.misuse)
         })
     }
@@ -248,14 +248,18 @@ impl Row {
     }
 
     fn complaint(&self, reason: &str) -> String {
-        format!("slewd {}: {reason}\nUsage: slewd {} [FLAG...] {}", self.name, self.name, self.arguments)
+        format!("slewd {}: {reason}\n{}", self.name, self.usage())
+    }
+
+    fn usage(&self) -> String {
+        let gap = if self.arguments.is_empty() { "" } else { " " };
+        format!("Usage: slewd {} [FLAG...]{gap}{}", self.name, self.arguments)
     }
 
     fn long_help(&self) -> String {
-        let usage = format!("Usage: slewd {} [FLAG...] {}", self.name, self.arguments);
-        let mut text = format!("{}: {}\n\nFlags:\n", usage.trim_end(), self.help);
+        let mut text = format!("{}: {}\n\nFlags:\n", self.usage(), self.help);
         push_flags(&mut text, self.all_flags());
-        text.push_str("  --help                   print this help\n");
+        text.push_str("  --help                    print this help\n");
         text
     }
 }
@@ -275,7 +279,7 @@ pub(super) fn help() -> String {
 
 fn push_flags<'a>(text: &mut String, flags: impl Iterator<Item = &'a Flag>) {
     for Flag { name, value, help } in flags {
-        text.push_str(&format!("  {:24} {help}\n", format!("{name} {value}")));
+        text.push_str(&format!("  {:25} {help}\n", format!("{name} {value}")));
     }
 }
 

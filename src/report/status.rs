@@ -87,6 +87,9 @@ fn quoted(value: &str) -> String {
 pub fn why_not(snapshot: &Snapshot) -> Option<&'static str> {
     match &snapshot.status {
         Some(Status { synchronised: true, .. }) => None,
+        Some(Status { hindrance: Hindrance::Acquiring, last_answer_ago_s: None, .. }) => {
+            Some("no source has given a good answer yet")
+        }
         Some(status) => Some(hindrance(status.hindrance)),
         // As chronyc's waitsync sees it (spec 4.3); the leap status tells the same.
         None if follows_somebody(&snapshot.tracking) => None,
@@ -143,17 +146,23 @@ fn push_errors(text: &mut String, snapshot: &Snapshot) {
     let or_unknown = |value: Option<f64>| value.map_or(UNKNOWN.to_owned(), size);
     let expected = or_unknown(snapshot.status.as_ref().and_then(|status| status.estimated_error_s));
     let most = or_unknown(maximum_error_s(snapshot));
-    let _ = writeln!(text, "Error           {expected} expected, {most} at most");
+    let _ = match (&*expected, &*most) {
+        (UNKNOWN, UNKNOWN) => writeln!(text, "Error           unknown"),
+        _ => writeln!(text, "Error           {expected} expected, {most} at most"),
+    };
 }
 
 fn push_clock(text: &mut String, tracking: &Tracking) {
     let side = if tracking.correction_s > 0.0 { "behind" } else { "ahead" };
     let speed = if tracking.frequency_ppm > 0.0 { "fast" } else { "slow" };
     // Without a source the protocol has zero here.
-    let skew = if tracking.reference_id == 0 { UNKNOWN.to_owned() } else { format!("{} ppm", ppm(tracking.skew_ppm)) };
+    let skew = match tracking.reference_id {
+        0 => String::new(),
+        _ => format!(", good to {} ppm", ppm(tracking.skew_ppm)),
+    };
     let _ = writeln!(
         text,
-        "Still to slew   {} {side}\nFrequency       {} ppm {speed}, good to {skew}",
+        "Still to slew   {} {side}\nFrequency       {} ppm {speed}{skew}",
         size(tracking.correction_s),
         ppm(tracking.frequency_ppm.abs()),
     );
@@ -165,7 +174,7 @@ fn push_past(text: &mut String, status: &Status) {
         (Some(by), at) => {
             writeln!(text, "Last step       {} {}, {} since the start", signed(by), since(at), status.steps)
         }
-        (None, _) => writeln!(text, "Last step       none, {} since the start", status.steps),
+        (None, _) => writeln!(text, "Last step       none since the start"),
     };
     let others = match status.foreign_changes {
         0 => String::new(),
@@ -195,7 +204,7 @@ fn push_source(text: &mut String, source: &SourceReport, code: &str, end: &str) 
     let (data, stats) = (&source.data, &source.stats);
     let address = who(data.address, stats.reference_id);
     let mark = standing_mark(data.standing);
-    let _ = write!(text, "  {code}{mark}{end} {address:<25} stratum {:>2}  reach {:>3o}  ", data.stratum, data.reach);
+    let _ = write!(text, "  {code}{mark}{end} {address:<23} stratum {:>2}  reach {:>3o}  ", data.stratum, data.reach);
     let _ = match data.since_sample_s {
         None => write!(text, "no sample yet"),
         Some(age) => {

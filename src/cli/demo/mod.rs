@@ -9,6 +9,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
+use crate::cli::say;
 use crate::config::Network;
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
@@ -41,11 +42,14 @@ const GOAL: Span = Span::from_millis(1);
 pub fn run() -> ExitCode {
     match show() {
         Ok(error) if error.abs() < GOAL => {
-            println!("Verdict: the clock is right to {:.0} us. Four hours wrong took one round trip.", micros(error));
+            say(&format!(
+                "Verdict: the clock is right to {:.0} us. Four hours wrong took one round trip.\n",
+                micros(error)
+            ));
             ExitCode::SUCCESS
         }
         Ok(error) => {
-            println!("Verdict: FAILED, the clock is still wrong by {:.0} us.", micros(error));
+            say(&format!("Verdict: FAILED, the clock is still wrong by {:.0} us.\n", micros(error)));
             ExitCode::FAILURE
         }
         Err(reason) => {
@@ -59,11 +63,11 @@ fn show() -> io::Result<Span> {
     let truth = Truth::starting(BUILD_EPOCH + Span::from_secs(30 * 86_400), raw_now(), 0.0);
     let servers = Servers::start(truth, cast())?;
     let mut clock = WrongClock::new(truth, AHEAD, GAINS_PPM);
-    println!("A clock that is 4 hours ahead and gains 40 ppm, and four servers on loopback, 20 ms away:");
+    say("A clock that is 4 hours ahead and gains 40 ppm, and four servers on loopback, 20 ms away:\n");
     for address in servers.addresses().iter().take(3) {
-        println!("  {address} tells the truth");
+        say(&format!("  {address} tells the truth\n"));
     }
-    println!("  {} is {:.0} s ahead of it\n", servers.addresses()[3], LIE.secs_f64());
+    say(&format!("  {} is {:.0} s ahead of it\n\n", servers.addresses()[3], LIE.secs_f64()));
     let mut narrator = Narrator { began: raw_now() };
     let world = World {
         control: None,
@@ -86,7 +90,7 @@ fn show() -> io::Result<Span> {
     };
     event_loop::run(start(servers.addresses())?, world)?;
     let error = clock.error();
-    println!("\n{}", plot::draw(clock.history()));
+    say(&format!("\n{}\n", plot::draw(clock.history())));
     Ok(error)
 }
 
@@ -127,7 +131,7 @@ struct Narrator {
 impl Observer for Narrator {
     fn event(&mut self, event: &Event) {
         let since = (raw_now() - self.began).secs_f64();
-        println!("{since:7.3} s  {}", report::log::line(event).1);
+        say(&format!("{since:7.3} s  {}\n", report::log::line(event).1));
     }
 }
 
