@@ -49,6 +49,26 @@ const REPORTS: [&str; 10] = [
 /// Those that everybody may see.
 const OPEN: usize = 6;
 
+/// A full disk is said and told by the exit status; nothing panics, and the codes of `wait` do not need standard error.
+#[test]
+fn output_that_cannot_be_written_is_no_panic() {
+    let full = || File::options().write(true).open("/dev/full").expect("Linux has it");
+    let command = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_slewd"));
+        command.args(words);
+        command
+    };
+    for words in [&["-p", "server 192.0.2.1"][..], &["query", "127.0.0.1"]] {
+        let output = command(words).stdout(full()).output().expect("slewd starts");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {output:?}");
+        assert!(said.starts_with("slewd: cannot write standard output: "), "{words:?}: {said}");
+    }
+    let nowhere = ["wait", "--running", "-h", "/nowhere/slewd.sock"];
+    let status = command(&nowhere).stderr(full()).status().expect("slewd starts");
+    assert_eq!(status.code(), Some(2));
+}
+
 #[test]
 fn reports_of_chronyd_are_those_of_chronyc() {
     inside(|| {

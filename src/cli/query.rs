@@ -29,7 +29,10 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         }
         servers.extend(addresses.into_iter().map(|address| (host.clone(), address)));
     }
-    say("server                                      offset (s)    bound (s)    delay (s)  st  reference\n");
+    // Nobody is asked for what cannot be told.
+    if !say("server                                      offset (s)    bound (s)    delay (s)  st  reference\n") {
+        return Ok(ExitCode::FAILURE);
+    }
     let mut any = false;
     let asked = ask(&servers, &mut |outcome: Outcome<'_>| {
         any |= outcome.said.is_ok();
