@@ -6,9 +6,9 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
-use libc::{c_char, c_int};
+use libc::{c_char, c_int, c_uint};
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{
     ForkResult, Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, setgid, setgroups, setpgid, setuid,
@@ -120,6 +120,13 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 
 /// Has no command inherit the descriptors that this process was started with, except the standard streams.
 pub fn keep_descriptors() {
+    // SAFETY: numbers only, from the first after the standard streams to the last there can be. Since Linux 5.11.
+    let result = unsafe {
+        libc::syscall(libc::SYS_close_range, libc::STDERR_FILENO + 1, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    if result == 0 {
+        return;
+    }
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<RawFd>().ok();
     for fd in entries.flatten().filter_map(number).filter(|fd| *fd > libc::STDERR_FILENO) {
@@ -146,9 +153,10 @@ fn prepare(null: &File, user: Option<&User>) -> nix::Result<()> {
         let ordinary: libc::sched_param = std::mem::zeroed();
         libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER as c_int, &ordinary);
     }
-    // Handlers go with exec(3); what is ignored stays so.
+    // Handlers go with exec(3); what is ignored or blocked stays so.
     // SAFETY: no handler is involved.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    SigSet::empty().thread_set_mask()?;
     privileges::drop_capabilities().map_err(|_| Errno::EPERM)
 }
 
