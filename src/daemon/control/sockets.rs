@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, lchown};
 use std::os::unix::net::{self as unix, UnixDatagram};
 use std::path::{Path, PathBuf};
 
@@ -130,7 +130,7 @@ impl AsFd for Endpoint {
 
 impl UnixSocket {
     fn open(path: &Path, owner: Owner) -> Result<Self, String> {
-        directory::prepare(path.parent().unwrap_or(path), owner)?;
+        directory::prepare(path, owner)?;
         let identity = || fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()));
         let open = || {
             remove_stale(path)?;
@@ -138,7 +138,8 @@ impl UnixSocket {
             let unix = UnixSocket { socket, path: path.to_owned(), identity: identity() };
             unix.socket.set_nonblocking(true)?;
             if privileges::is_root() {
-                chown(path, Some(owner.uid), Some(owner.gid))?;
+                // The directory may be of an account that we do not trust that much: it could have put a link there by now.
+                lchown(path, Some(owner.uid), Some(owner.gid))?;
             }
             Ok(unix)
         };
@@ -153,10 +154,15 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !there.file_type().is_socket() {
         return Err(io::Error::from_raw_os_error(libc::EEXIST));
     }
-    if UnixDatagram::unbound()?.connect(path).is_ok() {
+    if is_listened_on(path) {
         return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
     }
     fs::remove_file(path)
+}
+
+/// Whether a daemon answers there, or would.
+pub(super) fn is_listened_on(path: &Path) -> bool {
+    UnixDatagram::unbound().and_then(|socket| socket.connect(path)).is_ok()
 }
 
 impl Drop for UnixSocket {
