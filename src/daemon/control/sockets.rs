@@ -137,14 +137,16 @@ impl UnixSocket {
             let socket = UnixDatagram::bind(path)?;
             let unix = UnixSocket { socket, path: path.to_owned(), identity: identity() };
             unix.socket.set_nonblocking(true)?;
-            if privileges::is_root() {
-                // The directory may be of an account that we do not trust that much: it could have put a link there by now.
-                lchown(path, Some(owner.uid), Some(owner.gid))?;
-            }
+            give(path, owner)?;
             Ok(unix)
         };
         open().map_err(|reason: io::Error| plain(&reason))
     }
+}
+
+/// While we may. The directory may be of an account that is trusted less: it could have put a link there by now.
+fn give(path: &Path, owner: Owner) -> io::Result<()> {
+    if privileges::is_root() { lchown(path, Some(owner.uid), Some(owner.gid)) } else { Ok(()) }
 }
 
 /// A killed daemon leaves its socket behind. One that somebody listens on is not taken from him, and what is no socket
@@ -171,5 +173,26 @@ impl Drop for UnixSocket {
         if now.is_some() && now == self.identity {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_the_socket_does_not_give_its_target_away() {
+        if !privileges::is_root() {
+            return eprintln!("skipped: only root can give files away");
+        }
+        let directory = std::env::temp_dir().join(format!("slewd-given-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a temporary directory");
+        let (victim, link) = (directory.join("victim"), directory.join("link"));
+        fs::write(&victim, "").expect("own directory");
+        std::os::unix::fs::symlink(&victim, &link).expect("own directory");
+        give(&link, Owner { uid: 65_534, gid: 65_534 }).expect("links have owners");
+        assert_eq!(fs::metadata(&victim).expect("it is there").uid(), 0);
+        assert_eq!(fs::symlink_metadata(&link).expect("it is there").uid(), 65_534);
+        fs::remove_dir_all(directory).expect("own directory");
     }
 }
