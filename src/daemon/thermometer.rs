@@ -111,3 +111,55 @@ pub fn compensation(place: &Place) -> Result<Option<TempComp>, String> {
     let Some(path) = &place.points else { return Ok(None) };
     Ok(Some(TempComp { interval: place.interval, curve: Curve::Points(read_points(path)?) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+
+    use nix::poll::{PollFd, PollFlags, poll};
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    fn answer(thermometer: &mut Thermometer) -> Option<f64> {
+        let mut told = [PollFd::new(thermometer.as_fd(), PollFlags::POLLIN)];
+        assert_eq!(poll(&mut told, 5000u16), Ok(1), "no answer");
+        thermometer.answer()
+    }
+
+    #[test]
+    fn a_pipe_as_sensor_keeps_nobody_waiting() {
+        let path = std::env::temp_dir().join(format!("slewd-sensor-{}", std::process::id()));
+        mkfifo(&path, Mode::S_IRWXU).expect("a temporary directory");
+        let sensor = path.to_str().expect("a plain path").to_owned();
+        let place = Place { sensor, interval: crate::time::Span::from_secs(1), points: None };
+        let mut thermometer = Thermometer::new(&place).expect("a socket pair");
+        assert_eq!(thermometer.answer(), None, "nobody has asked");
+        thermometer.ask();
+        assert_eq!(answer(&mut thermometer), None);
+        assert!(thermometer.is_unreadable && !thermometer.is_being_read);
+        let _heater = OpenOptions::new().read(true).write(true).open(&path).expect("a pipe");
+        thermometer.ask();
+        assert_eq!(answer(&mut thermometer), None, "nothing in the pipe");
+        std::fs::remove_file(&path).expect("it was there");
+        std::fs::write(&path, "26500\n").expect("a temporary directory");
+        thermometer.ask();
+        assert_eq!(answer(&mut thermometer), Some(26_500.0));
+        assert!(!thermometer.is_unreadable);
+        std::fs::remove_file(&path).expect("it was there");
+    }
+
+    #[test]
+    fn a_sensor_that_does_not_answer_is_not_asked_twice_at_once() {
+        let place = Place { sensor: "/nowhere".to_owned(), interval: crate::time::Span::from_secs(1), points: None };
+        let mut thermometer = Thermometer::new(&place).expect("a socket pair");
+        thermometer.is_being_read = true;
+        thermometer.ask();
+        assert!(thermometer.is_unreadable);
+        // It answers in the end.
+        thermometer.teller.write_all(&12.5f64.to_ne_bytes()).expect("a socket");
+        assert_eq!(answer(&mut thermometer), Some(12.5));
+        assert!(!thermometer.is_unreadable && thermometer.answer().is_none());
+    }
+}
