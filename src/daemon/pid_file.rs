@@ -60,3 +60,27 @@ fn owner(path: &Path) -> Option<i32> {
     let pid = String::from_utf8_lossy(&bytes).trim().parse().ok();
     pid.filter(|pid| *pid > 0 && *pid as u32 != std::process::id())
 }
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_leads_nowhere_or_a_pipe_in_its_place_is_replaced() {
+        let path = std::env::temp_dir().join(format!("slewd-pid-{}", std::process::id()));
+        let own = format!("{}\n", std::process::id());
+        std::os::unix::fs::symlink("/nowhere/at/all", &path).expect("a temporary directory");
+        let file = PidFile::create(&path).expect("it is replaced");
+        assert!(fs::symlink_metadata(&path).expect("it is there").is_file());
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), own);
+        drop(file);
+        mkfifo(&path, Mode::S_IRWXU).expect("a temporary directory");
+        let file = PidFile::create(&path).expect("it is replaced");
+        assert_eq!(fs::read_to_string(&path).expect("it is there"), own);
+        drop(file);
+        assert!(fs::symlink_metadata(&path).is_err());
+    }
+}
