@@ -6,7 +6,8 @@ use std::path::Path;
 use lexopt::prelude::*;
 use log::LevelFilter;
 
-use crate::cli::words::{self, Words};
+use crate::cli::commands;
+use crate::cli::words::Words;
 use crate::config::{Directive, directives, near};
 use crate::core::engine::Mode;
 use crate::core::settings::Family;
@@ -69,7 +70,7 @@ fn usage() -> &'static str {
 
 /// All of the help.
 pub(super) fn help() -> String {
-    let mut text = format!("{}\n\n{}\nFlags of the daemon (those of chronyd):\n", usage(), words::help());
+    let mut text = format!("{}\n\n{}\nFlags of the daemon (those of chronyd):\n", usage(), commands::help());
     for Flag { name, value, help } in FLAGS {
         text.push_str(&format!("  {:20} {help}\n", format!("{name} {value}")));
     }
@@ -88,7 +89,7 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, (String, u8)> {
     if words.first().is_some_and(|word| word == "help") {
         return Ok(Command::Help);
     }
-    if let Some(result) = Words::parse(words) {
+    if let Some(result) = commands::parse(words) {
         return result.map(Command::Words);
     }
     if let Some(reason) = words.first().and_then(|word| mistyped(&word.to_string_lossy())) {
@@ -121,7 +122,7 @@ fn mistyped(word: &str) -> Option<String> {
     if first.starts_with('-') || is_comment || Directive::find(first).is_some() {
         return None;
     }
-    let names = words::TABLE.iter().map(|row| row.name).chain(directives().map(|directive| directive.name));
+    let names = commands::TABLE.iter().map(|row| row.name).chain(directives().map(|directive| directive.name));
     let hint = match first {
         "waitsync" => Some("did you mean wait?".to_owned()),
         // What is rarely wanted is left to chronyc.

@@ -4,6 +4,7 @@
 mod ask;
 mod check;
 mod client;
+mod commands;
 pub mod demo;
 mod flags;
 mod gather;

@@ -8,7 +8,7 @@ use log::{info, warn};
 
 use crate::core::last_good::{self, LastGood};
 use crate::core::settings::Family;
-use crate::daemon::drift_file::plain;
+use crate::daemon::reason::plain;
 use crate::daemon::state_file::{self, StateFile};
 
 /// Sixteen addresses and their names fit many times.

@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use log::{info, warn};
 
 use crate::core::drift::DriftRecord;
+use crate::daemon::reason::plain;
 use crate::daemon::state_file::StateFile;
 use crate::time::{Span, Utc};
 
@@ -79,11 +80,6 @@ fn try_read(path: &Path) -> io::Result<Option<Found>> {
     let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
     let written = written(path).unwrap_or(Utc::from_secs(0));
     Ok(DriftRecord::parse(&text).map(|record| Found { record, written }))
-}
-
-/// The kernel's words without Rust's `(os error 2)`.
-pub fn plain(reason: &io::Error) -> String {
-    reason.raw_os_error().map_or_else(|| reason.to_string(), |code| nix::errno::Errno::from_raw(code).desc().to_owned())
 }
 
 #[cfg(test)]

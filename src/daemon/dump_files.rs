@@ -7,8 +7,8 @@ use log::{debug, warn};
 
 use crate::core::dump::Dump;
 use crate::core::engine::PastFile;
-use crate::daemon::drift_file::plain;
 use crate::daemon::log_files::create_directory;
+use crate::daemon::reason::plain;
 use crate::daemon::state_file::StateFile;
 use crate::report::dump_file;
 use crate::sys::privileges::User;

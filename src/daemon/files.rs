@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::config::{Files, SearchFailed};
-use crate::daemon::drift_file::plain;
+use crate::daemon::reason::plain;
 use crate::sys::glob::glob;
 
 /// A `.sources` file that is longer is something else.

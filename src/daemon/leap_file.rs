@@ -7,8 +7,8 @@ use log::{info, warn};
 
 use crate::config::FilePaths;
 use crate::core::leap::LeapTable;
-use crate::daemon::drift_file::plain;
 use crate::daemon::files::read_promptly;
+use crate::daemon::reason::plain;
 
 /// Where the tz database is, unless TZDIR says otherwise.
 const ZONES: &str = "/usr/share/zoneinfo";

@@ -9,7 +9,7 @@ use log::{Level, debug, log, warn};
 
 use crate::config::Logs;
 use crate::core::record::{Record, Wanted};
-use crate::daemon::drift_file::plain;
+use crate::daemon::reason::plain;
 use crate::report::log_file::{self, LogFile};
 use crate::sys::privileges::User;
 

@@ -21,6 +21,7 @@ pub mod metrics_file;
 pub mod network;
 pub mod observer;
 pub mod pid_file;
+pub mod reason;
 pub mod resolver;
 pub mod rightness;
 pub mod rivals;

@@ -27,6 +27,7 @@ use crate::daemon::log_files::{self, LogFiles};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
+use crate::daemon::reason::plain;
 use crate::daemon::service_manager::Unready;
 use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
 use crate::daemon::synchronized_file::SynchronizedFiles;
@@ -106,7 +107,7 @@ pub fn run(options: Options) -> ExitCode {
         Err(reason) => return fail(None, &format!("Could not go into the background : {reason}")),
     };
     if let Err(reason) = logging::init(&options.destination, options.level, &options.ident) {
-        return fail(foreground, &format!("Could not open log file : {}", drift_file::plain(&reason)));
+        return fail(foreground, &format!("Could not open log file : {}", plain(&reason)));
     }
     let config = match load(&options) {
         Ok(config) => config,
@@ -198,10 +199,10 @@ fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, 
         }
         // Without -x chronyd must be root and can write it; an observer need not.
         Err(Refusal::Unwritable(reason)) if options.observe_only || !privileges::is_root() => {
-            warn!("Could not open {path} : {}", drift_file::plain(&reason));
+            warn!("Could not open {path} : {}", plain(&reason));
             Ok(None)
         }
-        Err(Refusal::Unwritable(reason)) => Err(format!("Could not open {path} : {}", drift_file::plain(&reason))),
+        Err(Refusal::Unwritable(reason)) => Err(format!("Could not open {path} : {}", plain(&reason))),
     }
 }
 
@@ -305,7 +306,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
     let thermometer = match config.files.thermometer.as_ref().map(Thermometer::new).transpose() {
         Ok(thermometer) => thermometer,
         Err(reason) => {
-            return fail(unready.foreground, &format!("Could not read temperatures : {}", drift_file::plain(&reason)));
+            return fail(unready.foreground, &format!("Could not read temperatures : {}", plain(&reason)));
         }
     };
     let mut observers = announce::observers(told, files, unready, prepared.controls_clock);

@@ -9,8 +9,8 @@ use log::{debug, warn};
 
 use crate::core::engine::Engine;
 use crate::daemon::control::{Owner, own};
-use crate::daemon::drift_file::plain;
 use crate::daemon::observer::Observer;
+use crate::daemon::reason::plain;
 use crate::daemon::rightness::{self, Rightness};
 use crate::time::{ClockReading, Raw, Utc};
 

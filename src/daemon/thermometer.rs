@@ -11,8 +11,8 @@ use log::{debug, warn};
 
 use crate::config::Thermometer as Place;
 use crate::core::temperature::{Curve, NoPoints, Points, TempComp, parse_sensor};
-use crate::daemon::drift_file::plain;
 use crate::daemon::files::read_promptly;
+use crate::daemon::reason::plain;
 
 /// More than any temperature. What is longer is something else.
 const MOST_BYTES: u64 = 4096;

@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 
 use crate::daemon::control::sockets::is_listened_on;
-use crate::daemon::drift_file::plain;
+use crate::daemon::reason::plain;
 use crate::sys::privileges;
 
 /// Bits that the directory may have: all of its owner and its group.

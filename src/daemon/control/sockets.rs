@@ -13,7 +13,7 @@ use log::{Level, debug, log, warn};
 
 use crate::config::Commands;
 use crate::daemon::control::directory::{self, Owner};
-use crate::daemon::drift_file::plain;
+use crate::daemon::reason::plain;
 use crate::sys::privileges;
 use crate::sys::udp_server::{Envelope, ServerSocket};
 
