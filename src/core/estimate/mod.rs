@@ -175,11 +175,13 @@ impl Estimator {
     /// From `at` on true time is known to run at this rate against the counter because of the temperature; what is
     /// estimated is the rest. Samples from before are still welcome.
     pub fn compensate(&mut self, at: Raw, rate: f64) {
+        let mut since = at;
         if self.compensation.is_unknown() {
-            // What has been estimated so far was the whole.
+            // What has been estimated so far was the whole, in phase up to its own instant.
             self.joint.turn(-rate);
+            since = self.estimate.map_or(at, |estimate| estimate.at);
         }
-        self.compensation.change(at, rate);
+        self.compensation.change(since, rate);
         self.estimate = self.joint.estimate().map(|estimate| self.compensation.restored(estimate));
     }
 
