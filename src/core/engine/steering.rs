@@ -224,13 +224,15 @@ impl Engine {
     /// because no protocol can see it. It is about that source's own time, which the estimate may not share.
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-        let apart = |source: &Source| {
-            self.estimator.bias(source.slot).map_or(Span::ZERO, |bias| Span::from_secs_f64(bias.bias_s.abs()))
-        };
-        let asymmetry = active.filter_map(|source| Some(self.hidden_by_path(source)? + apart(source))).min();
+        let asymmetry = active.filter_map(|source| Some(self.hidden_by_path(source)? + self.apart(source))).min();
         // Those it came from may have been deleted.
         let asymmetry = asymmetry.unwrap_or(self.backing.hidden());
         Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + self.strayed(estimate, now)
+    }
+
+    /// How far the estimate is from what this source says.
+    pub(super) fn apart(&self, source: &Source) -> Span {
+        self.estimator.bias(source.slot).map_or(Span::ZERO, |bias| Span::from_secs_f64(bias.bias_s.abs()))
     }
 
     /// How far the clock may have strayed since the last sample (`maxclockerror`).
