@@ -232,7 +232,7 @@ impl Engine {
 
     /// How far the estimate is from what this source says.
     pub(super) fn apart(&self, source: &Source) -> Span {
-        self.estimator.bias(source.slot).map_or(Span::ZERO, |bias| Span::from_secs_f64(bias.bias_s.abs()))
+        Span::from_secs_f64(self.estimator.bias_s(source.slot).abs())
     }
 
     /// How far the clock may have strayed since the last sample (`maxclockerror`).

@@ -227,6 +227,11 @@ impl Estimator {
         Some(Bias { bias_s, sd_s: variance.max(0.0).sqrt() })
     }
 
+    /// [`Bias::bias_s`] alone; 0 before the first sample.
+    pub fn bias_s(&self, slot: Slot) -> f64 {
+        self.joint.filter.bank.mean_bias(slot.index())
+    }
+
     /// Whether requests (up to 1) or replies (down to -1) of a source queue more; 0 if that may be chance.
     pub fn lean(&self, slot: Slot) -> f64 {
         self.joint.filter.lean(slot.index())
