@@ -7,6 +7,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
@@ -172,12 +173,7 @@ impl Socket {
         let random = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
         let name = format!("slewd.{}.{random:016x}.sock", std::process::id());
         let own = OwnPath(path.with_file_name(name));
-        // A daemon without privileges must be able to write to it. The mode is right from the start: a change of it by name
-        // could be led elsewhere by whoever owns the directory.
-        let before = umask(Mode::from_bits_truncate(0o111));
-        let socket = UnixDatagram::bind(&own.0);
-        umask(before);
-        let socket = socket?;
+        let socket = bind_for_everybody(&own.0)?;
         socket.connect(path)?;
         Ok(Socket::Unix { socket, _path: own })
     }
@@ -255,6 +251,18 @@ fn number(status: ReplyStatus) -> u16 {
         ReplyStatus::Other(_) => 520,
         ReplyStatus::InvalidName => 521,
     }
+}
+
+/// A daemon without privileges must be able to write to it. The mode is right from the start: a change of it by name could
+/// be led elsewhere by whoever owns the directory.
+fn bind_for_everybody(path: &Path) -> io::Result<UnixDatagram> {
+    // The mask is the whole process's.
+    static MASK: Mutex<()> = Mutex::new(());
+    let _alone = MASK.lock().unwrap_or_else(PoisonError::into_inner);
+    let before = umask(Mode::from_bits_truncate(0o111));
+    let socket = UnixDatagram::bind(path);
+    umask(before);
+    socket
 }
 
 #[cfg(test)]

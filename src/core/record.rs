@@ -194,8 +194,6 @@ pub enum Standing {
     TooJittery,
     /// Waits for the answers of others: there is a vote.
     Waiting,
-    /// Contradicts those with `trust`.
-    Untrusted,
     /// Contradicts the majority, or there is none.
     Falseticker,
     /// Agrees, but `minsources` or `require` is not met.
@@ -222,7 +220,6 @@ impl Standing {
             Standing::TooDistant => 'd',
             Standing::TooJittery => '~',
             Standing::Waiting => 'w',
-            Standing::Untrusted => 'T',
             Standing::Falseticker => 'x',
             Standing::Insufficient => 'W',
             Standing::NotPreferred => 'P',

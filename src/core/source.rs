@@ -320,7 +320,7 @@ impl Source {
         self.previous = None;
     }
 
-    /// Forgets all that it has said.
+    /// Forgets all that it has said, and that it ever answered.
     pub fn reset(&mut self) {
         self.forget();
         self.archive.clear();

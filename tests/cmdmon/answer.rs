@@ -186,7 +186,8 @@ fn ntp_data(dice: &mut Rng) -> NtpData {
         port: dice.u16(..),
         leap: leap(dice),
         version: dice.u8(..),
-        mode: dice.u8(..),
+        // 0, before the first response, has no stamps.
+        mode: dice.u8(1..),
         stratum: dice.u8(..),
         poll: dice.i8(..),
         precision: dice.i8(..),

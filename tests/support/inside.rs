@@ -37,6 +37,8 @@ pub(crate) fn inside<T: FnOnce()>(test: T) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success() && out.contains("1 passed"), "inside (which only root can be):\n{out}\n{err}");
+    // The figures, with --nocapture.
+    print!("{out}");
 }
 
 /// A path among the test's files.

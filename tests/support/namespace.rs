@@ -79,6 +79,11 @@ impl Namespace {
     /// Starts a program inside; its output is logged.
     pub(crate) fn start(&self, program: &Path, arguments: &[&str]) -> Program {
         let name = program.file_name().unwrap_or_default().to_string_lossy();
+        self.start_as(&name, program, arguments)
+    }
+
+    /// The same, with a name for its log.
+    pub(crate) fn start_as(&self, name: &str, program: &Path, arguments: &[&str]) -> Program {
         let log = self.path(&format!("{name}.log"));
         let stderr = File::create(&log).expect("the test's directory is writable");
         let mut command = self.command(program);
@@ -161,6 +166,12 @@ impl Program {
         self.child.id()
     }
 
+    /// It has not ended.
+    pub(crate) fn still_runs(&mut self) {
+        let ended = self.child.try_wait().expect("it is our child");
+        assert!(ended.is_none(), "{ended:?}:\n{}", self.log());
+    }
+
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().try_into().expect("a process id"));
@@ -201,15 +212,21 @@ fn without_time(line: &str) -> Option<&str> {
 /// Debian's chronyd and chronyc as files: the directory with both.
 pub(crate) fn chrony() -> PathBuf {
     static FETCHED: OnceLock<PathBuf> = OnceLock::new();
-    FETCHED
-        .get_or_init(|| {
-            let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chrony");
-            let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fetch-chrony");
-            let status = Command::new(script).arg(&directory).status().expect("fetch-chrony is executable");
-            assert!(status.success(), "tests/support/fetch-chrony failed: its message is above");
-            directory.join("bin")
-        })
-        .clone()
+    FETCHED.get_or_init(|| fetch_chrony("chrony", &[])).clone()
+}
+
+/// The same of the next release of Debian, chrony 4.6.
+pub(crate) fn newer_chrony() -> PathBuf {
+    static FETCHED: OnceLock<PathBuf> = OnceLock::new();
+    FETCHED.get_or_init(|| fetch_chrony("chrony-trixie", &["trixie"])).clone()
+}
+
+fn fetch_chrony(name: &str, suite: &[&str]) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fetch-chrony");
+    let status = Command::new(script).arg(&directory).args(suite).status().expect("fetch-chrony is executable");
+    assert!(status.success(), "tests/support/fetch-chrony failed: its message is above");
+    directory.join("bin")
 }
 
 fn root() -> bool {

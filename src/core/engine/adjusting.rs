@@ -115,9 +115,15 @@ impl Engine {
     }
 
     fn meant(&self, source: Address) -> Result<Meant, Refused> {
-        let index = self.find_source(source).ok_or(Refused::NoSuchSource)?;
-        let unresolved = index.checked_sub(self.sources.len()).and_then(|place| self.unresolved().nth(place));
-        Ok(unresolved.map_or(Meant::Source(index), |(line, _)| Meant::Line(line)))
+        let meant = match source {
+            Address::Unspecified => None,
+            Address::Ip(ip) => self.sources.iter().position(|source| source.address.ip() == ip).map(Meant::Source),
+            Address::Id(id) => {
+                let line = self.unresolved().map(|(line, _)| line).find(|line| self.lines[*line].id == id);
+                line.map(Meant::Line)
+            }
+        };
+        meant.ok_or(Refused::NoSuchSource)
     }
 }
 

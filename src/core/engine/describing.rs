@@ -7,6 +7,7 @@ use crate::core::engine::recording::failed_test;
 use crate::core::engine::reporting::leap_status;
 use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Phase};
+use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::Obstacle;
 use crate::core::names::Association;
 use crate::core::record::Standing;
@@ -54,7 +55,10 @@ impl Engine {
     pub fn find_source(&self, address: Address) -> Option<usize> {
         match address {
             Address::Unspecified => None,
-            Address::Ip(ip) => self.sources.iter().position(|source| source.address.ip() == ip),
+            Address::Ip(ip) => {
+                let place = self.sources.iter().position(|source| source.address.ip() == ip)?;
+                Some(self.index_of(place))
+            }
             Address::Id(id) => {
                 let place = self.unresolved().position(|(index, _)| self.lines[index].id == id)?;
                 Some(self.sources.len() + place)
@@ -64,8 +68,8 @@ impl Engine {
 
     /// One of them.
     pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
-        let Some(source) = self.sources.get(index) else {
-            let (line, association) = self.unresolved().nth(index - self.sources.len())?;
+        let Some(source) = self.source_at(index) else {
+            let (line, association) = self.unresolved().nth(index.checked_sub(self.sources.len())?)?;
             return Some(self.describe_name(line, association));
         };
         Some(SourceReport {
@@ -76,6 +80,24 @@ impl Engine {
             ntp: Some(self.describe_response(source)),
             authentication: Some(AuthData::default()),
         })
+    }
+
+    /// The source with this index: in the order of their lines, whenever their addresses were found.
+    fn source_at(&self, index: usize) -> Option<&Source> {
+        let mut places = [0; MAX_SOURCES];
+        let places = places.get_mut(..self.sources.len())?;
+        for (place, slot) in places.iter_mut().enumerate() {
+            *slot = place;
+        }
+        places.sort_unstable_by_key(|place| (self.sources[*place].association, *place));
+        self.sources.get(*places.get(index)?)
+    }
+
+    /// The index of the source in this place: how many are listed before it.
+    fn index_of(&self, place: usize) -> usize {
+        let keys = || self.sources.iter().enumerate().map(|(place, source)| (source.association, place));
+        let own = keys().nth(place);
+        keys().filter(|key| Some(*key) < own).count()
     }
 
     /// Lines with a name and no source, by index.
@@ -116,7 +138,8 @@ impl Engine {
         let now_ahead = |m: &Measurement| now.lead() - m.sample.lead - self.gained(m, now);
         SourceData {
             address: Address::Ip(source.address.ip()),
-            poll: i16::from(source.schedule.poll()),
+            // chronyd never shows less than `minpoll`, however quickly it asks at the start.
+            poll: i16::from(source.schedule.poll().max(source.options.min_poll)),
             stratum: last.map_or(0, |m| u16::from(m.stratum)),
             standing: class(self.standing(source)),
             reach: source.reach,
@@ -223,7 +246,6 @@ impl Engine {
             Status::BadStratum => Standing::BadStratum,
             Status::TooDistant => Standing::TooDistant,
             Status::TooJittery => Standing::TooJittery,
-            Status::Falseticker if self.selection.is_majority && self.is_outside_trust(source) => Standing::Untrusted,
             Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
             _ if is_vote && !has_failed => Standing::Waiting,
             _ if !self.selection.is_majority => Standing::Falseticker,
@@ -236,12 +258,6 @@ impl Engine {
             _ if self.selection.best == Some(source.slot) => Standing::Selected,
             _ => Standing::Combined,
         }
-    }
-
-    /// Those with `trust` have voted, and this one has none.
-    fn is_outside_trust(&self, source: &Source) -> bool {
-        let is_member = |source: &Source| self.selection.agreeing.contains(source.slot);
-        !source.options.trust && self.sources.iter().any(|other| other.options.trust && is_member(other))
     }
 
     /// A reply has been examined: what people may see of it.
@@ -355,8 +371,7 @@ fn class(standing: Standing) -> report::Standing {
         | Standing::Stale
         | Standing::BadStratum
         | Standing::TooDistant
-        | Standing::Waiting
-        | Standing::Untrusted => report::Standing::Unselectable,
+        | Standing::Waiting => report::Standing::Unselectable,
     }
 }
 

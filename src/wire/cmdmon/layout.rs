@@ -118,8 +118,13 @@ impl NtpData {
         self.response_time_s.pass(cursor);
         self.jitter_asymmetry.pass(cursor);
         self.flags.pass(cursor);
-        cursor.narrow(&mut self.sent_by);
-        cursor.narrow(&mut self.received_by);
+        // Before the first response (mode 0) nobody has stamped anything: chronyc says "Invalid".
+        if self.mode == 0 {
+            cursor.skip::<2>(0);
+        } else {
+            cursor.narrow(&mut self.sent_by);
+            cursor.narrow(&mut self.received_by);
+        }
         self.total_sent.pass(cursor);
         self.total_received.pass(cursor);
         self.total_valid.pass(cursor);
