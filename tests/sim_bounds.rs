@@ -72,7 +72,7 @@ struct Play {
 }
 
 fn between(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
-    least * (most / least).powf(dice.f64())
+    least * libm::pow(most / least, dice.f64())
 }
 
 fn signed(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
