@@ -31,6 +31,10 @@ use crate::sys::signals::{CHILD, RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
+/// Datagrams taken from one socket before the others are heard: who forges answers faster than they are read would
+/// otherwise have the loop to himself.
+const MOST_AT_ONCE: usize = 32;
+
 /// How a run ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
@@ -163,11 +167,7 @@ impl Loop<'_> {
                     self.tell(What::Applied(applied));
                 }
                 Output::ReadLeapData => self.read_leap_data(),
-                Output::ReadTemperature => {
-                    if let Some(temperature) = self.world.thermometer.as_mut().and_then(Thermometer::read) {
-                        self.tell(What::Temperature(temperature));
-                    }
-                }
+                Output::ReadTemperature => self.world.thermometer.iter_mut().for_each(Thermometer::ask),
                 Output::Save(record) => self.save(&record),
                 Output::SaveAddresses(known) => self.save_addresses(&known),
                 Output::Event(event) => self.world.observer.event(&event),
@@ -231,6 +231,11 @@ impl Loop<'_> {
                 self.feed(What::Resolved { association: answer.association, addresses: &answer.addresses });
             }
         }
+        if awake.thermometer
+            && let Some(temperature) = self.world.thermometer.as_mut().and_then(Thermometer::answer)
+        {
+            self.feed(What::Temperature(temperature));
+        }
         self.receive();
         if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
             self.heed_network();
@@ -276,7 +281,9 @@ impl Loop<'_> {
     fn receive(&mut self) {
         for index in 0..self.ready.len() {
             let exchange = self.ready[index];
-            while let Some(arrival) = self.world.exchanges.receive(exchange, &mut self.buffer, self.world.clock) {
+            for _ in 0..MOST_AT_ONCE {
+                let arrival = self.world.exchanges.receive(exchange, &mut self.buffer, self.world.clock);
+                let Some(arrival) = arrival else { break };
                 let now = self.world.clock.read();
                 let what = match arrival {
                     Arrival::Datagram(length, arrived) => {
@@ -304,6 +311,8 @@ impl Loop<'_> {
         descriptors.extend(self.world.exchanges.descriptors().map(wanted));
         let exchanges = descriptors.len();
         descriptors.extend(self.world.control.iter().flat_map(|control| control.descriptors()).map(wanted));
+        let asked = descriptors.len();
+        descriptors.extend(self.world.thermometer.iter().map(|thermometer| wanted(thermometer.as_fd())));
         match poll(&mut descriptors, timeout(time)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(reason) => return Err(reason.into()),
@@ -314,9 +323,10 @@ impl Loop<'_> {
             signal: signals.is_some() && is_ready(&descriptors[1]),
             network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
+            thermometer: descriptors[asked..].iter().any(is_ready),
         };
         self.ready.clear();
-        self.asked = descriptors[exchanges..].iter().map(is_ready).collect();
+        self.asked = descriptors[exchanges..asked].iter().map(is_ready).collect();
         let sockets = self.world.exchanges.ids().zip(&descriptors[own..exchanges]);
         self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
         Ok(awake)
@@ -366,6 +376,7 @@ struct Awake {
     signal: bool,
     network: bool,
     clock_set: bool,
+    thermometer: bool,
 }
 
 /// Rounded up: waking a moment too early would only mean to wait again.

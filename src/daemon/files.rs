@@ -1,13 +1,22 @@
 //! The real files behind a configuration.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use crate::config::{Files, SearchFailed};
 use crate::daemon::drift_file::plain;
 use crate::sys::glob::glob;
 
+/// A `.sources` file that is longer is something else.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// The file system.
 pub struct RealFiles;
+
+/// The file system, for what is read while the daemon runs.
+pub struct PromptFiles;
 
 impl Files for RealFiles {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -25,5 +34,55 @@ impl Files for RealFiles {
     fn list(&self, directory: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
         entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+}
+
+impl Files for PromptFiles {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        read_promptly(path.as_ref(), MOST_BYTES).map_err(|reason| plain(&reason))
+    }
+
+    fn glob(&self, pattern: &str) -> Result<Vec<String>, SearchFailed> {
+        RealFiles.glob(pattern)
+    }
+
+    fn list(&self, directory: &str) -> Vec<String> {
+        RealFiles.list(directory)
+    }
+}
+
+/// Reads a file whatever it is: a pipe that nobody writes to keeps nobody waiting, and a device without end is no file.
+///
+/// # Errors
+/// Those of open(2) and read(2); EFBIG for more than `most` bytes.
+pub(super) fn read_promptly(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    let mut bytes = Vec::new();
+    match file.take(most + 1).read_to_end(&mut bytes)? as u64 > most {
+        true => Err(io::Error::from_raw_os_error(libc::EFBIG)),
+        false => Ok(bytes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_without_a_writer_and_a_file_without_end_keep_nobody_waiting() {
+        let path = std::env::temp_dir().join(format!("slewd-prompt-{}", std::process::id()));
+        mkfifo(&path, Mode::S_IRWXU).expect("a temporary directory");
+        assert_eq!(read_promptly(&path, 10).expect("nothing"), b"");
+        let _writer = OpenOptions::new().read(true).write(true).open(&path).expect("a pipe");
+        assert_eq!(read_promptly(&path, 10).expect_err("nothing yet").kind(), io::ErrorKind::WouldBlock);
+        fs::remove_file(&path).expect("it was there");
+        let endless = read_promptly(Path::new("/dev/zero"), 10).expect_err("too long");
+        assert_eq!(endless.raw_os_error(), Some(libc::EFBIG));
+        fs::write(&path, "0123456789").expect("a temporary directory");
+        assert_eq!(read_promptly(&path, 10).expect("just so"), b"0123456789");
+        fs::remove_file(&path).expect("it was there");
     }
 }

@@ -1,7 +1,6 @@
 //! Where leap seconds are read from: `leapseclist` or `leapsectz`.
 
 use std::env;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
@@ -9,9 +8,12 @@ use log::{info, warn};
 use crate::config::FilePaths;
 use crate::core::leap::LeapTable;
 use crate::daemon::drift_file::plain;
+use crate::daemon::files::read_promptly;
 
 /// Where the tz database is, unless TZDIR says otherwise.
 const ZONES: &str = "/usr/share/zoneinfo";
+/// The list of 2025 has 11 kB. What is longer than this is something else.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// A file that has been read and made sense.
 pub enum LeapFile {
@@ -44,7 +46,7 @@ impl LeapFile {
 
     /// Reads the file, again or for the first time.
     pub fn read(&self) -> Result<LeapTable, String> {
-        let bytes = fs::read(self.path()).map_err(|reason| plain(&reason))?;
+        let bytes = read_promptly(&self.path(), MOST_BYTES).map_err(|reason| plain(&reason))?;
         match self {
             LeapFile::List(_) => LeapTable::from_list(&self.name(), &bytes),
             LeapFile::Zone(_) => LeapTable::from_zone(&self.name(), &bytes),
@@ -73,6 +75,8 @@ impl LeapFile {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::time::Utc;
 

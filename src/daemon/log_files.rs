@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
 use std::path::{Path, PathBuf};
 
 use log::{Level, debug, log, warn};
@@ -116,7 +116,7 @@ pub(super) fn create_directory(path: &Path, owner: Option<&User>) -> io::Result<
         DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
     }
     DirBuilder::new().mode(0o750).create(path)?;
-    owner.map_or(Ok(()), |owner| chown(path, Some(owner.uid), Some(owner.gid)))
+    owner.map_or(Ok(()), |owner| lchown(path, Some(owner.uid), Some(owner.gid)))
 }
 
 fn open_file(path: &Path) -> io::Result<File> {

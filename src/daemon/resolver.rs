@@ -1,7 +1,7 @@
 //! Names to addresses, off the main thread: getaddrinfo blocks, and NSS is what administrators configure. What
 //! /etc/hosts knows is not asked of anybody.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::net::{IpAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -38,6 +38,8 @@ impl Resolver {
     pub fn new() -> io::Result<Self> {
         let (answers, bell) = (channel(), UnixStream::pair()?);
         bell.0.set_nonblocking(true)?;
+        // As many lookups as there are names may be answered before anybody listens: a full bell rings all the same.
+        bell.1.set_nonblocking(true)?;
         Ok(Resolver { answers: answers.1, sender: answers.0, bell: bell.0, ringer: bell.1 })
     }
 
@@ -74,7 +76,6 @@ impl Resolver {
 
     /// The next answer, if there is one.
     pub fn answer(&self) -> Option<Answer> {
-        use std::io::Read;
         let _ = (&self.bell).read(&mut [0; 16]);
         self.answers.try_recv().ok()
     }
@@ -107,4 +108,20 @@ fn distinct(found: Vec<IpAddr>, family: Family) -> Vec<IpAddr> {
         }
     }
     addresses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_answers_than_the_bell_holds_keep_nobody_waiting() {
+        let resolver = Resolver::new().expect("a socket pair");
+        for association in 0..2000 {
+            resolver.answer_at_once(association, Vec::new());
+        }
+        let answered = std::iter::from_fn(|| resolver.answer()).map(|answer| answer.association);
+        assert!(answered.eq(0..2000));
+        assert!((&resolver.bell).read(&mut [0]).is_err(), "it has stopped ringing");
+    }
 }

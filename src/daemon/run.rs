@@ -302,6 +302,12 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
     let unready = Unready { foreground, descriptor: options.readiness };
     let told = Some(&config.announcements).filter(|_| options.mode == Mode::Discipline);
     let files = prepared.synchronized_files.take();
+    let thermometer = match config.files.thermometer.as_ref().map(Thermometer::new).transpose() {
+        Ok(thermometer) => thermometer,
+        Err(reason) => {
+            return fail(unready.foreground, &format!("Could not read temperatures : {}", drift_file::plain(&reason)));
+        }
+    };
     let mut observers = announce::observers(told, files, unready, prepared.controls_clock);
     let world = event_loop::World {
         clock: clock.as_mut(),
@@ -310,7 +316,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         watch: ClockWatch::new(),
         network,
         leap_file,
-        thermometer: config.files.thermometer.as_ref().map(Thermometer::new),
+        thermometer,
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,

@@ -1,6 +1,7 @@
 //! What whoever started the daemon is told of it: systemd in the protocol of sd_notify(3), others by a descriptor.
 
 use std::env;
+use std::io;
 use std::os::fd::RawFd;
 
 use log::{debug, warn};
@@ -15,6 +16,9 @@ use crate::sys::daemonize::Foreground;
 use crate::sys::notify;
 use crate::time::{ClockReading, Raw, Span};
 
+/// A manager that is too busy to be told something is left alone for so long.
+const PAUSE: Span = Span::from_secs(1);
+
 /// The link to whoever started the daemon. Dropped at the end, which is told as well.
 pub struct ServiceManager {
     /// NOTIFY_SOCKET.
@@ -24,6 +28,8 @@ pub struct ServiceManager {
     unready: Option<Unready>,
     controls_clock: bool,
     is_reloading: bool,
+    /// It was too busy to hear that we are ready: without that it would give us up.
+    is_unheard: bool,
     status: String,
     /// The status is what was told last.
     is_told: bool,
@@ -54,6 +60,7 @@ impl ServiceManager {
             unready: Some(unready),
             controls_clock,
             is_reloading: false,
+            is_unheard: false,
             status: "Waiting for the first answers".to_owned(),
             is_told: false,
             was_synchronised: false,
@@ -79,22 +86,28 @@ impl ServiceManager {
             warn!("Could not tell that slewd is ready on descriptor {descriptor} of option -N : {reason}");
         }
         self.is_told = true;
-        self.tell(&format!("READY=1\nSTATUS={}", self.status));
+        self.is_unheard = !self.tell(&format!("READY=1\nSTATUS={}", self.status));
+    }
+
+    /// Tells again what was not heard; returns when to try once more.
+    fn repeat(&mut self, now: Raw) -> Option<Raw> {
+        self.is_unheard = self.is_unheard && !self.tell("READY=1");
+        self.is_unheard.then_some(now + PAUSE)
     }
 
     fn tell_status(&mut self) {
         if !self.is_told {
-            self.is_told = true;
-            self.tell(&format!("STATUS={}", self.status));
+            self.is_told = self.tell(&format!("STATUS={}", self.status));
         }
     }
 
-    fn tell(&self, state: &str) {
-        if let Some(socket) = &self.socket
-            && let Err(reason) = notify::service_manager(socket, state)
-        {
+    /// `false`: it is too busy, and may hear it later.
+    fn tell(&self, state: &str) -> bool {
+        let result = self.socket.as_ref().map_or(Ok(()), |socket| notify::service_manager(socket, state));
+        if let Err(reason) = &result {
             debug!("Could not tell the service manager {state:?}: {reason}");
         }
+        !result.is_err_and(|reason| reason.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Others than systemd may wait for the clock to be right.
@@ -139,8 +152,9 @@ impl Observer for ServiceManager {
 
     fn rest(&mut self, engine: &Engine, now: &ClockReading) -> Option<Raw> {
         if std::mem::take(&mut self.is_reloading) {
-            self.tell("READY=1");
+            self.is_unheard = true;
         }
+        let again = self.repeat(now.raw);
         self.tell_status();
         let look = self.wait_until_right(engine, now);
         let is_due = self.watchdog.as_mut().is_some_and(|watchdog| watchdog.is_due(now.raw));
@@ -148,7 +162,7 @@ impl Observer for ServiceManager {
             self.tell("WATCHDOG=1");
         }
         let due = self.watchdog.as_ref().and_then(|watchdog| watchdog.due);
-        [look, due].into_iter().flatten().min()
+        [again, look, due].into_iter().flatten().min()
     }
 }
 
@@ -184,7 +198,29 @@ impl Watchdog {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+
     use super::*;
+
+    #[test]
+    fn a_busy_manager_hears_in_the_end_that_we_are_ready() {
+        let path = env::temp_dir().join(format!("slewd-busy-{}", std::process::id()));
+        let manager = UnixDatagram::bind(&path).expect("a temporary directory");
+        manager.set_nonblocking(true).expect("a socket");
+        let others = UnixDatagram::unbound().expect("a socket");
+        others.set_nonblocking(true).expect("a socket");
+        while others.send_to(b"STATUS=others", &path).is_ok() {}
+        let mut ours = ServiceManager::new(Unready::default(), false);
+        ours.socket = path.to_str().map(str::to_owned);
+        let now = Raw::from_nanos(0);
+        ours.running(ReadyWhen::Running);
+        assert_eq!(ours.repeat(now), Some(now + PAUSE));
+        let heard = || std::iter::from_fn(|| manager.recv(&mut [0; 64]).ok()).count();
+        assert!(heard() > 0);
+        assert_eq!(ours.repeat(now), None);
+        assert_eq!((heard(), ours.repeat(now), heard()), (1, None, 0), "told once");
+        std::fs::remove_file(path).expect("it was there");
+    }
 
     #[test]
     fn the_watchdog_is_fed_twice_in_its_time() {

@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::config::{SourceFiles, read_source_dirs};
 use crate::core::settings::SourceConfig;
-use crate::daemon::files::RealFiles;
+use crate::daemon::files::PromptFiles;
 
 /// Where they are, and what they said last.
 #[derive(Default)]
@@ -21,7 +21,7 @@ impl SourceDirs {
 
     /// All their lines as they are now. Warns of what is wrong with them, once.
     pub fn read(&mut self) -> &[SourceConfig] {
-        let found = read_source_dirs(&RealFiles, &self.directories);
+        let found = read_source_dirs(&PromptFiles, &self.directories);
         found.warnings.iter().filter(|warning| !self.known.warnings.contains(warning)).for_each(|w| warn!("{w}"));
         found.sources.iter().filter(|source| !self.known.sources.contains(source)).for_each(warn_of_downgrade);
         self.known = found;

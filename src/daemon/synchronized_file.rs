@@ -2,13 +2,13 @@
 
 use std::fs::{self, DirBuilder, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use log::{debug, warn};
 
 use crate::core::engine::Engine;
-use crate::daemon::control::Owner;
+use crate::daemon::control::{Owner, own};
 use crate::daemon::drift_file::plain;
 use crate::daemon::observer::Observer;
 use crate::daemon::rightness::{self, Rightness};
@@ -100,8 +100,7 @@ fn make_directory(path: &Path, owner: Owner) -> io::Result<()> {
         return Ok(());
     }
     DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-    fs::set_permissions(path, Permissions::from_mode(0o755))?;
-    chown(path, Some(owner.uid), Some(owner.gid))
+    own(path, owner, 0o755)
 }
 
 /// Everybody may read the file, whatever the umask. What has come to be there since the start, a link perhaps, is not

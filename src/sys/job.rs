@@ -6,9 +6,9 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
-use libc::{c_char, c_int};
+use libc::{c_char, c_int, c_uint};
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{SigSet, Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{
     ForkResult, Gid, Pid, Uid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fork, setgid, setgroups, setpgid, setuid,
@@ -120,6 +120,13 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 
 /// Has no command inherit the descriptors that this process was started with, except the standard streams.
 pub fn keep_descriptors() {
+    // SAFETY: numbers only, from the first after the standard streams to the last there can be. Since Linux 5.11.
+    let result = unsafe {
+        libc::syscall(libc::SYS_close_range, libc::STDERR_FILENO + 1, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
+    };
+    if result == 0 {
+        return;
+    }
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
     let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<RawFd>().ok();
     for fd in entries.flatten().filter_map(number).filter(|fd| *fd > libc::STDERR_FILENO) {
@@ -146,9 +153,12 @@ fn prepare(null: &File, user: Option<&User>) -> nix::Result<()> {
         let ordinary: libc::sched_param = std::mem::zeroed();
         libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_OTHER as c_int, &ordinary);
     }
-    // Handlers go with exec(3); what is ignored stays so.
-    // SAFETY: no handler is involved.
-    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    // Handlers go with exec(3); what is ignored or blocked stays so, by us (SIGPIPE) or by whoever started us.
+    for signal in 1..libc::SIGRTMAX() + 1 {
+        // SAFETY: no handler is involved. Those that cannot be changed are errors.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+    SigSet::empty().thread_set_mask()?;
     privileges::drop_capabilities().map_err(|_| Errno::EPERM)
 }
 
@@ -193,6 +203,20 @@ mod tests {
         let text = facts("env", "env | grep -vE '^(_|SHLVL|PWD|OLDPWD)=' | sort; pwd; ls /proc/self/fd | wc -l", None);
         // The three standard streams, and the one through which ls reads.
         assert_eq!(text, format!("PATH={PATH}\nSLEWD_EVENT=step\n/\n4\n"));
+    }
+
+    #[test]
+    fn no_signal_is_blocked_or_ignored() {
+        // SAFETY: no handler is involved; nothing in these tests writes more than it may.
+        unsafe { nix::sys::signal::signal(Signal::SIGXFSZ, nix::sys::signal::SigHandler::SigIgn) }.unwrap();
+        let blocked = SigSet::from_iter([Signal::SIGTERM, Signal::SIGUSR2]);
+        blocked.thread_block().unwrap();
+        let text = facts("signals", "grep -E '^Sig(Blk|Ign):' /proc/self/status | cut -f2", None);
+        blocked.thread_unblock().unwrap();
+        let sets: Vec<u64> = text.lines().map(|set| u64::from_str_radix(set, 16).unwrap()).collect();
+        // The first real-time signals belong to the C library, which lets nobody change them.
+        let standard = |set: &u64| set & ((1 << 31) - 1);
+        assert_eq!(sets.iter().map(standard).collect::<Vec<_>>(), [0, 0], "{text}");
     }
 
     #[test]

@@ -52,6 +52,8 @@ impl Signals {
             // SAFETY: `forward` only does what signal-safety(7) allows: an atomic load, write(2), and errno put back.
             unsafe { sigaction(signal, &forward) }?;
         }
+        // Whoever started us may have blocked them for purposes of his own, and execve(2) keeps that.
+        SigSet::from_iter(HANDLED).thread_unblock()?;
         let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
         // SAFETY: no handler is involved.
         unsafe { sigaction(Signal::SIGPIPE, &ignore) }?;
@@ -99,6 +101,8 @@ mod tests {
 
     #[test]
     fn signals_become_readable_and_keep_their_names() {
+        // As some parents do.
+        SigSet::from_iter([Signal::SIGTERM, Signal::SIGCHLD]).thread_block().unwrap();
         let signals = Signals::install().unwrap();
         assert_eq!(next_but_child(&signals), None);
         for (signal, name) in HANDLED.into_iter().zip(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", REOPEN, RELOAD]) {

@@ -1,10 +1,13 @@
 //! The directory of the Unix socket. Who can search it can do with the daemon what he likes, so it is closed to others.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::Path;
 
+use nix::errno::Errno;
+
+use crate::daemon::control::sockets::is_listened_on;
 use crate::daemon::drift_file::plain;
 use crate::sys::privileges;
 
@@ -25,13 +28,16 @@ pub struct Owner {
     pub gid: u32,
 }
 
-/// Makes the directory if it is missing, and closes the default one to others.
+/// Makes the directory of this socket if it is missing, and closes the default one to others.
 ///
 /// # Errors
 /// Why there can be no socket in it, in chronyd's words where it has some.
-pub(super) fn prepare(directory: &Path, owner: Owner) -> Result<(), String> {
+pub(super) fn prepare(socket: &Path, owner: Owner) -> Result<(), String> {
+    let directory = socket.parent().unwrap_or(socket);
     let shown = directory.display();
     match fs::metadata(directory) {
+        // Whoever runs there would lose the way to his own socket.
+        Ok(_) if is_listened_on(socket) => Err(plain(&Errno::EADDRINUSE.into())),
         Ok(there) if there.is_dir() => check(directory, &there, owner),
         Ok(_) => Err(format!("{shown} is not a directory")),
         Err(reason) if reason.kind() == io::ErrorKind::NotFound => create(directory, owner)
@@ -67,9 +73,51 @@ fn check(directory: &Path, there: &Metadata, owner: Owner) -> Result<(), String>
     })
 }
 
-fn own(directory: &Path, owner: Owner, mode: u32) -> io::Result<()> {
+/// Gives a directory to its owner, as long as there are rights to, and these bits to it. Not what a link in its place
+/// leads to: whoever owns its parent may have changed it meanwhile.
+///
+/// # Errors
+/// ENOTDIR and ELOOP for anything else; those of fchown(2) and fchmod(2).
+pub fn own(directory: &Path, owner: Owner, mode: u32) -> io::Result<()> {
+    let flags = libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(directory)?;
     if privileges::is_root() {
-        chown(directory, Some(owner.uid), Some(owner.gid))?;
+        fchown(&opened, Some(owner.uid), Some(owner.gid))?;
     }
-    fs::set_permissions(directory, Permissions::from_mode(mode))
+    opened.set_permissions(Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_the_directory_is_not_followed() {
+        let parent = std::env::temp_dir().join(format!("slewd-link-{}", std::process::id()));
+        let (victim, link) = (parent.join("victim"), parent.join("link"));
+        DirBuilder::new().recursive(true).mode(0o755).create(&victim).expect("a temporary directory");
+        let before = fs::metadata(&victim).expect("it is there").mode();
+        std::os::unix::fs::symlink(&victim, &link).expect("own directory");
+        let (uid, gid) = privileges::own_ids();
+        assert!(own(&link, Owner { uid, gid }, 0o700).is_err());
+        assert_eq!(fs::metadata(&victim).expect("it is there").mode(), before);
+        fs::remove_dir_all(parent).expect("own directory");
+    }
+
+    #[test]
+    fn the_directory_of_a_daemon_that_runs_as_somebody_else_is_not_taken_over() {
+        let directory = std::env::temp_dir().join(format!("slewd-neighbour-{}", std::process::id()));
+        let socket = directory.join("chronyd.sock");
+        DirBuilder::new().mode(0o700).create(&directory).expect("a temporary directory");
+        let (uid, gid) = privileges::own_ids();
+        let somebody = Owner { uid: uid + 1, gid };
+        let neighbour = UnixDatagram::bind(&socket).expect("own directory");
+        assert_eq!(prepare(&socket, somebody), Err("Address already in use".to_owned()));
+        drop(neighbour);
+        assert!(prepare(&socket, somebody).is_err_and(|reason| reason.starts_with("Wrong owner")));
+        assert_eq!(prepare(&socket, Owner { uid, gid }), Ok(()));
+        fs::remove_dir_all(directory).expect("own directory");
+    }
 }

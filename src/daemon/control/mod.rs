@@ -17,7 +17,7 @@ use std::path::Path;
 
 use log::{debug, info, warn};
 
-pub use self::directory::Owner;
+pub use self::directory::{Owner, own};
 
 use self::access::{Access, Standing};
 use self::rate::Limiter;
@@ -76,8 +76,8 @@ pub struct Control {
 
 /// Makes the directory of the Unix socket, or closes it to others, ahead of [`Control::open`]: which says what is wrong.
 pub fn prepare_directory(commands: &Commands, owner: Owner) {
-    if let Some(directory) = commands.socket.as_ref().and_then(|path| Path::new(path).parent()) {
-        let _ = directory::prepare(directory, owner);
+    if let Some(path) = &commands.socket {
+        let _ = directory::prepare(Path::new(path), owner);
     }
 }
 

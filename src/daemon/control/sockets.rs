@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, lchown};
 use std::os::unix::net::{self as unix, UnixDatagram};
 use std::path::{Path, PathBuf};
 
@@ -130,20 +130,23 @@ impl AsFd for Endpoint {
 
 impl UnixSocket {
     fn open(path: &Path, owner: Owner) -> Result<Self, String> {
-        directory::prepare(path.parent().unwrap_or(path), owner)?;
+        directory::prepare(path, owner)?;
         let identity = || fs::symlink_metadata(path).ok().map(|file| (file.dev(), file.ino()));
         let open = || {
             remove_stale(path)?;
             let socket = UnixDatagram::bind(path)?;
             let unix = UnixSocket { socket, path: path.to_owned(), identity: identity() };
             unix.socket.set_nonblocking(true)?;
-            if privileges::is_root() {
-                chown(path, Some(owner.uid), Some(owner.gid))?;
-            }
+            give(path, owner)?;
             Ok(unix)
         };
         open().map_err(|reason: io::Error| plain(&reason))
     }
+}
+
+/// While we may. The directory may be of an account that is trusted less: it could have put a link there by now.
+fn give(path: &Path, owner: Owner) -> io::Result<()> {
+    if privileges::is_root() { lchown(path, Some(owner.uid), Some(owner.gid)) } else { Ok(()) }
 }
 
 /// A killed daemon leaves its socket behind. One that somebody listens on is not taken from him, and what is no socket
@@ -153,10 +156,15 @@ fn remove_stale(path: &Path) -> io::Result<()> {
     if !there.file_type().is_socket() {
         return Err(io::Error::from_raw_os_error(libc::EEXIST));
     }
-    if UnixDatagram::unbound()?.connect(path).is_ok() {
+    if is_listened_on(path) {
         return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
     }
     fs::remove_file(path)
+}
+
+/// Whether a daemon answers there, or would.
+pub(super) fn is_listened_on(path: &Path) -> bool {
+    UnixDatagram::unbound().and_then(|socket| socket.connect(path)).is_ok()
 }
 
 impl Drop for UnixSocket {
@@ -165,5 +173,26 @@ impl Drop for UnixSocket {
         if now.is_some() && now == self.identity {
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_in_the_place_of_the_socket_does_not_give_its_target_away() {
+        if !privileges::is_root() {
+            return eprintln!("skipped: only root can give files away");
+        }
+        let directory = std::env::temp_dir().join(format!("slewd-given-{}", std::process::id()));
+        fs::create_dir_all(&directory).expect("a temporary directory");
+        let (victim, link) = (directory.join("victim"), directory.join("link"));
+        fs::write(&victim, "").expect("own directory");
+        std::os::unix::fs::symlink(&victim, &link).expect("own directory");
+        give(&link, Owner { uid: 65_534, gid: 65_534 }).expect("links have owners");
+        assert_eq!(fs::metadata(&victim).expect("it is there").uid(), 0);
+        assert_eq!(fs::symlink_metadata(&link).expect("it is there").uid(), 65_534);
+        fs::remove_dir_all(directory).expect("own directory");
     }
 }
