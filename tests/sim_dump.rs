@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use slewd::core::event::Event;
+use slewd::core::settings::Host;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
 
@@ -159,6 +160,30 @@ fn hours_later_it_is_still_worth_something() {
             assert!(with.rms_us < without.rms_us && with.requests < 1.05 * without.requests);
         }
     }
+}
+
+/// What was said before a sleep cannot be dated after it, not even of a source that is only found then.
+#[test]
+fn a_sleep_before_the_clock_is_set_ends_the_past() {
+    let mut scenario = Scenario::pool(1, 2);
+    let late = scenario.servers[1].address;
+    scenario.sources[1].host = Host::from("late.example");
+    // Too early for the address file.
+    scenario.names = [(0.0, vec![late]), (45.0, vec![]), (140.0, vec![late])]
+        .map(|(from_s, addresses)| ("late.example".to_owned(), from_s, addresses))
+        .to_vec();
+    scenario.settings.keep_samples = true;
+    scenario.recalls = true;
+    scenario.outages = vec![(50.0, 135.0)];
+    let sleep = Happening::Suspend(Span::from_secs(60), Span::from_millis(400));
+    scenario.happenings = vec![(50.0, Happening::Stop(STOPPED)), (70.0, sleep)];
+    let mut world = World::new(scenario);
+    world.run_for(60.0);
+    assert!(world.trace().told(|event| matches!(event, Event::PastRecalled(_))), "that of the other one is");
+    world.run_for(2000.0);
+    let heard = world.engine().expect("it runs").sources().iter().filter(|source| source.reach != 0).count();
+    let recalled = world.trace().events.iter().filter(|(_, event)| matches!(event, Event::PastRecalled(_))).count();
+    assert_eq!((heard, recalled), (2, 1));
 }
 
 /// One that lies now is no better for having told the truth before.

@@ -152,9 +152,13 @@ impl Engine {
         !samples.is_empty()
     }
 
-    /// What is going to be measured has no relation to what was.
+    /// What is going to be measured has no relation to what was, neither in this run nor in the last one.
     pub(super) fn forget_archives(&mut self) {
-        self.sources.iter_mut().for_each(|source| source.archive.clear());
+        self.memory.files.clear();
+        for source in &mut self.sources {
+            source.archive.clear();
+            source.has_exact_past = None;
+        }
     }
 
     fn discard_past(&mut self) {

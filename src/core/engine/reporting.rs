@@ -49,6 +49,9 @@ impl Engine {
         let Some((update, estimate)) = known else { return unknown };
         let strayed = self.strayed(&estimate, now.raw).secs_f64();
         let reference = update.reference;
+        let best = self.sources.iter().find(|source| source.address.ip() == reference.address);
+        let apart_s = best.map_or(0.0, |best| self.apart(best).secs_f64());
+        let sd_s = estimate.offset_sd_s(now.raw);
         Tracking {
             reference_id: reference_id(reference.address),
             address: Address::Ip(reference.address),
@@ -59,7 +62,7 @@ impl Engine {
             residual_frequency_ppm: 1e6 * (in_force - estimate.frequency),
             skew_ppm: 1e6 * BOUND_SIGMAS * estimate.frequency_sd_at(now.raw),
             root_delay_s: reference.root_delay_s,
-            root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * estimate.offset_sd_s(now.raw) + strayed,
+            root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * sd_s + apart_s + strayed,
             ..unknown
         }
     }

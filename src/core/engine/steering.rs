@@ -221,13 +221,18 @@ impl Engine {
     }
 
     /// Bound on the error of the estimate (design note section 10): the asymmetry of the best path counts in full,
-    /// because no protocol can see it.
+    /// because no protocol can see it. It is about that source's own time, which the estimate may not share.
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-        let asymmetry = active.filter_map(|source| self.hidden_by_path(source)).min();
+        let asymmetry = active.filter_map(|source| Some(self.hidden_by_path(source)? + self.apart(source))).min();
         // Those it came from may have been deleted.
         let asymmetry = asymmetry.unwrap_or(self.backing.hidden());
         Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + self.strayed(estimate, now)
+    }
+
+    /// How far the estimate is from what this source says.
+    pub(super) fn apart(&self, source: &Source) -> Span {
+        Span::from_secs_f64(self.estimator.bias_s(source.slot).abs())
     }
 
     /// How far the clock may have strayed since the last sample (`maxclockerror`).

@@ -294,6 +294,11 @@ impl Bank {
         Some(sums)
     }
 
+    /// The mean of [`Bank::bias`] alone: that of a source nothing is known of is 0.
+    pub(super) fn mean_bias(&self, slot: usize) -> f64 {
+        if self.knows(slot) { self.observed(slot).skip(1).map(|a| self.mean_of(a)).sum() } else { 0.0 }
+    }
+
     /// The part of the lead's variance that is a bias common to all sources. Samples only tell how biases differ.
     pub(super) fn hidden_variance(&self) -> f64 {
         // Each source counts as much as the prior of its bias is narrow, as in the lead itself.

@@ -65,3 +65,36 @@ impl Change {
         self.gained_s + self.rate * (at - self.at).secs_f64()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Estimator, FrequencyPrior, Slot};
+    use super::*;
+
+    /// A sensor may appear long after the start, and long after the last sample.
+    #[test]
+    fn the_first_compensation_does_not_move_the_clock() {
+        let raw = |second: i64| Raw::from_nanos(second * 1_000_000_000);
+        // 20 ppm.
+        let lead = |second: i64| Lead::from_nanos(second * 20_000);
+        let mut estimator = Estimator::new(FrequencyPrior::unknown());
+        let sample = |second| Sample {
+            slot: Slot::FIRST,
+            at: raw(second),
+            lead: lead(second),
+            delay: Span::from_nanos(100_000),
+        };
+        for index in 0..40 {
+            estimator.feed(&sample(64 * index), &[Slot::FIRST]);
+        }
+        let at = |estimator: &Estimator, second| estimator.estimate().expect("samples").lead_at(raw(second));
+        let before = at(&estimator, 3600);
+        estimator.compensate(raw(3600), 10e-6);
+        assert!((at(&estimator, 3600) - before).abs() < Span::from_nanos(100), "{:?}", at(&estimator, 3600) - before);
+        estimator.feed(&sample(3700), &[Slot::FIRST]);
+        assert!(!estimator.was_surprised() && (at(&estimator, 3700) - lead(3700)).abs() < Span::from_nanos(20_000));
+        let before = at(&estimator, 4000);
+        estimator.compensate(raw(4000), 9e-6);
+        assert!((at(&estimator, 4000) - before).abs() < Span::from_nanos(100), "{:?}", at(&estimator, 4000) - before);
+    }
+}

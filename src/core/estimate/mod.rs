@@ -175,11 +175,13 @@ impl Estimator {
     /// From `at` on true time is known to run at this rate against the counter because of the temperature; what is
     /// estimated is the rest. Samples from before are still welcome.
     pub fn compensate(&mut self, at: Raw, rate: f64) {
+        let mut since = at;
         if self.compensation.is_unknown() {
-            // What has been estimated so far was the whole.
+            // What has been estimated so far was the whole, in phase up to its own instant.
             self.joint.turn(-rate);
+            since = self.estimate.map_or(at, |estimate| estimate.at);
         }
-        self.compensation.change(at, rate);
+        self.compensation.change(since, rate);
         self.estimate = self.joint.estimate().map(|estimate| self.compensation.restored(estimate));
     }
 
@@ -223,6 +225,11 @@ impl Estimator {
     pub fn bias(&self, slot: Slot) -> Option<Bias> {
         let [bias_s, variance] = self.joint.filter.bank.bias(slot.index())?;
         Some(Bias { bias_s, sd_s: variance.max(0.0).sqrt() })
+    }
+
+    /// [`Bias::bias_s`] alone; 0 before the first sample.
+    pub fn bias_s(&self, slot: Slot) -> f64 {
+        self.joint.filter.bank.mean_bias(slot.index())
     }
 
     /// Whether requests (up to 1) or replies (down to -1) of a source queue more; 0 if that may be chance.
