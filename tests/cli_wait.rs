@@ -90,8 +90,9 @@ fn a_daemon_and_a_server_that_come_late_are_waited_for() {
     assert_eq!(patient.wait().code(), SYNCHRONISED, "{}", patient.log());
     let mut wishes: Vec<(&[&str], Option<i32>, &str)> = vec![
         (&["--max-error", "0.1", "--max-skew", "100000", "--running"], SYNCHRONISED, ""),
+        (&["--max-error", "0", "--max-skew", "0"], SYNCHRONISED, ""),
         (&["--max-error", "1e-12"], TIMED_OUT, "slewd wait: the clock can be wrong by "),
-        (&["--max-skew", "0"], TIMED_OUT, "slewd wait: the frequency can be wrong by "),
+        (&["--max-skew", "1e-9"], TIMED_OUT, "slewd wait: the frequency can be wrong by "),
     ];
     for (flags, code, text) in wishes.drain(..) {
         let output = wait(&space, &[flags, &["--timeout", "0.5"]].concat());

@@ -51,8 +51,8 @@ const FAMILY: &[Flag] =
     &[flag("-4", "", "only IPv4 addresses of names"), flag("-6", "", "only IPv6 addresses of names")];
 const WAIT: &[Flag] = &[
     flag("--timeout", "SECONDS", "give up after this long: 600, or infinity; 0 asks once"),
-    flag("--max-error", "SECONDS", "wait until the clock can be wrong by no more than this"),
-    flag("--max-skew", "PPM", "wait until the frequency can be wrong by no more than this"),
+    flag("--max-error", "SECONDS", "wait until the clock can be wrong by no more than this; 0 for no limit"),
+    flag("--max-skew", "PPM", "the same for the frequency"),
     flag("--running", "", "the daemon must be there already: do not wait for it"),
 ];
 const CHECK: &[Flag] = &[

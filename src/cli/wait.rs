@@ -20,7 +20,7 @@ pub(super) const MISUSE: u8 = 3;
 
 const USUAL_TIMEOUT_S: f64 = 600.0;
 
-/// A boot is waiting, so it is asked often at first; one question costs the daemon some 50 us.
+/// A boot is waiting, so it is asked often at first; one question costs the daemon some 15 us.
 const OFTEN: Duration = Duration::from_millis(100);
 const OFTEN_FOR: Duration = Duration::from_secs(10);
 const SELDOM: Duration = Duration::from_secs(1);
@@ -40,7 +40,9 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         Some(value) if value.is_nan() || value < 0.0 => Err(format!("{flag} must be a number that is not negative")),
         value => Ok(value),
     };
-    let wish = Wish { max_error_s: positive("--max-error")?, max_skew_ppm: positive("--max-skew")? };
+    // As in chronyc's waitsync, 0 is no limit.
+    let limit = |flag: &str| positive(flag).map(|value| value.filter(|limit| *limit > 0.0));
+    let wish = Wish { max_error_s: limit("--max-error")?, max_skew_ppm: limit("--max-skew")? };
     let timeout_s = positive("--timeout")?.unwrap_or(USUAL_TIMEOUT_S);
     let timeout = Duration::try_from_secs_f64(timeout_s).unwrap_or(Duration::MAX);
     let mut client = Client::new(words)?;
