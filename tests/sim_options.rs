@@ -8,8 +8,9 @@
 use slewd::config::{Class, Config, MemoryFiles, directives, source_options};
 use slewd::core::engine::Engine;
 use slewd::core::event::Event;
+use slewd::core::measurement::Measurement;
 use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
-use slewd::core::source::{Measurement, Refusal, Source};
+use slewd::core::source::{Refusal, Source};
 use slewd::sim::link::{Link, Shape};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::scenario::Thermometer;

@@ -7,9 +7,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::Network;
 use crate::core::estimate::Slot;
+use crate::core::measurement::{ExchangeId, Measurement};
 use crate::core::random::Random;
 use crate::core::settings::{Family, SourceOptions};
-use crate::core::source::{Answer, ExchangeId, Measurement, Source};
+use crate::core::source::{Answer, Source};
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::resolver::look_up;

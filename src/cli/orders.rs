@@ -6,9 +6,7 @@ use std::process::ExitCode;
 use crate::cli::client::{Client, Failure};
 use crate::cli::say;
 use crate::cli::show::tell;
-use crate::cli::words::Words;
-use crate::core::settings::Family;
-use crate::daemon::resolver::look_up;
+use crate::cli::words::{Words, address};
 use crate::wire::cmdmon::reply::Body;
 use crate::wire::cmdmon::report::Address;
 use crate::wire::cmdmon::request::{Burst, Net, Request};
@@ -92,18 +90,6 @@ fn mask(like: IpAddr, bits: u32) -> Option<IpAddr> {
         IpAddr::V4(_) => Some(((ones(bits) >> 96) as u32).to_be_bytes().into()),
         IpAddr::V6(_) => Some(ones(bits).to_be_bytes().into()),
     }
-}
-
-/// An address, `ID#0000000006`, or a name.
-pub(super) fn address(text: &str) -> Result<Address, String> {
-    if let Ok(ip) = text.parse() {
-        return Ok(Address::Ip(ip));
-    }
-    if let Some(id) = text.strip_prefix("ID#").and_then(|id| id.parse().ok()) {
-        return Ok(Address::Id(id));
-    }
-    let found = look_up(text, Family::Any).first().copied();
-    found.map(Address::Ip).ok_or_else(|| format!("'{text}' is neither an address nor a name that can be looked up"))
 }
 
 #[cfg(test)]

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
-use crate::cli::orders::address;
-use crate::cli::words::Words;
+use crate::cli::words::{Words, address};
 use crate::cli::{complain, say};
 use crate::core::snapshot::SourceReport;
 use crate::report::json::{self, Part};

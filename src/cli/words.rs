@@ -7,6 +7,9 @@ use std::str::FromStr;
 use lexopt::prelude::*;
 
 use crate::cli::{complain, say};
+use crate::core::settings::Family;
+use crate::daemon::resolver::look_up;
+use crate::wire::cmdmon::report::Address;
 
 /// A command: what it is called, takes and does.
 pub(super) struct Row {
@@ -144,4 +147,16 @@ pub(super) fn push_flags<'a>(text: &mut String, flags: impl Iterator<Item = &'a 
     for Flag { name, value, help } in flags {
         text.push_str(&format!("  {:25} {help}\n", format!("{name} {value}")));
     }
+}
+
+/// An address, `ID#0000000006`, or a name.
+pub(super) fn address(text: &str) -> Result<Address, String> {
+    if let Ok(ip) = text.parse() {
+        return Ok(Address::Ip(ip));
+    }
+    if let Some(id) = text.strip_prefix("ID#").and_then(|id| id.parse().ok()) {
+        return Ok(Address::Id(id));
+    }
+    let found = look_up(text, Family::Any).first().copied();
+    found.map(Address::Ip).ok_or_else(|| format!("'{text}' is neither an address nor a name that can be looked up"))
 }

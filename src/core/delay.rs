@@ -3,7 +3,7 @@
 use crate::core::estimate::{Estimate, Sample};
 use crate::core::recent::Recent;
 use crate::core::settings::SourceOptions;
-use crate::core::source::Refusal;
+use crate::core::tally::Refusal;
 use crate::time::Span;
 
 /// Replies from which on the least delay and the deviation of the offsets mean something (spec 3).

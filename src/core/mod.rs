@@ -19,6 +19,7 @@ pub mod event;
 pub mod fallback;
 pub mod last_good;
 pub mod leap;
+pub mod measurement;
 pub mod names;
 pub mod order;
 pub mod poll;

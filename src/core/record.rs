@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::core::source::StampSource;
+use crate::core::measurement::StampSource;
 use crate::time::{Span, Utc};
 use crate::wire::ntp::{Header, Leap};
 

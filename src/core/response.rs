@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::core::measurement::StampSource;
 use crate::core::record::Test;
-use crate::core::source::StampSource;
 use crate::time::Span;
 use crate::wire::ntp::Header;
 

@@ -9,6 +9,7 @@ use crate::core::delay::DelayTests;
 use crate::core::dump::Archive;
 use crate::core::estimate::{Estimate, Slot};
 use crate::core::event::Label;
+use crate::core::measurement::{ExchangeId, Measurement, Stamp, StampSource};
 use crate::core::poll::Schedule;
 use crate::core::random::Random;
 use crate::core::recent::Recent;
@@ -19,7 +20,6 @@ pub use crate::core::tally::{Refusal, Tally};
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
 use crate::wire::cmdmon::report::SelectOptions;
 use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
-pub use measuring::Measurement;
 use measuring::Previous;
 
 /// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
@@ -33,28 +33,6 @@ pub const MIN_DELAY: Span = Span::from_nanos(100);
 
 /// After so many requests in a row without an answer, interleaved mode begins anew (spec 4.3): an old exchange is no news.
 const MAX_UNANSWERED: u32 = 4;
-
-/// Names one request and its socket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct ExchangeId(pub u64);
-
-/// Who noted the time of a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StampSource {
-    /// The kernel, as it handled the packet.
-    Kernel,
-    /// slewd, around its own system call.
-    Daemon,
-}
-
-/// When a packet left or arrived.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
-    /// The moment.
-    pub at: Raw,
-    /// Who noted it.
-    pub source: StampSource,
-}
 
 /// A server being measured.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::core::measurement::StampSource;
 use crate::core::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
-use crate::core::source::StampSource;
 use crate::time::Utc;
 use crate::wire::ntp::Leap;
 

@@ -17,7 +17,7 @@ use ideal::{QUIET, slot};
 use slewd::core::command::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::{Estimator, FrequencyPrior, Sample, Slot};
-use slewd::core::source::{ExchangeId, Stamp, StampSource};
+use slewd::core::measurement::{ExchangeId, Stamp, StampSource};
 use slewd::sim::random::Dice;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;

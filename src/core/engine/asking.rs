@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::{Event, Obstacle};
+use crate::core::measurement::{ExchangeId, Stamp};
 use crate::core::names::Association;
-use crate::core::source::{Answer, ExchangeId, Source, Stamp};
+use crate::core::source::{Answer, Source};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
 

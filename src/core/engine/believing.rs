@@ -4,9 +4,10 @@ use crate::core::discipline::Occasion;
 use crate::core::engine::{Cause, Engine, Mode, Phase};
 use crate::core::estimate::{FrequencyPrior, MAX_SOURCES, Outcome, Slot, Tuning};
 use crate::core::event::{Event, Obstacle};
+use crate::core::measurement::Measurement;
 use crate::core::poll::{Demand, Place, Urgency};
 use crate::core::select::{Candidate, Status, select};
-use crate::core::source::{Measurement, Source};
+use crate::core::source::Source;
 use crate::time::{ClockReading, Lead, Raw, Span};
 
 /// Frequency error assumed until enough samples are in (design note section 10).

@@ -9,12 +9,13 @@ use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::event::Obstacle;
+use crate::core::measurement::{Measurement, StampSource};
 use crate::core::names::Association;
 use crate::core::record::Standing;
 use crate::core::response::{Measured, Response};
 use crate::core::select::Status;
 use crate::core::snapshot::SourceReport;
-use crate::core::source::{Answer, Measurement, Refusal, Source, StampSource};
+use crate::core::source::{Answer, Refusal, Source};
 use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
 use crate::wire::cmdmon::reference_id;
 use crate::wire::cmdmon::report::{

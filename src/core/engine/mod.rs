@@ -39,6 +39,7 @@ use crate::core::event::{Event, Obstacle};
 use crate::core::fallback::Fallback;
 use crate::core::last_good::LastGood;
 use crate::core::leap::{LeapTable, LeapWatch};
+use crate::core::measurement::{ExchangeId, Stamp};
 use crate::core::names::Association;
 use crate::core::random::Random;
 use crate::core::reachability::Changes;
@@ -46,7 +47,7 @@ use crate::core::record::Record;
 use crate::core::rivalry::Rivalry;
 use crate::core::select::{Favourite, Selection, Status};
 use crate::core::settings::{Settings, SourceConfig};
-use crate::core::source::{ExchangeId, Source, Stamp};
+use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
 

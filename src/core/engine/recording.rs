@@ -5,11 +5,12 @@ use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Output};
 use crate::core::estimate::Estimate;
 use crate::core::leap::LeapSecond;
+use crate::core::measurement::{Measurement, StampSource};
 use crate::core::record::{
     Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry, Wanted,
 };
 use crate::core::select::Candidate;
-use crate::core::source::{Answer, Measurement, Refusal, StampSource};
+use crate::core::source::{Answer, Refusal};
 use crate::time::{ClockReading, Lead, Raw, Span};
 use crate::wire::ntp::{HEADER_LEN, Header, Leap};
 

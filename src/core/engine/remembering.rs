@@ -12,7 +12,8 @@ use crate::core::engine::Engine;
 use crate::core::engine::steering::PHASE_SD_AFTER_SLEEP_S;
 use crate::core::estimate::Sample;
 use crate::core::event::Event;
-use crate::core::source::{Measurement, Source};
+use crate::core::measurement::Measurement;
+use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
 
 /// Samples fed at the start, of all sources together: the work of a few milliseconds.

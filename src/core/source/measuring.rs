@@ -1,9 +1,10 @@
 //! What an exchange measures: the times of both ends, and whether they make sense.
 
 use crate::core::estimate::{Estimate, Sample};
-use crate::core::source::{Exchange, Refusal, Source, Stamp, StampSource};
+use crate::core::measurement::{Measurement, Stamp, StampSource};
+use crate::core::source::{Exchange, Refusal, Source};
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Span};
-use crate::wire::ntp::{Leap, TimeReply};
+use crate::wire::ntp::TimeReply;
 
 /// A server that holds a request longer than this cannot be measured through (spec 4.4, test A).
 const MAX_TURNAROUND: Span = Span::from_secs(4);
@@ -22,35 +23,6 @@ pub(super) struct Previous {
     pub(super) arrived: Stamp,
     /// By what the reply itself said.
     pub(super) is_measured: bool,
-}
-
-/// One accepted reply, reduced to what matters.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Measurement {
-    /// For the estimator.
-    pub sample: Sample,
-    /// When the server received the request and sent the reply, by its own clock.
-    pub server_stamps: (NtpTimestamp, NtpTimestamp),
-    /// It is about the exchange before: the reply to this one told when that one's really left.
-    pub interleaved: bool,
-    /// Protocol version of the reply.
-    pub version: u8,
-    /// Leap warning of the server.
-    pub leap: Leap,
-    /// Stratum of the server, raised by option `minstratum`.
-    pub stratum: u8,
-    /// What the server is synchronised to.
-    pub reference_id: [u8; 4],
-    /// Round trip from the server to its primary reference.
-    pub root_delay: Span,
-    /// Error from the primary reference to the server.
-    pub root_dispersion: Span,
-    /// Precision of the server's clock, log2 of seconds.
-    pub precision: i8,
-    /// Who noted the departure of our request.
-    pub sent_by: StampSource,
-    /// Who noted the arrival of the reply.
-    pub received_by: StampSource,
 }
 
 impl Source {
@@ -167,17 +139,5 @@ impl Previous {
             root_dispersion: later.root_dispersion.max(self.reply.root_dispersion),
             ..*later
         }
-    }
-}
-
-impl Measurement {
-    /// Half-width of the interval that holds true time, at the moment of the sample (RFC 5905 root distance).
-    pub fn bound(&self) -> Span {
-        self.sample.delay.half() + self.root_bound()
-    }
-
-    /// The part of [`Measurement::bound`] that the server answers for.
-    pub fn root_bound(&self) -> Span {
-        self.root_delay.half() + self.root_dispersion
     }
 }

@@ -3,11 +3,11 @@
 use std::fs::{self, DirBuilder, Metadata, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::daemon::control::sockets::is_listened_on;
 use crate::daemon::reason::plain;
 use crate::sys::privileges;
 
@@ -85,6 +85,11 @@ pub fn own(directory: &Path, owner: Owner, mode: u32) -> io::Result<()> {
         fchown(&opened, Some(owner.uid), Some(owner.gid))?;
     }
     opened.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Whether a daemon answers there, or would.
+pub(super) fn is_listened_on(path: &Path) -> bool {
+    UnixDatagram::unbound().and_then(|socket| socket.connect(path)).is_ok()
 }
 
 #[cfg(test)]

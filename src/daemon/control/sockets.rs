@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use log::{Level, debug, log, warn};
 
 use crate::config::Commands;
-use crate::daemon::control::directory::{self, Owner};
+use crate::daemon::control::directory::{self, Owner, is_listened_on};
 use crate::daemon::reason::plain;
 use crate::sys::privileges;
 use crate::sys::udp_server::{Envelope, ServerSocket};
@@ -160,11 +160,6 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
     }
     fs::remove_file(path)
-}
-
-/// Whether a daemon answers there, or would.
-pub(super) fn is_listened_on(path: &Path) -> bool {
-    UnixDatagram::unbound().and_then(|socket| socket.connect(path)).is_ok()
 }
 
 impl Drop for UnixSocket {
