@@ -7,7 +7,7 @@ use slewd::core::estimate::{Estimator, FrequencyPrior, MAX_SOURCES, Outcome, Sam
 use slewd::time::{Lead, Raw, Span};
 
 /// Short lives: most states are reached within a few hundred samples.
-const LIVES: usize = 150;
+const LIVES: usize = 75;
 const STEPS: usize = 400;
 
 /// Spread over all magnitudes, either sign, now and then an extreme.
