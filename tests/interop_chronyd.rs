@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use namespace::{Namespace, Program, chrony};
+use namespace::{Namespace, Program, chrony, start_chronyd};
 use slewd::cli::demo::servers::{Truth, raw_now};
 use slewd::time::{Span, Utc};
 
@@ -158,26 +158,6 @@ fn epoch_ns() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     let now = Utc::from_secs(0) + Span::from_secs_f64(now.as_secs_f64());
     Truth::starting(now, raw_now(), 0.0).epoch.nanos().to_string()
-}
-
-/// chronyd as a server on both families, with more lines of configuration.
-fn start_chronyd(space: &Namespace, more: &str) -> Program {
-    let socket = space.path("chronyd.sock");
-    let conf = format!(
-        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress {}\npidfile {}\n{more}",
-        socket.display(),
-        space.path("chronyd.pid").display()
-    );
-    let conf = space.file("chronyd.conf", &conf);
-    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
-    let mut server = space.start(&chrony().join("chronyd"), &arguments);
-    server.wait_for("Disabled control of system clock", PATIENCE);
-    let deadline = Instant::now() + PATIENCE;
-    while !socket.exists() {
-        assert!(Instant::now() < deadline, "chronyd opened no command socket:\n{}", server.log());
-        sleep(Duration::from_millis(20));
-    }
-    server
 }
 
 /// slewd as a client that leaves the clock alone.

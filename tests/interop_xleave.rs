@@ -9,7 +9,7 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use namespace::{Namespace, Program, chrony};
+use namespace::{Namespace, Program, chrony, start_chronyd};
 
 /// Long enough for anything that takes seconds.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -128,25 +128,6 @@ fn counted_by_chronyd(space: &Namespace, what: &str) -> u64 {
     let line = text.lines().find(|line| line.starts_with(what));
     let count = line.and_then(|line| line.rsplit(' ').next()?.parse().ok());
     count.unwrap_or_else(|| panic!("no \"{what}\" in {output:?}"))
-}
-
-fn start_chronyd(space: &Namespace, more: &str) -> Program {
-    let socket = space.path("chronyd.sock");
-    let conf = format!(
-        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress {}\npidfile {}\n{more}",
-        socket.display(),
-        space.path("chronyd.pid").display()
-    );
-    let conf = space.file("chronyd.conf", &conf);
-    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
-    let mut server = space.start(&chrony().join("chronyd"), &arguments);
-    server.wait_for("Disabled control of system clock", PATIENCE);
-    let deadline = Instant::now() + PATIENCE;
-    while !socket.exists() {
-        assert!(Instant::now() < deadline, "chronyd opened no command socket:\n{}", server.log());
-        sleep(Duration::from_millis(20));
-    }
-    server
 }
 
 fn start_slewd(space: &Namespace, options: &str) -> Program {

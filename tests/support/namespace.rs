@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+/// A daemon starts well within this, also on a busy machine.
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+
 /// A namespace with nothing but a loopback interface, and a directory for the files of its programs.
 pub(crate) struct Namespace {
     holder: Child,
@@ -207,6 +210,26 @@ fn without_time(line: &str) -> Option<&str> {
     let (stamp, rest) = line.split_at_checked(21)?;
     let fits = |(c, p): (char, char)| if p == '0' { c.is_ascii_digit() } else { c == p };
     stamp.chars().zip("0000-00-00T00:00:00Z ".chars()).all(fits).then_some(rest)
+}
+
+/// chronyd as a server on both families, with more lines of configuration.
+pub(crate) fn start_chronyd(space: &Namespace, more: &str) -> Program {
+    let socket = space.path("chronyd.sock");
+    let conf = format!(
+        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress {}\npidfile {}\n{more}",
+        socket.display(),
+        space.path("chronyd.pid").display()
+    );
+    let conf = space.file("chronyd.conf", &conf);
+    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
+    let mut server = space.start(&chrony().join("chronyd"), &arguments);
+    server.wait_for("Disabled control of system clock", STARTS_WITHIN);
+    let deadline = Instant::now() + STARTS_WITHIN;
+    while !socket.exists() {
+        assert!(Instant::now() < deadline, "chronyd opened no command socket:\n{}", server.log());
+        sleep(Duration::from_millis(20));
+    }
+    server
 }
 
 /// Debian's chronyd and chronyc as files: the directory with both.
