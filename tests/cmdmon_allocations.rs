@@ -13,8 +13,8 @@ use std::hint::black_box;
 
 use answer::body;
 use fastrand::Rng;
+use slewd::core::api::settings::{Host, SourceConfig};
 use slewd::core::estimate::MAX_SOURCES;
-use slewd::core::settings::{Host, SourceConfig};
 use slewd::sim::{Scenario, World};
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
 
 use slewd::config::{Config, MemoryFiles, read_source_dirs};
-use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig};
+use slewd::core::api::settings::{Host, MakeStep, Settings, SourceConfig};
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::{Scenario, World};

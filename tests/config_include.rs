@@ -1,7 +1,7 @@
 //! Configurations of several files, on the command line, in `.sources` files, and how they are printed.
 
 use slewd::config::{BUILT_IN, Config, Failure, MemoryFiles, parse_sources, read_source_dirs};
-use slewd::core::settings::Host;
+use slewd::core::api::settings::Host;
 
 fn load(files: &MemoryFiles) -> Result<Config, Box<Failure>> {
     Config::from_file(files, "main", false)
@@ -11,7 +11,7 @@ fn printed(files: &MemoryFiles) -> Vec<String> {
     load(files).unwrap_or_else(|failure| panic!("{}", failure.error)).printed
 }
 
-fn hosts(config: &[slewd::core::settings::SourceConfig]) -> Vec<String> {
+fn hosts(config: &[slewd::core::api::settings::SourceConfig]) -> Vec<String> {
     config.iter().map(|source| source.host.to_string()).collect()
 }
 

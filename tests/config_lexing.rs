@@ -1,7 +1,7 @@
 //! The form of a configuration: case, white space, comments, repetition.
 
 use slewd::config::{Config, MemoryFiles, Subnet};
-use slewd::core::settings::Host;
+use slewd::core::api::settings::Host;
 
 fn load(text: &str) -> Config {
     match Config::from_text(&MemoryFiles::new(), "f", text.as_bytes(), true) {

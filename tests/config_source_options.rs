@@ -1,7 +1,7 @@
 //! The options of `server` and `pool` lines: ranges, defaults, and what becomes of values beyond them.
 
 use slewd::config::{Class, Config, MemoryFiles, SourceOption, source_options};
-use slewd::core::settings::{Family, SourceOptions};
+use slewd::core::api::settings::{Family, SourceOptions};
 
 fn load(line: &str) -> Result<Config, String> {
     let result = Config::from_text(&MemoryFiles::new(), "f", line.as_bytes(), false);

@@ -4,16 +4,16 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use fastrand::Rng;
-use slewd::core::command::{Applied, ClockCommand};
+use slewd::core::api::command::{Applied, ClockCommand};
+use slewd::core::api::event::Event;
+use slewd::core::api::order::{Order, Parameter, Whom};
+use slewd::core::api::record::Wanted;
+use slewd::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use slewd::core::clock::slew::MAX_PHASE;
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
-use slewd::core::event::Event;
-use slewd::core::measurement::{ExchangeId, Stamp, StampSource};
-use slewd::core::order::{Order, Parameter, Whom};
-use slewd::core::record::Wanted;
-use slewd::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
-use slewd::core::slew::MAX_PHASE;
 use slewd::core::source::Refusal;
+use slewd::core::source::measurement::{ExchangeId, Stamp, StampSource};
 use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;

@@ -15,7 +15,7 @@ use namespace::Namespace;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 use service::{Manager, PATIENCE, QUICK, Serving, start_server, wait_until};
-use slewd::core::alarm::Alarm;
+use slewd::core::api::alarm::Alarm;
 use slewd::time::Span;
 
 /// The account `nobody` of every distribution.

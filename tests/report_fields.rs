@@ -5,7 +5,7 @@
 
 #![allow(missing_docs, clippy::disallowed_methods)]
 
-use slewd::core::snapshot::{Snapshot, SourceReport};
+use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::report::{csv, json, metrics, status, table};
 use slewd::time::Utc;
 use slewd::wire::cmdmon::report::{

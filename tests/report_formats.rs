@@ -6,7 +6,7 @@ mod formats;
 mod vectors;
 
 use formats::{Json, exposition};
-use slewd::core::snapshot::{Snapshot, SourceReport};
+use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::report::json::{self, Part};
 use slewd::report::{csv, metrics, status, table};
 use slewd::wire::cmdmon::reply::{self, Body};

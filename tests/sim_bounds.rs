@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use slewd::core::order::{Order, Parameter, Whom};
-use slewd::core::settings::{Host, SourceConfig, SourceOptions};
+use slewd::core::api::order::{Order, Parameter, Whom};
+use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::{Happening, Scenario, World};

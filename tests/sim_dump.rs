@@ -2,8 +2,8 @@
 
 #![allow(missing_docs)]
 
-use slewd::core::event::Event;
-use slewd::core::settings::Host;
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::Host;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
 

@@ -2,8 +2,8 @@
 
 mod support;
 
-use slewd::core::event::Event;
-use slewd::core::settings::MakeStep;
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::MakeStep;
 use slewd::sim::{Happening, Scenario};
 use slewd::time::Span;
 use support::{hours, runs};

@@ -4,7 +4,7 @@
 
 mod support;
 
-use slewd::core::record::{Entry, MeasurementEntry, Standing, Test, TrackingEntry, Wanted};
+use slewd::core::api::record::{Entry, MeasurementEntry, Standing, Test, TrackingEntry, Wanted};
 use slewd::report::log_file::{self, LogFile};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::server::Manner;
@@ -128,7 +128,8 @@ fn a_falseticker_is_marked_in_the_log_of_selection() {
     scenario.servers[2].ahead = hours(1);
     let trace = World::new(scenario).run();
     let standing = |address: &str| {
-        let about = |record: &&slewd::core::record::Record| record.source.is_some_and(|s| s.to_string() == address);
+        let about =
+            |record: &&slewd::core::api::record::Record| record.source.is_some_and(|s| s.to_string() == address);
         let entries = trace.records.iter().map(|(_, record)| record).filter(about);
         entries
             .filter_map(|record| if let Entry::Selection(e) = &record.entry { Some(e.standing) } else { None })
@@ -189,8 +190,8 @@ fn quiet(seed: u64) -> Scenario {
     scenario
 }
 
-fn with(records: Wanted) -> slewd::core::settings::Settings {
-    slewd::core::settings::Settings { records, ..Scenario::pool(1, 1).settings }
+fn with(records: Wanted) -> slewd::core::api::settings::Settings {
+    slewd::core::api::settings::Settings { records, ..Scenario::pool(1, 1).settings }
 }
 
 fn measurements(trace: &Trace) -> impl Iterator<Item = (f64, &MeasurementEntry)> {
@@ -205,7 +206,7 @@ fn updates(trace: &Trace) -> Vec<(f64, TrackingEntry)> {
     trace.records.iter().filter_map(|(at_s, record)| Some((*at_s, update(&record.entry)?))).collect()
 }
 
-fn statistics(entry: &Entry) -> Option<&slewd::core::record::StatisticsEntry> {
+fn statistics(entry: &Entry) -> Option<&slewd::core::api::record::StatisticsEntry> {
     if let Entry::Statistics(entry) = entry { Some(entry) } else { None }
 }
 

@@ -2,9 +2,9 @@
 
 mod support;
 
-use slewd::core::event::Event;
-use slewd::core::leap::{LeapSecond, LeapTable};
-use slewd::core::settings::{LeapMode, MakeStep, MaxChange};
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::{LeapMode, MakeStep, MaxChange};
+use slewd::core::clock::leap::{LeapSecond, LeapTable};
 use slewd::sim::server::Announces;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::{Span, Utc};

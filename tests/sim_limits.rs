@@ -4,9 +4,9 @@
 
 mod support;
 
-use slewd::core::command::ClockCommand;
-use slewd::core::event::Event;
-use slewd::core::settings::{MakeStep, MaxChange};
+use slewd::core::api::command::ClockCommand;
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::{MakeStep, MaxChange};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::server::{Announces, Manner};
 use slewd::sim::{Happening, Scenario, Trace, World};

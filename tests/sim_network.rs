@@ -2,7 +2,7 @@
 
 mod support;
 
-use slewd::core::event::{Event, Obstacle};
+use slewd::core::api::event::{Event, Obstacle};
 use slewd::sim::{Happening, Scenario};
 use slewd::time::Span;
 use support::{Run, hours, runs};
@@ -86,7 +86,7 @@ fn names_are_looked_up_again_when_the_network_comes_up() {
         let addresses = scenario.servers.iter().map(|server| server.address).collect();
         scenario.names = vec![(name.clone(), UP_S, addresses)];
         scenario.sources.truncate(1);
-        scenario.sources[0].host = slewd::core::settings::Host::Name(name);
+        scenario.sources[0].host = slewd::core::api::settings::Host::Name(name);
         scenario.sources[0].pool = true;
         scenario
     });
@@ -205,7 +205,7 @@ fn sources_whose_name_is_not_known_yet_are_set_online_too() {
                 scenario.servers.iter().map(|server| server.address).collect(),
             )];
             scenario.sources.truncate(1);
-            scenario.sources[0].host = slewd::core::settings::Host::Name("pool.example".to_owned());
+            scenario.sources[0].host = slewd::core::api::settings::Host::Name("pool.example".to_owned());
             scenario.sources[0].pool = true;
             scenario.sources[0].options.offline = true;
             scenario.happenings = vec![(200.0, Happening::SetOnline(true))];

@@ -6,10 +6,10 @@
 #![allow(missing_docs)]
 
 use slewd::config::{Class, Config, MemoryFiles, directives, source_options};
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::{AuthSelectMode, Host, SourceOptions};
 use slewd::core::engine::Engine;
-use slewd::core::event::Event;
-use slewd::core::measurement::Measurement;
-use slewd::core::settings::{AuthSelectMode, Host, SourceOptions};
+use slewd::core::source::measurement::Measurement;
 use slewd::core::source::{Refusal, Source};
 use slewd::sim::link::{Link, Shape};
 use slewd::sim::oscillator::Sine;

@@ -4,11 +4,11 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use slewd::core::api::event::Event;
+use slewd::core::api::order::{Order, Parameter, Refused, Whom};
+use slewd::core::api::settings::{Host, MakeStep, SourceConfig, SourceOptions};
+use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::core::estimate::MAX_SOURCES;
-use slewd::core::event::Event;
-use slewd::core::order::{Order, Parameter, Refused, Whom};
-use slewd::core::settings::{Host, MakeStep, SourceConfig, SourceOptions};
-use slewd::core::snapshot::{Snapshot, SourceReport};
 use slewd::sim::link::Link;
 use slewd::sim::server::{Manner, Server};
 use slewd::sim::{Scenario, World};

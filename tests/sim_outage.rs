@@ -2,7 +2,7 @@
 
 mod support;
 
-use slewd::core::event::{Event, Obstacle};
+use slewd::core::api::event::{Event, Obstacle};
 use slewd::sim::link::{Detour, Link, Shape};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::server::Manner;

@@ -3,9 +3,9 @@
 #![allow(missing_docs)]
 
 use slewd::config::parse_sources;
-use slewd::core::event::Event;
-use slewd::core::last_good::LastGood;
-use slewd::core::settings::{AuthSelectMode, SourceConfig};
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::{AuthSelectMode, SourceConfig};
+use slewd::core::pool::last_good::LastGood;
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
 

@@ -4,9 +4,9 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use slewd::core::api::settings::Host;
+use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::core::estimate::MAX_SOURCES;
-use slewd::core::settings::Host;
-use slewd::core::snapshot::{Snapshot, SourceReport};
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;

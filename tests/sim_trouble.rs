@@ -2,9 +2,9 @@
 
 mod support;
 
-use slewd::core::drift::DriftRecord;
-use slewd::core::event::Event;
-use slewd::core::settings::MakeStep;
+use slewd::core::api::event::Event;
+use slewd::core::api::settings::MakeStep;
+use slewd::core::clock::drift::DriftRecord;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario};
 use slewd::time::Span;

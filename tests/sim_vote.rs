@@ -2,8 +2,8 @@
 
 mod support;
 
-use slewd::core::event::{Event, Obstacle};
-use slewd::core::select::Status;
+use slewd::core::api::event::{Event, Obstacle};
+use slewd::core::selection::Status;
 use slewd::sim::link::Link;
 use slewd::sim::server::Manner;
 use slewd::sim::{Scenario, World};

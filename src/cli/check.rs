@@ -8,7 +8,7 @@ use crate::cli::client::Client;
 use crate::cli::gather::Parts;
 use crate::cli::say;
 use crate::cli::words::Words;
-use crate::core::settings::Family;
+use crate::core::api::settings::Family;
 use crate::report::verdict::{Facts, Level, Limits, Thresholds, Verdict, facts, judge};
 use crate::sys::clock;
 

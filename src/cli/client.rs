@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::{Mode, umask};
 
 use crate::cli::words::Words;
-use crate::core::settings::Family;
+use crate::core::api::settings::Family;
 use crate::daemon::resolver::look_up;
 use crate::sys::process;
 use crate::wire::cmdmon::MAX_LEN;

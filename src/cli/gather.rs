@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::cli::client::{Client, Failure};
-use crate::core::snapshot::{Snapshot, SourceReport};
+use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::report::{
     Activity, Address, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::cli::ask::{Outcome, addresses, ask};
 use crate::cli::words::Words;
 use crate::cli::{complain, say};
-use crate::core::measurement::Measurement;
-use crate::core::settings::Family;
+use crate::core::api::settings::Family;
+use crate::core::source::measurement::Measurement;
 use crate::time::Span;
 use crate::wire::ntp::Leap;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cli::client::{Client, Failure};
 use crate::cli::complain;
 use crate::cli::words::Words;
-use crate::core::snapshot::Snapshot;
+use crate::core::api::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
 use crate::report::units::{ppm, size};
 

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use lexopt::prelude::*;
 
 use crate::cli::{complain, say};
-use crate::core::settings::Family;
+use crate::core::api::settings::Family;
 use crate::daemon::resolver::look_up;
 use crate::wire::cmdmon::report::Address;
 

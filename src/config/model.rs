@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::announce::Announcements;
 use super::error::{Error, Warning};
-use crate::core::settings::{Settings, SourceConfig};
+use crate::core::api::settings::{Settings, SourceConfig};
 use crate::time::Span;
 
 /// A whole configuration.

@@ -6,7 +6,7 @@ use super::files::Files;
 use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
 use super::suggest;
-use crate::core::settings::{Host, SourceConfig, SourceOptions};
+use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
 
 const MIN_POLL_DEFAULT: i8 = 6;
 const MAX_POLL_DEFAULT: i8 = 10;

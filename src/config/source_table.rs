@@ -2,7 +2,7 @@
 
 use super::directive::Class::{self, Planned, Used};
 use super::directive::range_text;
-use crate::core::settings::{Family, SourceOptions};
+use crate::core::api::settings::{Family, SourceOptions};
 
 /// One option of `server` and `pool` lines: everything that the parser and the manual need to know about it.
 #[derive(Clone, Copy, Debug)]

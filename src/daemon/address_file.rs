@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 
-use crate::core::last_good::{self, LastGood};
-use crate::core::settings::Family;
+use crate::core::api::settings::Family;
+use crate::core::pool::last_good::{self, LastGood};
 use crate::daemon::reason::plain;
 use crate::daemon::state_file::{self, StateFile};
 

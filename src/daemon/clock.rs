@@ -2,7 +2,7 @@
 
 use log::{error, warn};
 
-use crate::core::command::{Applied, ClockCommand, ClockReport};
+use crate::core::api::command::{Applied, ClockCommand, ClockReport};
 use crate::sys::clock::{self, ClockError, PhaseSlew, Status};
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::Leap;

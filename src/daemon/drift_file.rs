@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use log::{info, warn};
 
-use crate::core::drift::DriftRecord;
+use crate::core::clock::drift::DriftRecord;
 use crate::daemon::reason::plain;
 use crate::daemon::state_file::StateFile;
 use crate::time::{Span, Utc};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use log::{debug, warn};
 
-use crate::core::dump::Dump;
+use crate::core::api::dump::Dump;
 use crate::core::engine::PastFile;
 use crate::daemon::log_files::create_directory;
 use crate::daemon::reason::plain;

@@ -8,11 +8,11 @@ use std::os::fd::AsFd;
 use log::{debug, info};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::core::drift::DriftRecord;
+use crate::core::api::settings::{Family, Host};
+use crate::core::clock::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
-use crate::core::last_good::LastGood;
-use crate::core::measurement::ExchangeId;
-use crate::core::settings::{Family, Host};
+use crate::core::pool::last_good::LastGood;
+use crate::core::source::measurement::ExchangeId;
 use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Asked, Control, Daemon};

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use log::debug;
 
 use crate::config::Network;
-use crate::core::measurement::{ExchangeId, Stamp, StampSource};
+use crate::core::source::measurement::{ExchangeId, Stamp, StampSource};
 use crate::daemon::clock::Clock;
 use crate::sys::udp::{ClientSocket, SocketOptions, Timestamping};
 use crate::wire::ntp::MAX_LEN;

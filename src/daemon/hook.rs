@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 
 use log::{debug, warn};
 
-use crate::core::alarm::{Alarm, AlarmWatch};
+use crate::core::api::alarm::{Alarm, AlarmWatch};
+use crate::core::api::event::{Event, Label};
 use crate::core::engine::Engine;
-use crate::core::event::{Event, Label};
 use crate::daemon::observer::Observer;
 use crate::daemon::reason::plain;
 use crate::report;

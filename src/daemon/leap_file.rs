@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use log::{info, warn};
 
 use crate::config::FilePaths;
-use crate::core::leap::LeapTable;
+use crate::core::clock::leap::LeapTable;
 use crate::daemon::files::read_promptly;
 use crate::daemon::reason::plain;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use log::{Level, debug, log, warn};
 
 use crate::config::Logs;
-use crate::core::record::{Record, Wanted};
+use crate::core::api::record::{Record, Wanted};
 use crate::daemon::reason::plain;
 use crate::report::log_file::{self, LogFile};
 use crate::sys::privileges::User;
@@ -138,7 +138,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::core::record::{Entry, SelectionEntry, Standing};
+    use crate::core::api::record::{Entry, SelectionEntry, Standing};
     use crate::time::{Span, Utc};
 
     #[test]

@@ -2,8 +2,8 @@
 
 use log::{Level, log};
 
+use crate::core::api::event::Event;
 use crate::core::engine::Engine;
-use crate::core::event::Event;
 use crate::daemon::rivals;
 use crate::report;
 use crate::time::{ClockReading, Raw};

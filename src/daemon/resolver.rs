@@ -10,7 +10,7 @@ use std::thread;
 
 use log::debug;
 
-use crate::core::settings::Family;
+use crate::core::api::settings::Family;
 use crate::daemon::hosts;
 
 /// NSS modules are not frugal, but this is what musl gives every thread.

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use log::{LevelFilter, error, info, warn};
 
 use crate::config::{Config, Failure};
+use crate::core::api::record::Wanted;
+use crate::core::api::settings::{Family, MakeStep};
+use crate::core::clock::temp_comp::TempComp;
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
-use crate::core::record::Wanted;
-use crate::core::settings::{Family, MakeStep};
-use crate::core::temperature::TempComp;
 use crate::daemon::address_file::{self, AddressFile};
 use crate::daemon::announce;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};

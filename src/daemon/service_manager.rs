@@ -7,8 +7,8 @@ use std::os::fd::RawFd;
 use log::{debug, warn};
 
 use crate::config::ReadyWhen;
+use crate::core::api::event::Event;
 use crate::core::engine::Engine;
-use crate::core::event::Event;
 use crate::daemon::observer::Observer;
 use crate::daemon::rightness::{self, Rightness};
 use crate::report;

@@ -3,7 +3,7 @@
 use log::warn;
 
 use crate::config::{SourceFiles, read_source_dirs};
-use crate::core::settings::SourceConfig;
+use crate::core::api::settings::SourceConfig;
 use crate::daemon::files::PromptFiles;
 
 /// Where they are, and what they said last.

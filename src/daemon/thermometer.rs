@@ -10,7 +10,7 @@ use std::thread;
 use log::{debug, warn};
 
 use crate::config::Thermometer as Place;
-use crate::core::temperature::{Curve, NoPoints, Points, TempComp, parse_sensor};
+use crate::core::clock::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
 use crate::daemon::files::read_promptly;
 use crate::daemon::reason::plain;
 

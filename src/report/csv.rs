@@ -1,6 +1,6 @@
 //! The reports as `chronyc -c` prints them: comma-separated values, one line each.
 
-use crate::core::snapshot::SourceReport;
+use crate::core::api::snapshot::SourceReport;
 use crate::report::table;
 use crate::report::units::{ago_number, leap, title, unix_time, who, yes};
 use crate::wire::cmdmon::report::{

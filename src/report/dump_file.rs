@@ -16,7 +16,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
-use crate::core::dump::{Anchor, Dump, DumpedSample};
+use crate::core::api::dump::{Anchor, Dump, DumpedSample};
 use crate::report::log_file::exponential;
 use crate::time::{NANOS_PER_SEC, Raw, Span, Utc};
 use crate::wire::ntp::Leap;

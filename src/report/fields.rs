@@ -2,7 +2,7 @@
 //!
 //! Each report is taken apart without `..`, so that a new field does not compile until it has a place here.
 
-use crate::core::snapshot::{Snapshot, SourceReport};
+use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::names::{hindrance_name, leap_name};
 use crate::report::source_fields::{auth_data, ntp_data, select_data, source_data, source_stats};
 use crate::report::units::who;

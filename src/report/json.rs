@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::core::snapshot::{Snapshot, SourceReport};
+use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields::{self, Field, Unit, Value};
 use crate::report::source_fields;
 use crate::report::units::unix_time;

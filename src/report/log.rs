@@ -3,9 +3,9 @@
 
 use log::Level;
 
-use crate::core::event::{Event, Obstacle};
-use crate::core::settings::LeapMode;
-use crate::core::temperature::LARGEST_PPM;
+use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::settings::LeapMode;
+use crate::core::clock::temp_comp::LARGEST_PPM;
 use crate::wire::ntp::Leap;
 
 /// Severity and text of an event.

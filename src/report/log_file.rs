@@ -5,8 +5,8 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::core::measurement::StampSource;
-use crate::core::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
+use crate::core::api::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
+use crate::core::source::measurement::StampSource;
 use crate::time::Utc;
 use crate::wire::ntp::Leap;
 
@@ -207,7 +207,7 @@ fn stamp_letter(source: StampSource) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::record::Standing;
+    use crate::core::api::record::Standing;
     use crate::time::{NtpTimestamp, Span};
     use crate::wire::ntp::Header;
 

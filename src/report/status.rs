@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::core::snapshot::{Snapshot, SourceReport};
+use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields;
 use crate::report::json;
 use crate::report::table::standing_mark;

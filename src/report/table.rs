@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::core::snapshot::SourceReport;
+use crate::core::api::snapshot::SourceReport;
 use crate::report::units::{self, ago, leap, left, right, signed, signed_ppm, size, title, yes};
 use crate::wire::cmdmon::reference_id;
 use crate::wire::cmdmon::report::{

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::core::snapshot::SourceReport;
+use crate::core::api::snapshot::SourceReport;
 use crate::time::Utc;
 use crate::wire::cmdmon::report::{Address, LeapStatus};
 

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
-use crate::core::snapshot::Snapshot;
+use crate::core::api::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
 use crate::report::units::{clean, signed, size, who};
 use crate::wire::cmdmon::report::Standing;

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::core::drift::DriftRecord;
-use crate::core::last_good::LastGood;
-use crate::core::leap::LeapTable;
-use crate::core::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use crate::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use crate::core::clock::drift::DriftRecord;
+use crate::core::clock::leap::LeapTable;
+use crate::core::pool::last_good::LastGood;
 use crate::sim::link::Link;
 use crate::sim::oscillator::Crystal;
 use crate::sim::server::Server;

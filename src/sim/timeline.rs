@@ -2,7 +2,7 @@
 //!
 //! The world runs on a steady scale that never jumps: UTC as it would be counted without the leap second.
 
-use crate::core::leap::LeapSecond;
+use crate::core::clock::leap::LeapSecond;
 use crate::time::{Span, Utc};
 use crate::wire::ntp::Leap;
 

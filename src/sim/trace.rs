@@ -1,7 +1,7 @@
 //! What a run has shown.
 
-use crate::core::event::Event;
-use crate::core::record::Record;
+use crate::core::api::event::Event;
+use crate::core::api::record::Record;
 use crate::time::Span;
 
 /// The record of a run.

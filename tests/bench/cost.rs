@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ideal::{QUIET, slot};
-use slewd::core::command::{Applied, ClockCommand};
+use slewd::core::api::command::{Applied, ClockCommand};
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::{Estimator, FrequencyPrior, Sample, Slot};
-use slewd::core::measurement::{ExchangeId, Stamp, StampSource};
+use slewd::core::source::measurement::{ExchangeId, Stamp, StampSource};
 use slewd::sim::random::Dice;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;

@@ -23,7 +23,7 @@ use std::process::exit;
 use std::time::Duration;
 
 use slewd::cli::demo::servers::raw_now;
-use slewd::core::command::ClockCommand;
+use slewd::core::api::command::ClockCommand;
 use slewd::sim::kernel::KernelClock;
 use slewd::sys::clock::{self, PhaseSlew};
 use slewd::time::{ClockReading, Raw, Span, Utc};

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use slewd::core::event::Event;
+use slewd::core::api::event::Event;
 use slewd::sim::{Scenario, Trace, World};
 use slewd::time::Span;
 

@@ -1,6 +1,6 @@
 //! A clock in user space, wrong on purpose: the simulator's kernel clock over the real counter.
 
-use crate::core::command::{Applied, ClockCommand};
+use crate::core::api::command::{Applied, ClockCommand};
 use crate::daemon::clock::Clock;
 use crate::sim::kernel::KernelClock;
 use crate::sys::clock;

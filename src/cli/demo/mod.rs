@@ -11,10 +11,10 @@ use std::process::ExitCode;
 
 use crate::cli::say;
 use crate::config::Network;
+use crate::core::api::event::Event;
+use crate::core::api::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
-use crate::core::event::Event;
-use crate::core::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::daemon::event_loop::{self, World};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::observer::Observer;

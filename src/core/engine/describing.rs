@@ -2,19 +2,19 @@
 //!
 //! An index counts the sources first and then the names that have no address yet.
 
+use crate::core::api::event::Obstacle;
+use crate::core::api::record::Standing;
+use crate::core::api::response::{Measured, Response};
+use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::believed::Believed;
-use crate::core::engine::recording::failed_test;
+use crate::core::engine::clock_control::BOUND_SIGMAS;
+use crate::core::engine::recorder::failed_test;
 use crate::core::engine::reporting::leap_status;
-use crate::core::engine::steering::BOUND_SIGMAS;
 use crate::core::engine::{Engine, Phase};
 use crate::core::estimate::MAX_SOURCES;
-use crate::core::event::Obstacle;
-use crate::core::measurement::{Measurement, StampSource};
-use crate::core::names::Association;
-use crate::core::record::Standing;
-use crate::core::response::{Measured, Response};
-use crate::core::select::Status;
-use crate::core::snapshot::SourceReport;
+use crate::core::pool::configured::Association;
+use crate::core::selection::Status;
+use crate::core::source::measurement::{Measurement, StampSource};
 use crate::core::source::{Answer, Refusal, Source};
 use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
 use crate::wire::cmdmon::reference_id;

@@ -13,14 +13,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::core::dump::Archive;
+use crate::core::api::dump::Archive;
+use crate::core::api::event::{Event, Label};
+use crate::core::api::settings::Host;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::{MAX_SOURCES, Slot};
-use crate::core::event::{Event, Label};
-use crate::core::last_good::LastGood;
-use crate::core::names::{Purpose, Yield};
-use crate::core::select::Status;
-use crate::core::settings::Host;
+use crate::core::pool::configured::{Purpose, Yield};
+use crate::core::pool::last_good::LastGood;
+use crate::core::selection::Status;
 use crate::core::source::{MIN_DELAY, Source};
 use crate::time::{Raw, Span};
 

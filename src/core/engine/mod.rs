@@ -4,54 +4,54 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
-//! `membership` keeps the lines filled with sources, `asking` sends requests and takes replies, `network` heeds where they
-//! can go, `believing` decides whom to believe, `electing` holds the vote when that is not clear, `steering` moves the
-//! clock, `leaping` deals with leap seconds, `warming` with the temperature, `reloading` changes the lines, `recording`
-//! notes for the log files what the others do, `remembering` keeps samples for the next run. `reporting` and `describing`
-//! tell people who ask, `obeying` and `adjusting` do what they order.
+//! `membership` keeps the lines filled with sources, `exchanges` sends requests and takes replies, `network` heeds where they
+//! can go, `selecting` decides whom to believe, `acquisition` holds the vote when that is not clear, `clock_control` moves the
+//! clock, `leap_seconds` deals with leap seconds, `temp_comp` with the temperature, `reload` changes the lines, `recorder`
+//! notes for the log files what the others do, `dump_restore` keeps samples for the next run. `reporting` and `describing`
+//! tell people who ask, `commands` and `source_commands` do what they order.
 
-mod adjusting;
-mod asking;
+mod acquisition;
 mod believed;
-mod believing;
+mod clock_control;
+mod commands;
 mod describing;
-mod electing;
-mod leaping;
+mod dump_restore;
+mod exchanges;
+mod leap_seconds;
 mod membership;
 mod network;
-mod obeying;
-mod recording;
-mod reloading;
-mod remembering;
+mod recorder;
+mod reload;
 mod reporting;
-mod steering;
-mod warming;
+mod selecting;
+mod source_commands;
+mod temp_comp;
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::core::chronicle::Chronicle;
-use crate::core::command::{Applied, ClockCommand, ClockReport};
-use crate::core::discipline::Discipline;
-use crate::core::drift::DriftRecord;
+use crate::core::api::command::{Applied, ClockCommand, ClockReport};
+use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::record::Record;
+use crate::core::api::settings::{Settings, SourceConfig};
+use crate::core::clock::discipline::Discipline;
+use crate::core::clock::drift::DriftRecord;
+use crate::core::clock::fallback_drift::Fallback;
+use crate::core::clock::foreign_adjustments::Rivalry;
+use crate::core::clock::leap::{LeapTable, LeapWatch};
+use crate::core::clock::update_history::Chronicle;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
-use crate::core::event::{Event, Obstacle};
-use crate::core::fallback::Fallback;
-use crate::core::last_good::LastGood;
-use crate::core::leap::{LeapTable, LeapWatch};
-use crate::core::measurement::{ExchangeId, Stamp};
-use crate::core::names::Association;
+use crate::core::pool::configured::Association;
+use crate::core::pool::last_good::LastGood;
 use crate::core::random::Random;
-use crate::core::reachability::Changes;
-use crate::core::record::Record;
-use crate::core::rivalry::Rivalry;
-use crate::core::select::{Favourite, Selection, Status};
-use crate::core::settings::{Settings, SourceConfig};
+use crate::core::selection::{Favourite, Selection, Status};
 use crate::core::source::Source;
+use crate::core::source::measurement::{ExchangeId, Stamp};
+use crate::core::source::network_changes::Changes;
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::ntp::{HEADER_LEN, Leap};
 
-pub use remembering::PastFile;
+pub use dump_restore::PastFile;
 
 /// What the engine is started with.
 #[derive(Clone, Debug)]
@@ -241,8 +241,8 @@ pub struct Engine {
     mode: Mode,
     drift_interval: Span,
     random: Random,
-    lines: Vec<reloading::Line>,
-    /// See [`reloading::Line`].
+    lines: Vec<reload::Line>,
+    /// See [`reload::Line`].
     last_id: u32,
     /// From the last run.
     last_good: Vec<LastGood>,
@@ -258,7 +258,7 @@ pub struct Engine {
     selection: Selection,
     favourite: Favourite,
     phase: Phase,
-    backing: electing::Backing,
+    backing: acquisition::Backing,
     discipline: Discipline,
     fallback: Fallback,
     seen: Raw,
@@ -267,13 +267,13 @@ pub struct Engine {
     changes: Changes,
     rivalry: Rivalry,
     leap: LeapWatch,
-    warmth: Option<warming::Warmth>,
-    memory: remembering::Memory,
+    warmth: Option<temp_comp::Warmth>,
+    memory: dump_restore::Memory,
     announced: Announced,
     saved_at: Option<Raw>,
     saved: Option<DriftRecord>,
     last_exchange: ExchangeId,
-    recorder: recording::Recorder,
+    recorder: recorder::Recorder,
     chronicle: Chronicle,
     finished: bool,
     outputs: VecDeque<Output>,
@@ -282,7 +282,7 @@ pub struct Engine {
 /// What the log already says.
 #[derive(Clone, Debug, Default)]
 struct Announced {
-    selected: Option<crate::core::event::Label>,
+    selected: Option<crate::core::api::event::Label>,
     obstacle: Option<Obstacle>,
     error: Span,
     step_failed: bool,
@@ -308,12 +308,12 @@ pub struct Tracking {
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
-        let recorder = recording::Recorder::new(start.settings.records, now);
+        let recorder = recorder::Recorder::new(start.settings.records, now);
         let mut engine = Engine {
             discipline: Discipline::new(&start.settings),
             fallback: Fallback::new(start.settings.fallback_drift),
             leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
-            warmth: start.settings.temp_comp.clone().map(|comp| warming::Warmth::new(comp, now.raw)),
+            warmth: start.settings.temp_comp.clone().map(|comp| temp_comp::Warmth::new(comp, now.raw)),
             settings: start.settings,
             mode: start.mode,
             drift_interval: start.drift_interval,
@@ -332,8 +332,8 @@ impl Engine {
             selection: Selection::empty(),
             favourite: Favourite::default(),
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
-            backing: electing::Backing::default(),
-            memory: remembering::Memory::default(),
+            backing: acquisition::Backing::default(),
+            memory: dump_restore::Memory::default(),
             seen: now.raw,
             promised: None,
             slept: now.slept,
@@ -415,7 +415,7 @@ impl Engine {
         Some(Tracking {
             is_synchronised: self.is_synchronised(),
             error,
-            est_error: steering::expected_error(&estimate, now.raw, error),
+            est_error: clock_control::expected_error(&estimate, now.raw, error),
             bound: self.bound(&estimate, now.raw),
             estimate,
         })
@@ -424,7 +424,7 @@ impl Engine {
     /// What to write to the drift file at exit; `None` if nothing worth keeping is known.
     pub fn drift(&self) -> Option<DriftRecord> {
         let estimate = self.estimator.estimate()?;
-        let is_worth_keeping = estimate.frequency_sd() < steering::KEEP_FREQUENCY_SD;
+        let is_worth_keeping = estimate.frequency_sd() < clock_control::KEEP_FREQUENCY_SD;
         is_worth_keeping.then(|| DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd()))
     }
 

@@ -1,11 +1,11 @@
 //! The state of the engine, for people and programs: the clock, and how far it can be trusted. `describing` has the sources.
 
-use crate::core::engine::steering::{BOUND_SIGMAS, expected_error};
+use crate::core::api::event::Obstacle;
+use crate::core::api::snapshot::Snapshot;
+use crate::core::clock::leap::LeapSecond;
+use crate::core::engine::clock_control::{BOUND_SIGMAS, expected_error};
 use crate::core::engine::{Cause, Engine, Mode, Phase};
 use crate::core::estimate::Estimate;
-use crate::core::event::Obstacle;
-use crate::core::leap::LeapSecond;
-use crate::core::snapshot::Snapshot;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::cmdmon::reference_id;

@@ -8,7 +8,7 @@
 #![allow(clippy::needless_range_loop)] // Matrix code reads best with its indices.
 
 use super::MAX_SOURCES;
-use super::beliefs::{Beliefs, LEAST_WEIGHT, Lanes, MODELS, exponentiate, normalise};
+use super::oscillator_models::{Beliefs, LEAST_WEIGHT, Lanes, MODELS, exponentiate, normalise};
 use super::prior::FrequencyPrior;
 use crate::time::{Lead, Raw, Span};
 

@@ -2,8 +2,8 @@
 
 use super::asymmetry::{Asymmetry, STEEPEST};
 use super::bank::Bank;
-use super::beliefs::Beliefs;
 use super::interval::Interval;
+use super::oscillator_models::Beliefs;
 use super::path::Path;
 use super::prior::FrequencyPrior;
 use super::tuning::Tuning;

@@ -1,11 +1,11 @@
 //! The joint filter over all sources: what to do with a sample beyond Bayes' rule.
 
-use super::beliefs::Beliefs;
-use super::discord::Discord;
 use super::filter::{Filter, Knowledge, Step};
 use super::history::{Held, History, Waiting};
+use super::oscillator_models::Beliefs;
 use super::path::{Arrival, Change};
 use super::prior::FrequencyPrior;
+use super::source_drift::Discord;
 use super::{Estimate, MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
 use crate::time::{Raw, Span};
 
@@ -269,7 +269,7 @@ impl Joint {
 #[cfg(test)]
 #[allow(clippy::disallowed_methods)] // Only what ships must do without the platform's mathematics.
 mod tests {
-    use super::super::beliefs::{MODELS, WANDER_GRID};
+    use super::super::oscillator_models::{MODELS, WANDER_GRID};
     use super::*;
     use crate::time::{Lead, Span};
 

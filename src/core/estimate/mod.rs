@@ -2,16 +2,16 @@
 
 mod asymmetry;
 mod bank;
-mod beliefs;
 mod compensation;
-mod discord;
-mod doubt;
 mod filter;
 mod history;
 mod interval;
 mod joint;
+mod oscillator_models;
+mod outlier_hold;
 mod path;
 mod prior;
+mod source_drift;
 mod tuning;
 mod update;
 

@@ -3,8 +3,8 @@
 #![allow(clippy::needless_range_loop)] // Matrix code reads best with its indices.
 
 use super::bank::{Bank, DIMS, packed};
-use super::beliefs::{Lanes, MODELS, exponentiate};
 use super::interval::{Evidence, Interval};
+use super::oscillator_models::{Lanes, MODELS, exponentiate};
 
 /// Prior probability of a reply outside its interval (a glitch of the server, a base delay not yet seen).
 const MAD: f64 = 0.001;

@@ -1,7 +1,7 @@
 //! What an exchange measures: the times of both ends, and whether they make sense.
 
 use crate::core::estimate::{Estimate, Sample};
-use crate::core::measurement::{Measurement, Stamp, StampSource};
+use crate::core::source::measurement::{Measurement, Stamp, StampSource};
 use crate::core::source::{Exchange, Refusal, Source};
 use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Span};
 use crate::wire::ntp::TimeReply;
@@ -17,12 +17,12 @@ const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
 
 /// An exchange that the server can still tell more about: when its reply really left (RFC 9769).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Previous {
-    pub(super) reply: TimeReply,
-    pub(super) sent: Stamp,
-    pub(super) arrived: Stamp,
+pub(in crate::core) struct Previous {
+    pub(in crate::core) reply: TimeReply,
+    pub(in crate::core) sent: Stamp,
+    pub(in crate::core) arrived: Stamp,
     /// By what the reply itself said.
-    pub(super) is_measured: bool,
+    pub(in crate::core) is_measured: bool,
 }
 
 impl Source {

@@ -1,7 +1,7 @@
 //! `chronyc add`: a source as it would be on a line of the configuration, with the ranges of the options there.
 
 use crate::config::settle_options;
-use crate::core::settings::{Family, Host, SourceConfig, SourceOptions};
+use crate::core::api::settings::{Family, Host, SourceConfig, SourceOptions};
 use crate::daemon::source_dirs::warn_of_downgrade;
 use crate::wire::cmdmon::reply::ReplyStatus;
 use crate::wire::cmdmon::request::{NewSource, SourceFlags, SourceKind};

@@ -4,8 +4,8 @@ use std::ops::RangeInclusive;
 
 use log::{debug, info};
 
-use crate::core::order::{Order, Parameter, Refused, Whom};
-use crate::core::settings::MakeStep;
+use crate::core::api::order::{Order, Parameter, Refused, Whom};
+use crate::core::api::settings::MakeStep;
 use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};

@@ -1,7 +1,7 @@
 //! Requests that only want to know something.
 
+use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::Engine;
-use crate::core::snapshot::SourceReport;
 use crate::time::ClockReading;
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::report::ServerStats;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use crate::core::api::order::{Order, Refused};
 use crate::core::engine::Engine;
-use crate::core::order::{Order, Refused};
 use crate::daemon::control::Daemon;
 use crate::daemon::event_loop::{Ending, Loop};
 use crate::time::ClockReading;

@@ -28,8 +28,8 @@
 //!
 //! Also the clock of `slewd demo`, there driven by the real counter.
 
-use crate::core::command::{Applied, ClockCommand, ClockReport};
-use crate::core::slew::MAX_PHASE;
+use crate::core::api::command::{Applied, ClockCommand, ClockReport};
+use crate::core::clock::slew::MAX_PHASE;
 use crate::time::{NANOS_PER_SEC, Raw, Span, Utc};
 use crate::wire::ntp::Leap;
 

@@ -1,0 +1,200 @@
+//! Requests out, replies in.
+
+use std::net::IpAddr;
+
+use crate::core::api::event::{Event, Obstacle};
+use crate::core::engine::{Engine, Mode, Output, Phase};
+use crate::core::estimate::MAX_SOURCES;
+use crate::core::pool::configured::Association;
+use crate::core::source::measurement::{ExchangeId, Stamp};
+use crate::core::source::{Answer, Source};
+use crate::time::{ClockReading, Raw, Span};
+use crate::wire::ntp::KissCode;
+
+/// A server that says DENY or RSTR is left alone for this long (RFC 8633 section 5.4: stop sending).
+const DENIED_FOR: Span = Span::from_secs(86_400);
+
+/// Requests to each source after which one-shot mode gives up: about 10 s for dead hosts.
+const ONE_SHOT_REQUESTS: u32 = 4;
+
+/// Requests without an answer after which a source counts as unreachable in the log.
+const UNREACHABLE_AFTER: u32 = 8;
+
+impl Engine {
+    pub(super) fn ask_due_sources(&mut self, now: Raw) {
+        let is_quiet = self.after_quiet(now) > now;
+        for index in 0..self.sources.len() {
+            if !is_quiet && self.sources[index].schedule.due().is_some_and(|due| due <= now) {
+                self.ask(index, now);
+            }
+        }
+        self.report_unreachable();
+    }
+
+    fn ask(&mut self, index: usize, now: Raw) {
+        if self.mode != Mode::Discipline && self.all_exhausted() {
+            self.tell(Event::NoSuitableSource);
+            self.finish(false);
+            return;
+        }
+        self.last_exchange.0 += 1;
+        let exchange = self.last_exchange;
+        let needed = self.sources.iter().all(|source| source.reach == 0);
+        let source = &mut self.sources[index];
+        let (packet, lost) = source.ask(exchange, now, needed, &mut self.random);
+        let to = source.address;
+        if let Some(lost) = lost {
+            self.emit(Output::Close(lost));
+        }
+        self.emit(Output::Send { exchange, to, packet });
+    }
+
+    fn all_exhausted(&self) -> bool {
+        self.sources.iter().all(|source| source.schedule.requests() >= ONE_SHOT_REQUESTS)
+    }
+
+    /// Said once, when the last source falls silent, is set offline, or goes.
+    fn report_unreachable(&mut self) {
+        let is_away = |source: &&Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
+        let is_offline = |source: &&Source| source.schedule.is_offline();
+        let unreachable = self.sources.iter().filter(|source| is_away(source) || is_offline(source)).count();
+        if unreachable < self.sources.len() {
+            return;
+        }
+        // One that was followed until somebody took it away, or went offline with all others, will be missed.
+        let is_forsaken = self.phase == Phase::Tracking && !self.sources.iter().any(|s| s.schedule.is_bursting());
+        if self.associations.iter().all(Association::is_retired) && is_forsaken {
+            self.cannot_synchronise(Obstacle::NoSources);
+        } else if self.sources.iter().any(|source| is_away(&source)) || is_forsaken {
+            self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
+        }
+    }
+
+    pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp, from: Option<IpAddr>) {
+        if let Some(source) = self.source_of(exchange) {
+            source.sent(exchange, stamp);
+            source.local = from;
+        }
+    }
+
+    pub(super) fn unreachable(&mut self, exchange: ExchangeId, never_left: bool, now: Raw) {
+        if let Some(source) = self.source_of(exchange) {
+            source.failed(exchange, never_left, now);
+            if never_left && source.options.auto_offline && source.schedule.set_online(false, now) {
+                let label = source.label.clone();
+                self.tell(Event::Online(label, false));
+            }
+        }
+        self.emit(Output::Close(exchange));
+    }
+
+    pub(super) fn datagram(&mut self, exchange: ExchangeId, bytes: &[u8], arrived: Stamp, now: &ClockReading) {
+        let Some(index) = self.sources.iter().position(|source| source.in_flight() == Some(exchange)) else {
+            return self.emit(Output::Close(exchange));
+        };
+        let estimate = self.estimator.estimate();
+        let stamped_by = (self.sources[index].sent_by(), arrived.source);
+        let result = self.sources[index].receive(bytes, arrived, estimate.as_ref());
+        if self.sources[index].in_flight().is_none() {
+            self.emit(Output::Close(exchange));
+        }
+        self.note_response(index, bytes, stamped_by, &result, now);
+        self.record_reply(index, bytes, stamped_by, &result);
+        match result {
+            Ok(Answer::Measured(measurement)) => {
+                let before = self.known_before();
+                self.measured(index, measurement, now);
+                self.record_statistics(index, before);
+            }
+            Ok(Answer::Kiss(code)) => self.kissed(index, code, now.raw),
+            Ok(Answer::Collected | Answer::Unsynchronised) => self.plan_next(index, Default::default(), now.raw),
+            Err(refusal) if refusal.is_answer() => {
+                if !self.sources[index].schedule.repeat(now.raw) {
+                    self.plan_next(index, Default::default(), now.raw);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn kissed(&mut self, index: usize, code: KissCode, now: Raw) {
+        let source = &mut self.sources[index];
+        let address = source.address.ip();
+        match code {
+            KissCode::Rate => {
+                source.schedule.slow_down(now);
+                source.conduct.slowed();
+                self.tell(Event::KissRate(address));
+            }
+            KissCode::Deny | KissCode::Restrict => {
+                source.schedule.bar(Some(now + DENIED_FOR));
+                source.conduct.denied(now + DENIED_FOR);
+                source.reach = 0;
+                source.forget();
+                self.tell(Event::KissDeny(address, DENIED_FOR));
+            }
+            KissCode::Other(_) => self.plan_next(index, Default::default(), now),
+        }
+    }
+
+    pub(super) fn give_up_exchanges(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.expires().is_some_and(|at| at <= now)
+                && let Some(exchange) = source.expire()
+            {
+                self.outputs.push_back(Output::Close(exchange));
+            }
+        }
+    }
+
+    pub(super) fn next_request(&self) -> Option<Raw> {
+        let earliest = self.sources.iter().filter_map(|source| source.schedule.due()).min();
+        earliest.map(|due| self.after_quiet(due.max(self.seen)))
+    }
+
+    pub(super) fn next_expiry(&self) -> Option<Raw> {
+        self.sources.iter().filter_map(Source::expires).min()
+    }
+
+    /// Asks everybody again as soon as manners allow, with a burst.
+    pub(super) fn restart_all(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            source.schedule.restart(now);
+        }
+    }
+
+    /// Asks those that have not answered since the vote began. One that is new will be asked anyway.
+    pub(super) fn hurry_silent(&mut self, now: Raw) {
+        debug_assert!(matches!(self.phase, Phase::Acquiring(_)));
+        for source in &mut self.sources {
+            let is_silent = source.recent().next().is_none() && source.in_flight().is_none();
+            if is_silent && source.schedule.requests() > 0 {
+                source.schedule.hurry(now);
+            }
+        }
+    }
+
+    /// Asks those that are taken to be away. One that is new will be asked anyway.
+    pub(super) fn hurry_away(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.reach == 0 && source.schedule.requests() > 0 {
+                source.schedule.hurry(now);
+            }
+        }
+    }
+
+    /// Asks everybody for a second opinion.
+    pub(super) fn consult_all(&mut self, now: Raw) {
+        for source in &mut self.sources {
+            if source.in_flight().is_none() {
+                source.schedule.consult(now);
+            }
+        }
+    }
+
+    fn source_of(&mut self, exchange: ExchangeId) -> Option<&mut Source> {
+        self.sources.iter_mut().find(|source| source.in_flight() == Some(exchange))
+    }
+}
+
+const _: () = assert!(MAX_SOURCES <= 32, "a SlotSet has 32 bits");

@@ -1,0 +1,477 @@
+//! Which sources agree (RFC 5905 section 11.2.1 in its modern form; design note section 10, spec 4.9).
+//!
+//! Each source says that true time lies in an interval: its offset, give or take its root distance. The largest group
+//! of intervals that share a point is taken to be right. Its members are *active*; the others are falsetickers.
+
+pub(in crate::core) mod authentication;
+pub mod quorum;
+
+use crate::core::api::settings::Settings;
+use crate::core::estimate::{MAX_SOURCES, Slot};
+
+/// What one source says, as of now.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Candidate {
+    /// Which source.
+    pub slot: Slot,
+    /// The middle of its interval, in seconds from a point common to all candidates.
+    pub centre_s: f64,
+    /// Half the width of its interval in seconds: its root distance and the age of the sample.
+    pub distance_s: f64,
+    /// Jitter of its path in seconds.
+    pub jitter_s: f64,
+    /// Its stratum, 1 to 15.
+    pub stratum: u8,
+    /// Option `trust`.
+    pub trust: bool,
+    /// Option `prefer`.
+    pub prefer: bool,
+}
+
+impl Candidate {
+    /// Fills the unused part of an array.
+    pub const NONE: Candidate = Candidate {
+        slot: Slot::FIRST,
+        centre_s: 0.0,
+        distance_s: f64::INFINITY,
+        jitter_s: 0.0,
+        stratum: 16,
+        trust: false,
+        prefer: false,
+    };
+}
+
+/// A set of slots.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct SlotSet(u32);
+
+/// What selection made of one source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Status {
+    /// Its interval does not touch the majority's.
+    Falseticker,
+    /// Its root distance exceeds `maxdistance`.
+    TooDistant,
+    /// Its jitter exceeds `maxjitter`.
+    TooJittery,
+    /// Its stratum is outside `minstratum` to `maxstratum`.
+    BadStratum,
+    /// Agrees, but others are preferred.
+    NotPreferred,
+    /// Agrees, but is much further away than the best (`combinelimit`).
+    Distant,
+    /// Used.
+    Active,
+}
+
+/// The outcome for all sources.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selection {
+    /// Largest group that agrees, before preferences: these may vote on time and leap seconds.
+    pub agreeing: SlotSet,
+    /// Those of the group whose samples are used.
+    pub active: SlotSet,
+    /// The best of them, named in the log.
+    pub best: Option<Slot>,
+    /// Sources that took part in the vote.
+    pub voters: usize,
+    /// The group is more than half of the voters.
+    pub is_majority: bool,
+    /// Why each source is in or out; `None` for those that were no candidates.
+    pub status: [Option<Status>; MAX_SOURCES],
+}
+
+/// The best source, and how well others have done against it: it is not replaced for one lucky packet (spec 4.9).
+#[derive(Clone, Debug, Default)]
+pub struct Favourite {
+    slot: Option<Slot>,
+    scores: [f64; MAX_SOURCES],
+}
+
+/// A source takes over when the product of its advantages over the best exceeds this.
+const TAKEOVER_SCORE: f64 = 10.0;
+
+/// Finds the group, and in it the sources to use. `fresh` is the source that has just answered, if any.
+///
+/// `witness_s` is the half-width of an interval around the common point that is known to hold the truth, if that is
+/// known well enough to decide between two halves: it has no vote, except in a tie.
+pub fn select(
+    candidates: &[Candidate],
+    witness_s: Option<f64>,
+    settings: &Settings,
+    favourite: &mut Favourite,
+    fresh: Option<Slot>,
+) -> Selection {
+    let mut selection = Selection::empty();
+    let mut voters = Voters::default();
+    for candidate in candidates.iter().take(MAX_SOURCES) {
+        match refusal(candidate, settings) {
+            Some(status) => selection.status[candidate.slot.index()] = Some(status),
+            None => voters.push(*candidate),
+        }
+    }
+    let trusted = voters.iter().any(|voter| voter.trust);
+    let electorate = voters.filter(|voter| voter.trust || !trusted);
+    selection.voters = electorate.len;
+    let Some((low, high, is_majority)) = majority(&electorate, witness_s) else { return selection };
+    selection.is_majority = is_majority;
+    let touches = |c: &Candidate| c.centre_s - c.distance_s <= high && c.centre_s + c.distance_s >= low;
+    for voter in voters.iter() {
+        let slot = voter.slot;
+        let is_member = touches(voter);
+        selection.status[slot.index()] = Some(if is_member { Status::Active } else { Status::Falseticker });
+        if is_member {
+            selection.agreeing.insert(slot);
+        }
+    }
+    choose(&mut selection, &voters, settings, favourite, fresh);
+    selection
+}
+
+/// Preferences, the best source, and the combining limit, applied to the agreeing group.
+fn choose(
+    selection: &mut Selection,
+    voters: &Voters,
+    settings: &Settings,
+    favourite: &mut Favourite,
+    fresh: Option<Slot>,
+) {
+    let agreeing = selection.agreeing;
+    let preferred = voters.iter().any(|v| v.prefer && agreeing.contains(v.slot));
+    let eligible = voters.filter(|v| agreeing.contains(v.slot) && (v.prefer || !preferred));
+    let Some(best) = favourite.update(&eligible, settings, fresh) else { return };
+    selection.best = Some(best.slot);
+    let limit_s = settings.combine_limit * (best.distance_s + settings.reselect_distance_s);
+    for voter in voters.iter().filter(|v| agreeing.contains(v.slot)) {
+        let status = if preferred && !voter.prefer {
+            Status::NotPreferred
+        } else if voter.slot != best.slot && voter.distance_s > limit_s {
+            Status::Distant
+        } else {
+            selection.active.insert(voter.slot);
+            Status::Active
+        };
+        selection.status[voter.slot.index()] = Some(status);
+    }
+}
+
+fn refusal(candidate: &Candidate, settings: &Settings) -> Option<Status> {
+    if !(settings.min_stratum..=settings.max_stratum).contains(&candidate.stratum) {
+        Some(Status::BadStratum)
+    } else if candidate.distance_s.is_nan() || candidate.distance_s > settings.max_distance_s {
+        Some(Status::TooDistant)
+    } else if candidate.jitter_s > settings.max_jitter_s {
+        Some(Status::TooJittery)
+    } else {
+        None
+    }
+}
+
+/// The ends of the interval that most voters share, and whether these are a majority.
+fn majority(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, bool)> {
+    let (low, high, depth) = deepest(voters, None)?;
+    if 2 * depth == voters.len
+        && let Some((low, high, with_witness)) = deepest(voters, witness_s)
+        && with_witness > depth
+    {
+        return Some((low, high, true));
+    }
+    Some((low, high, 2 * depth > voters.len))
+}
+
+/// The ends of the interval that most voters, and the witness, share; and how many they are.
+fn deepest(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, usize)> {
+    let mut ends = [(0.0, false); 2 * (MAX_SOURCES + 1)];
+    let said = voters.iter().map(|voter| (voter.centre_s - voter.distance_s, voter.centre_s + voter.distance_s));
+    let mut count = 0;
+    for (pair, (low, high)) in ends.chunks_exact_mut(2).zip(said.chain(witness_s.map(|half| (-half, half)))) {
+        pair[0] = (low, false);
+        pair[1] = (high, true);
+        count += 2;
+    }
+    let ends = &mut ends[..count];
+    // Where one interval ends as another starts they share a point: starts come first.
+    ends.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut depth = 0;
+    let mut best: Option<(f64, f64, usize)> = None;
+    for (at, &(position, is_end)) in ends.iter().enumerate() {
+        if is_end {
+            depth -= 1;
+            continue;
+        }
+        depth += 1;
+        if best.is_none_or(|(_, _, deepest)| depth > deepest) {
+            let high = ends.get(at + 1).map_or(position, |next| next.0);
+            best = Some((position, high, depth));
+        }
+    }
+    best
+}
+
+impl Selection {
+    /// Nobody has said anything.
+    pub fn empty() -> Self {
+        Selection {
+            agreeing: SlotSet::default(),
+            active: SlotSet::default(),
+            best: None,
+            voters: 0,
+            is_majority: false,
+            status: [None; MAX_SOURCES],
+        }
+    }
+}
+
+impl Favourite {
+    /// The slot has a new occupant, which has nothing to its credit yet.
+    pub fn forget(&mut self, slot: Slot) {
+        self.scores[slot.index()] = 1.0;
+        self.slot = self.slot.filter(|best| *best != slot);
+    }
+
+    /// How well a source has done against the best: 1 or more, it takes over at 10.
+    pub fn score(&self, slot: Slot) -> f64 {
+        self.scores[slot.index()].max(1.0)
+    }
+
+    /// The best source now: the last one, unless it is gone or another has been better for long enough.
+    fn update(&mut self, eligible: &Voters, settings: &Settings, fresh: Option<Slot>) -> Option<Candidate> {
+        let lowest_stratum = eligible.iter().map(|v| v.stratum).min()?;
+        let reign = eligible.iter().find(|v| self.slot == Some(v.slot)).copied();
+        let rank = |v: &Candidate| {
+            let handicap = if self.slot == Some(v.slot) { 0.0 } else { settings.reselect_distance_s };
+            v.distance_s + f64::from(v.stratum - lowest_stratum) * settings.stratum_weight_s + handicap
+        };
+        let Some(reigning) = reign else {
+            let best = eligible.iter().min_by(|a, b| rank(a).total_cmp(&rank(b))).copied();
+            *self = Favourite { slot: best.map(|v| v.slot), scores: [1.0; MAX_SOURCES] };
+            return best;
+        };
+        let mut challenger = None;
+        let mut scores = self.scores;
+        for v in eligible.iter().filter(|v| v.slot != reigning.slot) {
+            let score = &mut scores[v.slot.index()];
+            if fresh == Some(v.slot) || fresh == Some(reigning.slot) {
+                *score = (*score * rank(&reigning) / rank(v)).clamp(1.0, 2.0 * TAKEOVER_SCORE);
+            }
+            if *score > TAKEOVER_SCORE {
+                challenger = Some(*v);
+            }
+        }
+        self.scores = scores;
+        if let Some(challenger) = challenger {
+            *self = Favourite { slot: Some(challenger.slot), scores: [1.0; MAX_SOURCES] };
+        }
+        Some(challenger.unwrap_or(reigning))
+    }
+}
+
+impl SlotSet {
+    /// Adds a slot.
+    pub fn insert(&mut self, slot: Slot) {
+        self.0 |= 1 << slot.index();
+    }
+
+    /// Is the slot in it?
+    pub fn contains(self, slot: Slot) -> bool {
+        self.0 >> slot.index() & 1 == 1
+    }
+
+    /// How many slots.
+    pub fn len(self) -> usize {
+        self.0.count_ones() as usize
+    }
+
+    /// Has it none?
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// As a slice, without allocation.
+    pub fn list(self) -> SlotList {
+        let mut list = SlotList { slots: [Slot::FIRST; MAX_SOURCES], len: 0 };
+        for slot in self.iter() {
+            list.slots[list.len] = slot;
+            list.len += 1;
+        }
+        list
+    }
+
+    /// In ascending order.
+    pub fn iter(self) -> impl Iterator<Item = Slot> {
+        (0..MAX_SOURCES).filter_map(Slot::new).filter(move |slot| self.contains(*slot))
+    }
+}
+
+/// The members of a [`SlotSet`], in ascending order.
+pub struct SlotList {
+    slots: [Slot; MAX_SOURCES],
+    len: usize,
+}
+
+impl std::ops::Deref for SlotList {
+    type Target = [Slot];
+
+    fn deref(&self) -> &[Slot] {
+        &self.slots[..self.len]
+    }
+}
+
+impl std::fmt::Debug for SlotSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter().map(Slot::index)).finish()
+    }
+}
+
+/// A short list without allocation.
+#[derive(Default)]
+struct Voters {
+    list: [Option<Candidate>; MAX_SOURCES],
+    len: usize,
+}
+
+impl Voters {
+    fn push(&mut self, candidate: Candidate) {
+        if let Some(place) = self.list.get_mut(self.len) {
+            *place = Some(candidate);
+            self.len += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Candidate> {
+        self.list.iter().flatten()
+    }
+
+    fn filter(&self, keep: impl Fn(&Candidate) -> bool) -> Voters {
+        let mut kept = Voters::default();
+        self.iter().filter(|voter| keep(voter)).for_each(|voter| kept.push(*voter));
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn says(index: usize, centre_s: f64, distance_s: f64) -> Candidate {
+        Candidate {
+            slot: Slot::new(index).expect("small index"),
+            centre_s,
+            distance_s,
+            jitter_s: 1e-3,
+            stratum: 2,
+            trust: false,
+            prefer: false,
+        }
+    }
+
+    fn indexes(set: SlotSet) -> Vec<usize> {
+        set.iter().map(Slot::index).collect()
+    }
+
+    #[test]
+    fn three_outvote_one_liar() {
+        let candidates = [says(0, 5.0, 0.01), says(1, 0.0, 0.01), says(2, 0.005, 0.01), says(3, -0.004, 0.01)];
+        let selection = select(&candidates, None, &Settings::default(), &mut Favourite::default(), None);
+        assert!(selection.is_majority);
+        assert_eq!(indexes(selection.active), [1, 2, 3]);
+        assert_eq!(selection.status[0], Some(Status::Falseticker));
+    }
+
+    #[test]
+    fn two_against_two_is_no_majority() {
+        let candidates = [says(0, 1.0, 0.01), says(1, 1.0, 0.01), says(2, 0.0, 0.01), says(3, 0.0, 0.01)];
+        assert!(!select(&candidates, None, &Settings::default(), &mut Favourite::default(), None).is_majority);
+    }
+
+    #[test]
+    fn what_is_known_decides_between_halves_and_nothing_else() {
+        let choose = |candidates: &[Candidate]| {
+            let selection = select(candidates, Some(0.02), &Settings::default(), &mut Favourite::default(), None);
+            (selection.is_majority, indexes(selection.agreeing))
+        };
+        let halves = [says(0, -1.0, 0.01), says(1, -1.0, 0.01), says(2, 0.0, 0.01), says(3, 0.0, 0.01)];
+        assert_eq!(choose(&halves), (true, vec![2, 3]));
+        assert_eq!(choose(&halves[..3]), (true, vec![0, 1]), "it does not outvote sources");
+        assert!(!choose(&[says(0, -1.0, 0.01), says(1, 1.0, 0.01)]).0, "it is in neither half");
+    }
+
+    #[test]
+    fn intervals_that_only_touch_agree() {
+        let selection = select(
+            &[says(0, 0.0, 1.0), says(1, 2.0, 1.0)],
+            None,
+            &Settings::default(),
+            &mut Favourite::default(),
+            None,
+        );
+        assert_eq!(selection.agreeing.len(), 2);
+    }
+
+    #[test]
+    fn a_trusted_source_outweighs_the_many() {
+        let trusted = Candidate { trust: true, ..says(0, 5.0, 0.01) };
+        let selection = select(
+            &[trusted, says(1, 0.0, 0.01), says(2, 0.0, 0.01)],
+            None,
+            &Settings::default(),
+            &mut Favourite::default(),
+            None,
+        );
+        assert_eq!(indexes(selection.active), [0]);
+    }
+
+    #[test]
+    fn preferred_sources_are_used_alone() {
+        let preferred = Candidate { prefer: true, ..says(1, 0.0, 0.02) };
+        let selection = select(
+            &[says(0, 0.0, 0.01), preferred, says(2, 0.0, 0.01)],
+            None,
+            &Settings::default(),
+            &mut Favourite::default(),
+            None,
+        );
+        assert_eq!(indexes(selection.active), [1]);
+        assert_eq!(selection.status[0], Some(Status::NotPreferred));
+        assert_eq!(selection.agreeing.len(), 3);
+    }
+
+    #[test]
+    fn limits_on_distance_jitter_and_stratum_exclude() {
+        let candidates = [
+            says(0, 0.0, 3.5),
+            Candidate { jitter_s: 1.5, ..says(1, 0.0, 0.1) },
+            Candidate { stratum: 9, ..says(2, 0.0, 0.1) },
+            says(3, 0.0, 0.1),
+        ];
+        let selection = select(
+            &candidates,
+            None,
+            &Settings { max_stratum: 8, ..Settings::default() },
+            &mut Favourite::default(),
+            None,
+        );
+        let expected = [Status::TooDistant, Status::TooJittery, Status::BadStratum, Status::Active].map(Some);
+        assert_eq!(selection.status[..4], expected);
+    }
+
+    #[test]
+    fn a_combine_limit_of_zero_uses_only_the_best() {
+        let settings = Settings { combine_limit: 0.0, ..Settings::default() };
+        let selection =
+            select(&[says(0, 0.0, 0.02), says(1, 0.0, 0.01)], None, &settings, &mut Favourite::default(), None);
+        assert_eq!(indexes(selection.active), [1]);
+        assert_eq!(selection.status[0], Some(Status::Distant));
+    }
+
+    #[test]
+    fn the_best_is_kept_until_another_has_been_better_for_long() {
+        let candidates = [says(0, 0.0, 0.010), says(1, 0.0, 0.005)];
+        let (settings, slots) = (Settings::default(), [Slot::new(0), Slot::new(1)]);
+        let mut favourite = Favourite::default();
+        assert_eq!(select(&candidates[..1], None, &settings, &mut favourite, slots[0]).best, slots[0]);
+        let reigns: Vec<_> =
+            (0..6).map(|_| select(&candidates, None, &settings, &mut favourite, slots[1]).best == slots[0]).collect();
+        assert_eq!(reigns, [true, true, true, false, false, false], "halved distances multiply: 2, 4, 8, 16");
+    }
+}

@@ -1,0 +1,356 @@
+//! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
+
+mod delay_tests;
+pub mod health;
+pub mod measurement;
+mod measuring;
+pub mod network_changes;
+mod packet_counters;
+pub mod poll;
+mod recent;
+mod sample_filter;
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::core::api::dump::Archive;
+use crate::core::api::event::Label;
+use crate::core::api::response::Response;
+use crate::core::api::settings::SourceOptions;
+use crate::core::estimate::{Estimate, Slot};
+use crate::core::random::Random;
+use crate::core::source::delay_tests::DelayTests;
+use crate::core::source::health::Conduct;
+use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource};
+pub use crate::core::source::packet_counters::{Refusal, Tally};
+use crate::core::source::poll::Schedule;
+use crate::core::source::recent::Recent;
+use crate::core::source::sample_filter::Filter;
+use crate::time::{Lead, NtpTimestamp, Raw, Span};
+use crate::wire::cmdmon::report::SelectOptions;
+use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
+use measuring::Previous;
+
+/// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
+const GRACE: Span = Span::from_secs(4);
+
+/// A server this near may be asked more than once a second (spec 3: negative polls).
+const NEAR: Span = Span::from_millis(10);
+
+/// Delays below this are time stamping noise, unless `clockprecision` says more.
+pub const MIN_DELAY: Span = Span::from_nanos(100);
+
+/// After so many requests in a row without an answer, interleaved mode begins anew (spec 4.3): an old exchange is no news.
+const MAX_UNANSWERED: u32 = 4;
+
+/// A server being measured.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its place in the estimator.
+    pub slot: Slot,
+    /// Where it is asked.
+    pub address: SocketAddr,
+    /// How the log names it.
+    pub label: Label,
+    /// Which configured line it came from.
+    pub association: usize,
+    /// The options of that line.
+    pub options: SourceOptions,
+    /// When it is asked.
+    pub schedule: Schedule,
+    /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
+    pub reach: u8,
+    /// Polls in a row after which `reach` was empty.
+    pub empty_polls: u32,
+    /// What happened to its packets.
+    pub tally: Tally,
+    /// The last reply that told the time.
+    pub last: Option<Measurement>,
+    /// No delay is shorter: the resolution of our clock.
+    pub precision: Span,
+    /// Whether another address would do better.
+    pub conduct: Conduct,
+    /// The last reply that told the time and took too long: for the log of measurements.
+    pub refused: Option<Measurement>,
+    /// The last reply that answered a request was interleaved.
+    pub is_interleaved: bool,
+    /// Samples for the next run, and of the last one.
+    pub archive: Archive,
+    /// There are samples of the last run, which the clock has not been set by yet. `true`: the counter has run on since.
+    pub has_exact_past: Option<bool>,
+    /// How far the clock was ahead by `last`.
+    pub clock_ahead: Span,
+    /// Its last response, for people.
+    pub response: Option<Response>,
+    /// Where the last request left from.
+    pub local: Option<IpAddr>,
+    /// Options for selection as configured, or as people changed them: `options` has those that hold.
+    pub configured: SelectOptions,
+    exchange: Option<Exchange>,
+    /// What interleaved mode asks about.
+    previous: Option<Previous>,
+    /// The last reply that told the time bore these timestamps.
+    heard: Option<(NtpTimestamp, NtpTimestamp)>,
+    recent: Recent,
+    delay_tests: DelayTests,
+    filter: Filter,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Exchange {
+    id: ExchangeId,
+    cookie: Cookie,
+    asked: Raw,
+    sent: Option<Stamp>,
+    /// It only wakes the path (`presend`).
+    waking: bool,
+    /// The second cookie of a request in interleaved mode.
+    interleaved: Option<Cookie>,
+}
+
+/// A reply that answered our request.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Answer {
+    /// It tells the time, and passed every check.
+    Measured(Measurement),
+    /// The same, but `filter` waits for more before it says anything.
+    Collected,
+    /// The server does not know the time.
+    Unsynchronised,
+    /// The server wants to be asked less, or not at all.
+    Kiss(KissCode),
+}
+
+impl Source {
+    /// A server that has not been asked, and is to be at `due`.
+    pub fn new(
+        slot: Slot,
+        address: SocketAddr,
+        label: Label,
+        association: usize,
+        options: SourceOptions,
+        due: Raw,
+    ) -> Self {
+        let schedule = Schedule::new(&options, due);
+        Source {
+            slot,
+            address,
+            label,
+            association,
+            schedule,
+            reach: 0,
+            empty_polls: 0,
+            tally: Tally::default(),
+            last: None,
+            precision: MIN_DELAY,
+            conduct: Conduct::default(),
+            refused: None,
+            is_interleaved: false,
+            archive: Archive::default(),
+            has_exact_past: None,
+            clock_ahead: Span::ZERO,
+            response: None,
+            local: None,
+            configured: options.selection(),
+            exchange: None,
+            previous: None,
+            heard: None,
+            recent: Recent::default(),
+            delay_tests: DelayTests::new(&options),
+            filter: Filter::new(options.filter),
+            options,
+        }
+    }
+
+    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`].
+    pub fn ask(
+        &mut self,
+        id: ExchangeId,
+        now: Raw,
+        needed: bool,
+        random: &mut Random,
+    ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
+        let cookie = random.cookie();
+        let about = self.previous.filter(|_| self.schedule.unanswered() < MAX_UNANSWERED);
+        let interleaved = about.map(|about| Interleaved { about: about.reply.receive, cookie: random.cookie() });
+        let was_lost = self.schedule.unanswered() > 0;
+        self.schedule.asked(now, needed, random);
+        let waking = self.schedule.is_waking();
+        let second = interleaved.map(|interleaved| interleaved.cookie);
+        let exchange = Exchange { id, cookie, asked: now, sent: None, waking, interleaved: second };
+        let lost = self.exchange.replace(exchange);
+        if was_lost && !waking {
+            self.missed();
+            self.filter.miss();
+        }
+        self.tally.sent += 1;
+        self.conduct.asked();
+        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie, interleaved };
+        (request.encode(), lost.map(|exchange| exchange.id))
+    }
+
+    /// The request left at this moment.
+    pub fn sent(&mut self, id: ExchangeId, stamp: Stamp) {
+        if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
+            exchange.sent = Some(stamp);
+            self.schedule.could_send();
+        }
+    }
+
+    /// The kernel would not send, or the network says the server is unreachable. Closes the exchange.
+    pub fn failed(&mut self, id: ExchangeId, never_left: bool, now: Raw) {
+        if self.exchange.take_if(|exchange| exchange.id == id).is_some() && never_left {
+            self.tally.sent -= 1;
+            self.conduct.never_asked();
+            self.tally.send_failures += 1;
+            self.schedule.could_not_send(now);
+        }
+    }
+
+    /// The open exchange, if any.
+    pub fn in_flight(&self) -> Option<ExchangeId> {
+        self.exchange.map(|exchange| exchange.id)
+    }
+
+    /// When the request in flight left (or was to leave).
+    pub fn asked_at(&self) -> Option<Raw> {
+        self.exchange.map(|exchange| exchange.asked)
+    }
+
+    /// Who noted the departure of the request in flight.
+    pub fn sent_by(&self) -> StampSource {
+        let sent = self.exchange.and_then(|exchange| exchange.sent);
+        sent.map_or(StampSource::Daemon, |sent| sent.source)
+    }
+
+    /// When the open exchange is to be given up.
+    pub fn expires(&self) -> Option<Raw> {
+        let patience = Span::from_secs_f64(self.options.max_delay_s) + GRACE;
+        self.exchange.map(|exchange| exchange.asked + patience)
+    }
+
+    /// Gives up the open exchange.
+    pub fn expire(&mut self) -> Option<ExchangeId> {
+        self.exchange.take().map(|exchange| exchange.id)
+    }
+
+    /// Takes a datagram that arrived on the socket of the open exchange. An `Ok` closes the exchange, and so does a
+    /// refusal that [`Refusal::is_answer`]. `estimate` is what is known of true time.
+    pub fn receive(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
+        self.tally.received += 1;
+        self.tally.kernel_received += u64::from(arrived.source == StampSource::Kernel);
+        let mut result = self.examine(bytes, arrived, estimate);
+        match result {
+            Ok(_) => self.conclude(),
+            Err(refusal) => {
+                self.tally.count(refusal);
+                if refusal.is_answer() || refusal == Refusal::Waking {
+                    self.conclude();
+                }
+            }
+        }
+        match result {
+            Ok(Answer::Measured(measurement)) => {
+                self.tally.accepted += 1;
+                self.conduct.told_time();
+                self.schedule.told_time();
+                self.reach = self.reach << 1 | 1;
+                self.empty_polls = 0;
+                self.last = Some(measurement);
+                self.previous.iter_mut().for_each(|previous| previous.is_measured = !measurement.interleaved);
+                result = Ok(Answer::Collected);
+                if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
+                    self.recent.push(filtered);
+                    let least = self.recent.iter().map(|m| m.sample.delay).min();
+                    self.schedule.set_near(least.is_some_and(|delay| delay <= NEAR));
+                    result = Ok(Answer::Measured(filtered));
+                }
+            }
+            Ok(Answer::Collected) => {}
+            Ok(Answer::Unsynchronised) => {
+                self.tally.unsynchronised += 1;
+                self.missed();
+            }
+            Ok(Answer::Kiss(_)) => self.tally.kisses += 1,
+            Err(refusal) if refusal.is_answer() => self.reach = self.reach << 1 | 1,
+            Err(_) => {}
+        }
+        result
+    }
+
+    /// Its last accepted replies, oldest first.
+    pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
+        self.recent.iter()
+    }
+
+    /// True time has moved by this much against the raw counter.
+    pub fn shift(&mut self, by: Span) {
+        self.last.iter_mut().for_each(|last| last.sample.lead += by);
+        self.recent.shift(by);
+        self.filter.shift(by);
+        self.archive.shift(by);
+        self.previous = None;
+    }
+
+    /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
+    /// how fast an old reply loses its worth.
+    pub fn interval(&self, now: Raw, frequency: f64, rate: f64) -> Option<(Lead, f64)> {
+        let aged = |m: &Measurement| m.bound().secs_f64() + rate * (now - m.sample.at).secs_f64().max(0.0);
+        let best = self.recent.iter().min_by(|a, b| aged(a).total_cmp(&aged(b)))?;
+        let drift = (now - best.sample.at).scaled(frequency);
+        Some((best.sample.lead + drift, aged(best)))
+    }
+
+    /// Forgets its replies: the raw counter has lost its grip on time, or the source contradicted itself.
+    pub fn forget(&mut self) {
+        self.recent = Recent::default();
+        self.previous = None;
+    }
+
+    /// Forgets all that it has said, and that it ever answered.
+    pub fn reset(&mut self) {
+        self.forget();
+        self.archive.clear();
+        self.last = None;
+        self.reach = 0;
+        self.empty_polls = 0;
+        self.clock_ahead = Span::ZERO;
+        self.delay_tests = DelayTests::new(&self.options);
+        self.filter = Filter::new(self.options.filter);
+    }
+
+    /// Forgets all but the newest reply.
+    pub fn forget_all_but_last(&mut self) {
+        self.recent = Recent::default();
+        self.last.iter().for_each(|last| self.recent.push(*last));
+    }
+
+    fn missed(&mut self) {
+        self.reach <<= 1;
+        if self.reach == 0 {
+            self.schedule.set_near(false);
+            self.empty_polls = self.empty_polls.saturating_add(1);
+        }
+    }
+
+    fn conclude(&mut self) {
+        if let Some(sent) = self.exchange.take().and_then(|exchange| exchange.sent) {
+            self.tally.kernel_sent += u64::from(sent.source == StampSource::Kernel);
+        }
+    }
+
+    fn examine(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
+        let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
+        let reply = Reply::parse(bytes)?;
+        let is_interleaved = exchange.interleaved == Some(reply.origin());
+        if reply.origin() != exchange.cookie && !is_interleaved {
+            return Err(Refusal::Origin);
+        }
+        self.is_interleaved = is_interleaved;
+        match reply {
+            Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
+            Reply::Unsynchronised { .. } if exchange.waking => Err(Refusal::Waking),
+            Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
+            Reply::Time(reply) => self.take(&exchange, reply, arrived, estimate).map(Answer::Measured),
+        }
+    }
+}

@@ -1,0 +1,538 @@
+//! When to ask a server next (design note sections 8 and 9).
+//!
+//! The only dimensionless number of the problem is `wander^2 * interval^3 / noise^2`: how far the oscillator strays
+//! between two samples against how well one sample is known. The interval follows from it, after a start in which the
+//! gaps grow in proportion to the history.
+
+use crate::core::api::settings::{SourceOptions, poll_interval};
+use crate::core::random::Random;
+use crate::time::{Raw, Span};
+
+/// Never faster than this to one server, unless `minpoll` says so (RFC 8633 section 3, manners).
+const MIN_SPACING: Span = Span::from_secs(2);
+
+/// Gap after a lost packet while starting: gives a struggling network some room.
+const LOST_AT_START: Span = Span::from_secs(4);
+
+/// Requests with short gaps at the start; after these the server is taken to be away.
+const MAX_START_REQUESTS: u32 = 16;
+
+/// Good answers wanted quickly: with `iburst`, and without it (the second confirms the first).
+const BURST_ANSWERS: u32 = 4;
+const NO_BURST_ANSWERS: u32 = 2;
+
+/// An interval of a 6.5th of the history keeps the frequency known well enough for the next gap.
+const GROWTH: f64 = 6.5;
+
+/// At 1.5 the steady state is at the knee: asking more often gains less than 10 %.
+const KNEE: f64 = 1.5;
+
+/// Early polls are paid from a bucket: at most 12 % extra requests.
+const TOKENS_PER_POLL: f64 = 0.12;
+const MAX_TOKENS: f64 = 6.0;
+
+/// Random stretch of each interval. Never a shortening: the mean must not exceed what `maxpoll` promises.
+const STRETCH: f64 = 0.03;
+
+/// A lost packet shortens the next gap a little, until so many in a row are lost that the server is away.
+const LOST_FACTOR: f64 = 0.75;
+const UNREACHABLE_AFTER: u32 = 8;
+
+/// Servers that are not near are never asked more often than this.
+const SHORTEST_IF_FAR: Span = Span::from_secs(1);
+
+/// `burst`: most requests of one poll.
+const BURST_REQUESTS: u32 = 4;
+
+/// `presend` wakes the path this long before the request that counts (chrony.conf(5)).
+const PRESEND_LEAD: Span = Span::from_secs(2);
+/// Larger values of `presend`, such as its default, are off.
+const MAX_PRESEND: i8 = 32;
+
+/// chrony's default `polltarget`.
+const DEFAULT_TARGET: f64 = 8.0;
+
+/// First retry after the kernel could not even send (no route yet), and the longest one.
+const SEND_RETRY: Span = Span::from_secs(1);
+const MAX_SEND_RETRY: Span = Span::from_secs(16);
+
+/// Requests of the burst that follows a change of the network, at most: nobody may answer there either.
+const REVIVED_REQUESTS: u32 = 8;
+
+/// What the estimate says about how often it wants to hear.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Demand {
+    /// Sources in use.
+    pub active: usize,
+    /// Log-mean wander of the oscillator, squared (1/s).
+    pub wander_squared: f64,
+    /// Squared noise of one sample, harmonic mean over the active sources (s^2).
+    pub noise_squared: f64,
+}
+
+/// How soon the last sample should be followed by another.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub enum Urgency {
+    /// As planned.
+    #[default]
+    Calm,
+    /// It moved the estimate: ask again at the shortest regular interval.
+    Surprised,
+    /// It contradicts the estimate: ask again as soon as manners allow.
+    Contradicted,
+}
+
+/// The polling of one server.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// As configured; see [`Schedule::set_near`].
+    shortest: Span,
+    longest: Span,
+    is_near: bool,
+    burst_answers: u32,
+    /// `burst`: a poll that goes unanswered is repeated at once.
+    repeats: bool,
+    /// Requests of the present poll.
+    tries: u32,
+    /// `presend`: from this interval on, the path is woken first.
+    presend: Option<Span>,
+    /// Requests that wake the path before one that counts: two in interleaved mode, where that one tells of the one before.
+    wakings: u8,
+    /// So many have been sent before the next that counts.
+    woken: u8,
+    /// The last request only woke the path.
+    waking: bool,
+    /// Factor on the interval that gives the samples wanted.
+    pace: f64,
+    due: Option<Raw>,
+    interval: Span,
+    requests: u32,
+    answers: u32,
+    unanswered: u32,
+    send_failures: u32,
+    first_answer: Option<Raw>,
+    /// From the first answer to the last.
+    history: Span,
+    sent: Option<Raw>,
+    /// As `sent` was before the last request, which may not have left.
+    sent_before: Option<Raw>,
+    tokens: f64,
+    staggered: bool,
+    barred: bool,
+    offline: bool,
+    burst: Option<Burst>,
+}
+
+/// What somebody has ordered and is still to come.
+#[derive(Clone, Copy, Debug)]
+struct Burst {
+    /// Good answers wanted.
+    good: u32,
+    /// Requests allowed.
+    requests: u32,
+}
+
+impl Schedule {
+    /// First request at this moment, unless the line says `offline`.
+    pub fn new(options: &SourceOptions, first: Raw) -> Self {
+        let shortest = options.min_interval();
+        Schedule {
+            shortest,
+            longest: options.max_interval(),
+            is_near: false,
+            burst_answers: if options.iburst { BURST_ANSWERS } else { NO_BURST_ANSWERS },
+            repeats: options.burst,
+            tries: 0,
+            presend: (options.presend <= MAX_PRESEND).then(|| poll_interval(options.presend)),
+            wakings: if options.xleave { 2 } else { 1 },
+            woken: 0,
+            waking: false,
+            pace: pace(options.poll_target),
+            due: Some(first),
+            interval: shortest.min(MIN_SPACING),
+            requests: 0,
+            answers: 0,
+            unanswered: 0,
+            send_failures: 0,
+            first_answer: None,
+            history: Span::ZERO,
+            sent: None,
+            sent_before: None,
+            tokens: MAX_TOKENS,
+            staggered: false,
+            barred: false,
+            offline: options.offline,
+            burst: None,
+        }
+    }
+
+    /// When the next request is due; `None` while the server must not be asked.
+    pub fn due(&self) -> Option<Raw> {
+        self.due.filter(|_| !self.offline || self.burst.is_some())
+    }
+
+    /// Set offline: not asked until told.
+    pub fn is_offline(&self) -> bool {
+        self.offline
+    }
+
+    /// In a burst that somebody ordered.
+    pub fn is_bursting(&self) -> bool {
+        self.burst.is_some()
+    }
+
+    /// When the last request went out.
+    pub fn sent(&self) -> Option<Raw> {
+        self.sent
+    }
+
+    /// The interval in force, log2 of seconds rounded down: the poll field of our requests.
+    pub fn poll(&self) -> i8 {
+        libm::log2(self.interval.secs_f64().max(1e-3)).floor().clamp(-7.0, 24.0) as i8
+    }
+
+    /// The interval in force.
+    pub fn interval(&self) -> Span {
+        self.interval
+    }
+
+    /// Requests in a row without an answer.
+    pub fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// Failures to send in a row.
+    pub fn send_failures(&self) -> u32 {
+        self.send_failures
+    }
+
+    /// Requests of the current start.
+    pub fn requests(&self) -> u32 {
+        self.requests
+    }
+
+    /// A request went out. Until it is answered the next one is planned as after a loss.
+    ///
+    /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
+    /// deserves, for the clock may be adrift; else ever more rarely.
+    pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
+        self.waking = self.woken < self.wakings && self.burst.is_none() && self.wakes_path();
+        if self.waking {
+            self.woken += 1;
+            self.barred = false;
+            self.sent = Some(now);
+            self.due = Some(now + PRESEND_LEAD);
+            return;
+        }
+        self.woken = 0;
+        self.requests = self.requests.saturating_add(1);
+        self.unanswered = self.unanswered.saturating_add(1);
+        self.tries = if self.begins_poll() { 1 } else { self.tries + 1 };
+        self.barred = false;
+        self.sent_before = self.sent.replace(now);
+        self.burst.iter_mut().for_each(|burst| burst.requests -= 1);
+        self.burst = self.burst.filter(|burst| burst.requests > 0);
+        self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
+    }
+
+    /// The last request only woke the path: its answer is not to be used.
+    pub fn is_waking(&self) -> bool {
+        self.waking
+    }
+
+    /// The answer was not good enough: `burst` asks again at once, unless this poll has had its share.
+    pub fn repeat(&mut self, now: Raw) -> bool {
+        let may = !self.starting() && self.tries < self.burst_requests();
+        if may {
+            self.unanswered = 0;
+            self.due = Some(self.earliest(now));
+        }
+        may
+    }
+
+    /// The request in flight was answered.
+    pub fn answered(&mut self, now: Raw, demand: Option<Demand>, urgency: Urgency, place: Place, random: &mut Random) {
+        self.unanswered = 0;
+        self.tries = 0;
+        self.answers = self.answers.saturating_add(1);
+        self.history = now - *self.first_answer.get_or_insert(now);
+        let sent = self.sent.unwrap_or(now);
+        let gap = self.gap_after_answer(demand, urgency, place);
+        self.interval = gap;
+        self.due = Some((sent + gap.scaled(1.0 + STRETCH * random.fraction())).max(now));
+    }
+
+    /// The answer told the time.
+    pub fn told_time(&mut self) {
+        self.burst.iter_mut().for_each(|burst| burst.good -= 1);
+        self.burst = self.burst.filter(|burst| burst.good > 0);
+    }
+
+    /// Somebody wants so many good answers soon, by so many requests at most, whether this source is online or not.
+    pub fn burst(&mut self, good: u32, requests: u32, now: Raw) {
+        if self.burst.is_none() && !self.barred && good > 0 && requests > 0 {
+            self.burst = Some(Burst { good, requests });
+            self.due = Some(self.earliest(now));
+        }
+    }
+
+    /// `minpoll`, `maxpoll` or `polltarget` have changed.
+    pub fn change(&mut self, options: &SourceOptions, now: Raw) {
+        self.shortest = options.min_interval();
+        self.longest = options.max_interval();
+        self.pace = pace(options.poll_target);
+        if self.starting() || self.barred {
+            return;
+        }
+        self.interval = self.interval.clamp(self.shortest(), self.longest());
+        let latest = self.sent.map_or(now, |sent| now.max(sent + self.longest()));
+        self.due = self.due.map(|due| due.min(latest));
+    }
+
+    /// The request left.
+    pub fn could_send(&mut self) {
+        self.send_failures = 0;
+    }
+
+    /// The kernel refused to send: costs nothing on the wire, so it is tried again soon.
+    pub fn could_not_send(&mut self, now: Raw) {
+        let doublings = self.send_failures.min(4);
+        self.send_failures = self.send_failures.saturating_add(1);
+        self.sent = self.sent_before;
+        self.due = Some(now + SEND_RETRY.times(1 << doublings).min(MAX_SEND_RETRY));
+    }
+
+    /// Ask again at the next opportunity, with a burst: the network or the clock has changed.
+    pub fn restart(&mut self, now: Raw) {
+        if self.barred {
+            return;
+        }
+        *self = Schedule {
+            due: Some(self.earliest(now)),
+            requests: 0,
+            answers: 0,
+            unanswered: 0,
+            send_failures: 0,
+            first_answer: None,
+            history: Span::ZERO,
+            staggered: false,
+            interval: self.spacing(),
+            ..self.clone()
+        };
+    }
+
+    /// It has been asked from `first` to `last`. If that is no longer ago than it would have been left alone, it is known
+    /// after the burst how often to ask.
+    pub fn resume(&mut self, first: Raw, last: Raw, now: Raw) {
+        if now - last <= (last - first).scaled(GROWTH.recip()).min(self.longest()) {
+            self.first_answer = Some(first);
+            self.history = now - first;
+        }
+    }
+
+    /// The network has changed: ask as soon as manners allow, and until so many answers are in. What is known of how
+    /// often to ask stays known.
+    pub fn revive(&mut self, answers: u32, now: Raw) {
+        if self.barred {
+            return;
+        }
+        self.due = Some(self.earliest(now));
+        self.answers = self.answers.min(self.burst_answers.saturating_sub(answers));
+        self.requests = self.requests.min(MAX_START_REQUESTS - REVIVED_REQUESTS);
+        self.unanswered = 0;
+        self.send_failures = 0;
+        self.staggered = false;
+    }
+
+    /// Offline: not asked. Back online: asked at once, with a burst. Returns whether that is news.
+    pub fn set_online(&mut self, online: bool, now: Raw) -> bool {
+        let is_news = self.offline == online;
+        self.offline = !online;
+        if is_news && online {
+            self.restart(now);
+        }
+        is_news
+    }
+
+    /// One more request soon, without a burst: a vote is being held.
+    pub fn hurry(&mut self, now: Raw) {
+        if !self.barred {
+            self.due = Some(self.due.map_or(now, |due| due.min(self.earliest(now))));
+            self.staggered = false;
+        }
+    }
+
+    /// As [`Schedule::hurry`], paid from the bucket: another source has said something that needs a second opinion.
+    pub fn consult(&mut self, now: Raw) {
+        if self.tokens >= 1.0 && self.due.is_some_and(|due| due > self.earliest(now)) {
+            self.tokens -= 1.0;
+            self.hurry(now);
+        }
+    }
+
+    /// Only a server that answers, and from nearby, may be asked more than once a second (spec 3).
+    pub fn set_near(&mut self, is_near: bool) {
+        self.is_near = is_near;
+    }
+
+    /// Kiss-o'-death RATE: twice the shortest interval from now on, and a pause of one interval and four polls now.
+    pub fn slow_down(&mut self, now: Raw) {
+        self.shortest = self.shortest().times(2).min(self.longest().max(self.shortest()));
+        self.longest = self.longest().max(self.shortest());
+        self.requests = self.requests.max(MAX_START_REQUESTS);
+        self.answers = self.answers.max(self.burst_answers);
+        self.interval = self.interval.max(self.shortest());
+        self.due = Some(now + self.interval.times(5));
+        self.burst = None;
+    }
+
+    /// Kiss-o'-death DENY or RSTR: not before `until`, if ever.
+    pub fn bar(&mut self, until: Option<Raw>) {
+        self.due = until;
+        self.barred = true;
+        self.burst = None;
+    }
+
+    fn earliest(&self, now: Raw) -> Raw {
+        self.sent.map_or(now, |sent| now.max(sent + self.spacing()))
+    }
+
+    fn shortest(&self) -> Span {
+        if self.is_near { self.shortest } else { self.shortest.max(SHORTEST_IF_FAR) }
+    }
+
+    fn longest(&self) -> Span {
+        self.longest.max(self.shortest())
+    }
+
+    fn spacing(&self) -> Span {
+        self.shortest().min(MIN_SPACING)
+    }
+
+    fn starting(&self) -> bool {
+        self.answers < self.burst_answers && self.requests < MAX_START_REQUESTS
+    }
+
+    /// Requests that one poll may cost: on average no more than one for each of the shortest intervals.
+    fn burst_requests(&self) -> u32 {
+        let shares = self.interval.secs_f64() / self.shortest().secs_f64();
+        if self.repeats { (shares as u32).clamp(1, BURST_REQUESTS) } else { 1 }
+    }
+
+    fn wakes_path(&self) -> bool {
+        self.presend.is_some_and(|from| self.interval >= from) && self.begins_poll() && !self.starting()
+    }
+
+    fn begins_poll(&self) -> bool {
+        self.tries == 0 || self.tries >= self.burst_requests()
+    }
+
+    /// The longest interval for which the frequency is known well enough.
+    fn deserved(&self) -> Span {
+        self.history.scaled(GROWTH.recip()).clamp(self.shortest(), self.longest())
+    }
+
+    fn gap_if_lost(&self, needed: bool) -> Span {
+        if self.burst.is_some() {
+            return self.spacing();
+        }
+        if self.starting() {
+            let gap = if self.unanswered <= 1 { MIN_SPACING } else { LOST_AT_START };
+            return gap.min(self.shortest().max(self.spacing()));
+        }
+        if self.tries < self.burst_requests() {
+            return self.spacing();
+        }
+        if self.unanswered > UNREACHABLE_AFTER || self.first_answer.is_none() {
+            let doublings = self.unanswered.saturating_sub(UNREACHABLE_AFTER).min(16);
+            let longest = if needed { self.deserved() } else { self.longest() };
+            return self.interval.max(self.shortest()).times(1 << doublings).min(longest);
+        }
+        self.interval.scaled(LOST_FACTOR).max(self.spacing())
+    }
+
+    fn gap_after_answer(&mut self, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
+        if self.starting() || self.burst.is_some() {
+            return self.spacing();
+        }
+        self.tokens = (self.tokens + TOKENS_PER_POLL).min(MAX_TOKENS);
+        if urgency != Urgency::Calm && self.tokens >= 1.0 {
+            self.tokens -= 1.0;
+            return if urgency == Urgency::Contradicted { self.spacing() } else { self.shortest() };
+        }
+        if self.history < self.shortest() {
+            return self.history.max(self.spacing());
+        }
+        let wanted = demand.map_or(self.longest(), |demand| Span::from_secs_f64(self.pace * demand.interval_s()));
+        let gap = wanted.min(self.deserved()).max(self.shortest());
+        if !self.staggered && place.of > 1 {
+            self.staggered = true;
+            return gap.scaled(0.5 + 0.5 * (place.index + 1) as f64 / place.of as f64).max(self.spacing());
+        }
+        gap
+    }
+}
+
+/// Which of how many active sources this is: they are made to answer in turn rather than together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Counted from 0.
+    pub index: usize,
+    /// Number of active sources.
+    pub of: usize,
+}
+
+/// The filter remembers a number of samples that grows as the interval to the power of -3/4.
+fn pace(target: u32) -> f64 {
+    libm::pow(DEFAULT_TARGET / f64::from(target.max(1)), 4.0 / 3.0)
+}
+
+impl Demand {
+    /// The interval of each of the active sources in seconds.
+    pub fn interval_s(&self) -> f64 {
+        let per_sample = libm::cbrt(KNEE * self.noise_squared / self.wander_squared.max(1e-30));
+        self.active as f64 * per_sample
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gaps in seconds, rounded down, between the requests of a server that answers those that `answers` says.
+    fn gaps(options: SourceOptions, answers: impl Fn(usize) -> bool) -> Vec<i64> {
+        let (mut random, mut now) = (Random::new([1; 16]), Raw::from_nanos(0));
+        let mut schedule = Schedule::new(&options, now);
+        let mut gaps = Vec::new();
+        for request in 0..40 {
+            schedule.asked(now, true, &mut random);
+            if answers(request) && !schedule.is_waking() {
+                schedule.answered(now, None, Urgency::Calm, Place { index: 0, of: 1 }, &mut random);
+            }
+            let due = schedule.due().expect("it is asked for ever");
+            gaps.push((due - now).secs_f64() as i64);
+            now = due;
+        }
+        gaps
+    }
+
+    #[test]
+    fn presend_wakes_the_path_two_seconds_before_each_request_that_counts_but_not_at_the_start() {
+        let options = SourceOptions { iburst: true, presend: 8, max_poll: 8, ..SourceOptions::default() };
+        let gaps = gaps(options, |_| true);
+        assert_eq!(gaps[..4], [2, 2, 2, 6], "{gaps:?}");
+        let last = &gaps[22..];
+        assert!(last.iter().all(|gap| *gap == 2 || *gap >= 256), "{gaps:?}");
+        assert_eq!(last.iter().filter(|gap| **gap == 2).count(), 9, "{gaps:?}");
+    }
+
+    #[test]
+    fn a_burst_repeats_a_request_without_an_answer_up_to_four_times_if_the_interval_allows() {
+        let options = SourceOptions { burst: true, min_poll: 6, max_poll: 8, ..SourceOptions::default() };
+        // From the 30th request on there are no answers.
+        let gaps = gaps(options, |request| request < 30);
+        assert!(gaps[22..30].iter().all(|gap| *gap >= 256), "{gaps:?}");
+        assert_eq!(gaps[30..33], [2, 2, 2], "{gaps:?}");
+        assert!(gaps[33] > 100, "{gaps:?}");
+    }
+}
