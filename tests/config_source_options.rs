@@ -210,6 +210,19 @@ fn the_last_value_counts() {
     assert_option(|o| o.min_poll, &[("minpoll 4 minpoll 5", 5)]);
 }
 
+/// Wherever the line stands: the log and `slewd -p` show these warnings.
+#[test]
+fn a_source_that_wants_authentication_says_that_it_is_not_asked() {
+    let not_asked = |option| {
+        format!(
+            "server directive: a is not asked: option {option} is not supported yet (remove it to ask without authentication)"
+        )
+    };
+    assert_eq!(warnings("key 1"), [not_asked("key")]);
+    assert_eq!(warnings("nts key 1 ntsport 4461"), [not_asked("nts")]);
+    assert_eq!(warnings("ntsport 4461 certset 1"), [] as [&str; 0], "without nts they mean nothing");
+}
+
 #[test]
 fn options_that_do_nothing_yet_are_mentioned() {
     assert_eq!(warnings("copy"), ["server directive: the copy option is not used by this client"]);
@@ -218,7 +231,7 @@ fn options_that_do_nothing_yet_are_mentioned() {
         assert_eq!(warnings(&format!("extfield {id}")), expected, "{id}");
     }
     assert_eq!(load("server a extfield 1").map(drop), Err("Invalid value in server directive".to_string()));
-    let planned: Vec<_> = source_options().filter(|o| o.class != Class::Used).map(|o| o.name).collect();
+    let planned: Vec<_> = source_options().filter(|o| o.class == Class::Planned).map(|o| o.name).collect();
     assert_eq!(planned, ["extfield", "copy"]);
 }
 

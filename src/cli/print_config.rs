@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 
 use crate::cli::say;
+use crate::config::read_source_dirs;
+use crate::daemon::files::PromptFiles;
 use crate::daemon::run::{Options, load};
 use crate::sys::clock;
 
@@ -12,7 +14,8 @@ pub(super) fn run(options: &Options) -> ExitCode {
     match load(options) {
         Ok(config) => {
             let is_written = say(&lines(&config.printed));
-            config.warnings.iter().for_each(|warning| eprintln!("{now} {warning}"));
+            let of_sources = read_source_dirs(&PromptFiles, &config.source_dirs).warnings;
+            config.warnings.iter().chain(&of_sources).for_each(|warning| eprintln!("{now} {warning}"));
             if is_written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => {

@@ -7,6 +7,7 @@ use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
 use super::suggest;
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
+use crate::core::source::authentication::Authentication;
 
 const MIN_POLL_DEFAULT: i8 = 6;
 const MAX_POLL_DEFAULT: i8 = 10;
@@ -118,6 +119,7 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
         }
     }
     settle(&mut options, words);
+    words.notes.extend(not_asked(&options).map(|why| format!("{host} {why}")));
     // chronyd finds such names when it adds the source: it complains, and goes on without it.
     if !host.chars().all(|c| c.is_ascii_graphic()) {
         words.notes.push("the source is not added: its name has characters that no host name has".to_string());
@@ -125,6 +127,15 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
     }
     let host = Host::from(host);
     Ok(Some(SourceConfig { host, pool, options }))
+}
+
+/// What becomes of a source with these options that cannot be protected as they want it: said after its name.
+pub fn not_asked(options: &SourceOptions) -> Option<String> {
+    let option = match Authentication::of(options) {
+        Authentication::Missing(protection) => protection.option(),
+        Authentication::Unwanted | Authentication::Established(_) => return None,
+    };
+    Some(format!("is not asked: option {option} is not supported yet (remove it to ask without authentication)"))
 }
 
 fn unknown(word: &str) -> Fault {

@@ -29,7 +29,7 @@ use crate::daemon::network::NetworkWatch;
 use crate::daemon::pid_file::{PidFile, Refusal};
 use crate::daemon::reason::plain;
 use crate::daemon::service_manager::Unready;
-use crate::daemon::source_dirs::{SourceDirs, warn_of_downgrade};
+use crate::daemon::source_dirs::SourceDirs;
 use crate::daemon::synchronized_file::SynchronizedFiles;
 use crate::daemon::thermometer::{self, Thermometer};
 use crate::sys::clock::ClockWatch;
@@ -150,7 +150,6 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    config.sources.iter().for_each(warn_of_downgrade);
     let controls_clock = may_control_clock(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);

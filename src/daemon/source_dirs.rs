@@ -23,18 +23,7 @@ impl SourceDirs {
     pub fn read(&mut self) -> &[SourceConfig] {
         let found = read_source_dirs(&PromptFiles, &self.directories);
         found.warnings.iter().filter(|warning| !self.known.warnings.contains(warning)).for_each(|w| warn!("{w}"));
-        found.sources.iter().filter(|source| !self.known.sources.contains(source)).for_each(warn_of_downgrade);
         self.known = found;
         &self.known.sources
     }
-}
-
-/// Time that was meant to be authenticated and is not must not come as a surprise.
-pub(super) fn warn_of_downgrade(source: &SourceConfig) {
-    let option = match (source.options.nts, source.options.key) {
-        (true, _) => "nts",
-        (false, Some(_)) => "key",
-        (false, None) => return,
-    };
-    warn!("Source {} is asked without authentication: option {option} is not supported yet", source.host);
 }

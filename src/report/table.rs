@@ -202,8 +202,8 @@ pub fn auth_data(source: &SourceReport, by_name: bool) -> String {
 pub(super) fn auth_mode(mode: u16) -> &'static str {
     match mode {
         0 => "-",
-        1 => "SK",
-        2 => "NTS",
+        AuthData::SYMMETRIC_KEY => "SK",
+        AuthData::NTS => "NTS",
         _ => "?",
     }
 }

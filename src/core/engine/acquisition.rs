@@ -80,7 +80,8 @@ impl Engine {
 
     fn ballot(&self, acquisition: Acquisition, waited: Span, now: Raw) -> Ballot {
         let is_contested = acquisition.cause == Cause::Contradiction;
-        let lines = || self.associations.iter().enumerate().filter(|(_, line)| !line.config.options.no_select);
+        let may_vote = |line: &Association| !line.config.options.no_select && line.authentication().is_sufficient();
+        let lines = || self.associations.iter().enumerate().filter(|(_, line)| may_vote(line));
         // One that has had its time does not delay the vote by being asked again.
         let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
         let began = now - waited;
@@ -111,8 +112,9 @@ impl Engine {
         };
         let agreeing = self.selection.agreeing;
         let answers = |source: &Source| source.recent().count();
-        let is_offline =
-            |source: &&Source| source.schedule.is_offline() && is_silent(source) && !source.options.no_select;
+        let is_offline = |source: &&Source| {
+            source.schedule.is_offline() && is_silent(source) && may_vote(&self.associations[source.association])
+        };
         let offline = self.sources.iter().filter(is_offline).count();
         Ballot {
             configured: lines().map(|(_, line)| line.wanted()).sum::<usize>().saturating_sub(offline),

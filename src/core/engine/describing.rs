@@ -5,6 +5,7 @@
 use crate::core::api::event::Obstacle;
 use crate::core::api::record::Standing;
 use crate::core::api::response::{Measured, Response};
+use crate::core::api::settings::SourceOptions;
 use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::believed::Believed;
 use crate::core::engine::clock_control::BOUND_SIGMAS;
@@ -14,6 +15,7 @@ use crate::core::engine::{Engine, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
+use crate::core::source::authentication::Protection;
 use crate::core::source::measurement::{Measurement, StampSource};
 use crate::core::source::{Answer, Refusal, Source};
 use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
@@ -79,7 +81,7 @@ impl Engine {
             stats: self.describe_stats(source, now),
             selection: Some(self.describe_selection(source, now)),
             ntp: Some(self.describe_response(source)),
-            authentication: Some(AuthData::default()),
+            authentication: Some(auth_data(&source.options)),
         })
     }
 
@@ -130,7 +132,7 @@ impl Engine {
             stats: SourceStats { address, ..unknown_stats() },
             selection: Some(selection),
             ntp: None,
-            authentication: Some(AuthData::default()),
+            authentication: Some(auth_data(options)),
         }
     }
 
@@ -221,7 +223,7 @@ impl Engine {
             reference_id: reference_id(ip),
             address: Address::Ip(ip),
             state: self.standing(source).letter(),
-            authenticated: false,
+            authenticated: source.authentication().is_established(),
             leap: leap_status(source.last.map(|last| last.leap)),
             configured: source.configured,
             effective: source.options.selection(),
@@ -344,6 +346,15 @@ impl Engine {
             Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => self.sources[index].refused,
             _ => None,
         }
+    }
+}
+
+/// What the line asks for; with nothing negotiated and no key loaded it has no type and no length, as in chronyd.
+fn auth_data(options: &SourceOptions) -> AuthData {
+    match Protection::of(options) {
+        None => AuthData::default(),
+        Some(Protection::Key(key_id)) => AuthData { mode: AuthData::SYMMETRIC_KEY, key_id, ..AuthData::default() },
+        Some(Protection::Nts) => AuthData { mode: AuthData::NTS, ..AuthData::default() },
     }
 }
 

@@ -72,6 +72,9 @@ impl Engine {
     /// A source has been added. Its file counts if it is about the same configured name, and until the clock is set.
     pub(super) fn recall_source(&mut self, index: usize) {
         let source = &self.sources[index];
+        if !source.authentication().is_sufficient() {
+            return;
+        }
         let Some(place) = self.memory.files.iter().position(|(address, _)| *address == source.address.ip()) else {
             return;
         };

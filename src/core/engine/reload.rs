@@ -9,7 +9,8 @@ use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
 use crate::core::engine::{Engine, Mode, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
-use crate::core::selection::authentication::{Policy, is_authenticated};
+use crate::core::selection::authentication::Policy;
+use crate::core::source::authentication::Protection;
 use crate::time::Raw;
 use crate::wire::cmdmon::report::SelectOptions;
 
@@ -156,14 +157,15 @@ impl Engine {
     /// The mode depends on which lines there are.
     pub(super) fn apply_auth_mode(&mut self) {
         let lines = self.lines.iter().zip(&self.associations).filter(|(_, association)| !association.is_retired());
-        let counted = lines.map(|(line, _)| (line.select, is_authenticated(&line.typed.options)));
+        let wants = |options: &SourceOptions| Protection::of(options).is_some();
+        let counted = lines.map(|(line, _)| (line.select, wants(&line.typed.options)));
         let policy = Policy::new(self.settings.auth_select_mode, counted);
         for (line, association) in self.lines.iter().zip(&mut self.associations) {
             let options = &mut association.config.options;
-            options.set_selection(policy.effective(line.select, is_authenticated(options)));
+            options.set_selection(policy.effective(line.select, wants(options)));
         }
         for source in &mut self.sources {
-            let effective = policy.effective(source.configured, is_authenticated(&source.options));
+            let effective = policy.effective(source.configured, wants(&source.options));
             source.options.set_selection(effective);
         }
     }

@@ -149,7 +149,8 @@ impl Engine {
 
     pub(super) fn has_required(&self) -> bool {
         let mut required = self.sources.iter().filter(|source| source.options.require).peekable();
-        required.peek().is_none() || required.any(|source| self.selection.agreeing.contains(source.slot))
+        let is_required = required.peek().is_some() || self.unresolved().any(|(_, line)| line.config.options.require);
+        !is_required || required.any(|source| self.selection.agreeing.contains(source.slot))
     }
 
     pub(super) fn no_majority(&mut self) {
@@ -225,7 +226,8 @@ impl Engine {
         let (reference, rate) = (self.reference_lead(now), self.rate_bound());
         let frequency = self.estimator.estimate().map_or(self.first_frequency(), |estimate| estimate.frequency);
         for source in &self.sources {
-            let is_out = source.options.no_select || self.is_away(source);
+            let is_unprotected = !source.authentication().is_sufficient();
+            let is_out = source.options.no_select || is_unprotected || self.is_away(source);
             let Some((lead, bound_s)) = source.interval(now, frequency, rate).filter(|_| !is_out) else { continue };
             let stratum = source.last.map_or(16, |last| last.stratum);
             list[count] = Candidate {

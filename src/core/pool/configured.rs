@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::core::api::settings::{Host, SourceConfig};
 use crate::core::estimate::MAX_SOURCES;
+use crate::core::source::authentication::Authentication;
 use crate::time::{Raw, Span};
 
 /// Lookups are repeated after 1, 2, 4 ... 60 s until the clock has been set: any failure may be a network that is not
@@ -67,11 +68,11 @@ pub enum Yield {
 }
 
 impl Association {
-    /// A line whose name, if it has one, is to be looked up at once.
+    /// A line whose name, if it has one, is to be looked up at once, unless its servers would not be asked anyway.
     pub fn new(config: SourceConfig, now: Raw) -> Self {
         let lookup = match config.host {
-            Host::Address(_) => Lookup::None,
-            Host::Name(_) => Lookup::Due(now, Purpose::Fill),
+            Host::Name(_) if Authentication::of(&config.options).is_sufficient() => Lookup::Due(now, Purpose::Fill),
+            Host::Address(_) | Host::Name(_) => Lookup::None,
         };
         Association {
             config,
@@ -109,7 +110,7 @@ impl Association {
 
     /// Sources this line should yield.
     pub fn wanted(&self) -> usize {
-        if self.retired {
+        if self.retired || self.literal().is_none() && !self.authentication().is_sufficient() {
             return 0;
         }
         if self.config.pool { self.config.options.max_sources.min(MAX_SOURCES) } else { 1 }
@@ -118,6 +119,11 @@ impl Association {
     /// Sources asked until enough of them have proved good: twice as many (spec 4.8); of a `server`, one per family.
     pub fn candidates(&self) -> usize {
         (2 * self.wanted()).min(MAX_SOURCES)
+    }
+
+    /// How what its sources say is protected.
+    pub fn authentication(&self) -> Authentication {
+        Authentication::of(&self.config.options)
     }
 
     /// The address, if the line names one.
@@ -147,7 +153,7 @@ impl Association {
 
     /// Its first lookup has not ended yet: it may still yield sources.
     pub fn is_pending(&self) -> bool {
-        self.name().is_some() && !self.has_been_answered
+        self.name().is_some() && self.wanted() > 0 && !self.has_been_answered
     }
 
     /// What the lookup in progress is for.
@@ -170,7 +176,7 @@ impl Association {
     pub fn refresh(&mut self, now: Raw) {
         self.lookup = match self.lookup {
             Lookup::Due(at, purpose) => Lookup::Due(at.min(now), purpose),
-            Lookup::None if self.name().is_some() => Lookup::Due(now, Purpose::Refresh),
+            Lookup::None if self.name().is_some() && self.wanted() > 0 => Lookup::Due(now, Purpose::Refresh),
             lookup => lookup,
         };
     }

@@ -1,5 +1,6 @@
 //! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
 
+pub mod authentication;
 mod delay_tests;
 pub mod health;
 pub mod measurement;
@@ -18,6 +19,7 @@ use crate::core::api::response::Response;
 use crate::core::api::settings::SourceOptions;
 use crate::core::estimate::{Estimate, Slot};
 use crate::core::random::Random;
+use crate::core::source::authentication::Authentication;
 use crate::core::source::delay_tests::DelayTests;
 use crate::core::source::health::Conduct;
 use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource};
@@ -55,6 +57,8 @@ pub struct Source {
     pub association: usize,
     /// The options of that line.
     pub options: SourceOptions,
+    /// Whether its replies can be believed to be its own: without that it is not asked.
+    authentication: Authentication,
     /// When it is asked.
     pub schedule: Schedule,
     /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
@@ -130,12 +134,15 @@ impl Source {
         options: SourceOptions,
         due: Raw,
     ) -> Self {
-        let schedule = Schedule::new(&options, due);
+        let authentication = Authentication::of(&options);
+        let mut schedule = Schedule::new(&options, due);
+        schedule.permit(authentication.is_sufficient());
         Source {
             slot,
             address,
             label,
             association,
+            authentication,
             schedule,
             reach: 0,
             empty_polls: 0,
@@ -161,6 +168,11 @@ impl Source {
         }
     }
 
+    /// How its replies are protected.
+    pub fn authentication(&self) -> Authentication {
+        self.authentication
+    }
+
     /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`].
     pub fn ask(
         &mut self,
@@ -169,6 +181,7 @@ impl Source {
         needed: bool,
         random: &mut Random,
     ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
+        debug_assert!(self.authentication.is_sufficient(), "a source without the protection it wants is not asked");
         let cookie = random.cookie();
         let about = self.previous.filter(|_| self.schedule.unanswered() < MAX_UNANSWERED);
         let interleaved = about.map(|about| Interleaved { about: about.reply.receive, cookie: random.cookie() });

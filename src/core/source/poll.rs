@@ -120,6 +120,7 @@ pub struct Schedule {
     staggered: bool,
     barred: bool,
     offline: bool,
+    permitted: bool,
     burst: Option<Burst>,
 }
 
@@ -162,13 +163,19 @@ impl Schedule {
             staggered: false,
             barred: false,
             offline: options.offline,
+            permitted: true,
             burst: None,
         }
     }
 
     /// When the next request is due; `None` while the server must not be asked.
     pub fn due(&self) -> Option<Raw> {
-        self.due.filter(|_| !self.offline || self.burst.is_some())
+        self.due.filter(|_| self.permitted && (!self.offline || self.burst.is_some()))
+    }
+
+    /// Whether it may be asked at all, online or not.
+    pub fn permit(&mut self, permitted: bool) {
+        self.permitted = permitted;
     }
 
     /// Set offline: not asked until told.
@@ -270,7 +277,7 @@ impl Schedule {
 
     /// Somebody wants so many good answers soon, by so many requests at most, whether this source is online or not.
     pub fn burst(&mut self, good: u32, requests: u32, now: Raw) {
-        if self.burst.is_none() && !self.barred && good > 0 && requests > 0 {
+        if self.permitted && self.burst.is_none() && !self.barred && good > 0 && requests > 0 {
             self.burst = Some(Burst { good, requests });
             self.due = Some(self.earliest(now));
         }

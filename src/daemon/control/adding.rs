@@ -1,8 +1,9 @@
 //! `chronyc add`: a source as it would be on a line of the configuration, with the ranges of the options there.
 
-use crate::config::settle_options;
+use log::warn;
+
+use crate::config::{not_asked, settle_options};
 use crate::core::api::settings::{Family, Host, SourceConfig, SourceOptions};
-use crate::daemon::source_dirs::warn_of_downgrade;
 use crate::wire::cmdmon::reply::ReplyStatus;
 use crate::wire::cmdmon::request::{NewSource, SourceFlags, SourceKind};
 
@@ -37,9 +38,10 @@ pub(super) fn source(typed: &NewSource) -> Result<SourceConfig, ReplyStatus> {
     {
         return Err(ReplyStatus::InvalidFamily);
     }
-    let source = SourceConfig { host, pool, options };
-    warn_of_downgrade(&source);
-    Ok(source)
+    if let Some(why) = not_asked(&options) {
+        warn!("Source {host} {why}");
+    }
+    Ok(SourceConfig { host, pool, options })
 }
 
 fn options(typed: &NewSource) -> Result<SourceOptions, ReplyStatus> {

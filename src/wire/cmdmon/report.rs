@@ -293,6 +293,13 @@ pub struct AuthData {
     pub nak: bool,
 }
 
+impl AuthData {
+    /// The mode of symmetric keys.
+    pub const SYMMETRIC_KEY: u16 = 1;
+    /// The mode of Network Time Security.
+    pub const NTS: u16 = 2;
+}
+
 /// Counts of a server: a client has only those of control requests, the others are 0.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ServerStats {

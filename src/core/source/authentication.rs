@@ -1,0 +1,58 @@
+//! Whether what a source says can be known to come from the server that its line names.
+//!
+//! A line with `nts` or `key` asks for that. As long as it cannot be had the source is not asked at all: an answer that
+//! anybody on the path could have made would be worth less than none, for it would be believed.
+
+use crate::core::api::settings::SourceOptions;
+
+/// How the replies of a source are protected. What brings keys or cookies changes it, and nothing else does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Authentication {
+    /// The line asks for no protection.
+    Unwanted,
+    /// The line asks for protection, and there is none.
+    Missing(Protection),
+    /// Each reply is authenticated before anything in it is believed.
+    Established(Protection),
+}
+
+/// What a line asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Protection {
+    /// Option `nts`.
+    Nts,
+    /// Option `key`: the key of this number.
+    Key(u32),
+}
+
+impl Authentication {
+    /// Of a line with these options, before anything was done for it.
+    pub fn of(options: &SourceOptions) -> Self {
+        Protection::of(options).map_or(Authentication::Unwanted, Authentication::Missing)
+    }
+
+    /// The source may be asked, and what it says counts.
+    pub fn is_sufficient(self) -> bool {
+        !matches!(self, Authentication::Missing(_))
+    }
+
+    /// Its replies are authenticated.
+    pub fn is_established(self) -> bool {
+        matches!(self, Authentication::Established(_))
+    }
+}
+
+impl Protection {
+    /// What the options ask for, if anything. As in chronyd, `nts` makes `key` void.
+    pub fn of(options: &SourceOptions) -> Option<Self> {
+        if options.nts { Some(Protection::Nts) } else { options.key.map(Protection::Key) }
+    }
+
+    /// The option that asks for it.
+    pub fn option(self) -> &'static str {
+        match self {
+            Protection::Nts => "nts",
+            Protection::Key(_) => "key",
+        }
+    }
+}
