@@ -149,9 +149,11 @@ fn the_mode_of_authentication_follows_the_lines_that_are_there() {
     world.run_for(100.0);
     let voters = |world: &World| world.engine().expect("it runs").selection().voters;
     assert_eq!(voters(&world), 2);
-    world.reload(&lines("server 192.0.2.3 iburst key 1\n"));
+    let with_key = parse_sources("dhcp.sources", b"server 192.0.2.3 iburst key 1\n");
+    assert_eq!(with_key.warnings.len(), 1, "it is not asked");
+    world.reload(&with_key.sources);
     world.run_for(400.0);
-    assert_eq!(voters(&world), 1);
+    assert_eq!(voters(&world), 0, "the others are not wanted beside it");
     world.reload(&[]);
     world.run_for(2000.0);
     assert_eq!(voters(&world), 2);
