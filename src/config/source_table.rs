@@ -133,7 +133,7 @@ static OPTIONS: &[SourceOption] = &[
     option("noselect", "", "off", Used, Flag(|o| o.no_select = true),
         "only measure this source, never use it"),
     option("trust", "", "off", Used, Flag(|o| o.trust = true),
-        "sources without the option that disagree with this one are wrong"),
+        "sources without the option count only if they lie wholly within the interval of those with it"),
     option("require", "", "off", Used, Flag(|o| o.require = true),
         "do not touch the clock unless a source with this option is selectable"),
     option("minstratum", "STRATUM", "0", Used, Int(0, 16, |o, v| o.min_stratum = v.min(15) as u8),

@@ -196,6 +196,8 @@ pub enum Standing {
     Waiting,
     /// Contradicts the majority, or there is none.
     Falseticker,
+    /// Not wholly within what trusted sources say.
+    Untrusted,
     /// Agrees, but `minsources` or `require` is not met.
     Insufficient,
     /// Others have `prefer`.
@@ -221,6 +223,7 @@ impl Standing {
             Standing::TooJittery => '~',
             Standing::Waiting => 'w',
             Standing::Falseticker => 'x',
+            Standing::Untrusted => 'T',
             Standing::Insufficient => 'W',
             Standing::NotPreferred => 'P',
             Standing::Distant => 'D',

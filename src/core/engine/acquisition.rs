@@ -61,8 +61,11 @@ impl Engine {
     pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {
         let Some(first_answer) = acquisition.first_answer else { return };
         self.reselect(now.raw, None);
-        match self.ballot(acquisition, now.raw - first_answer, now.raw).verdict() {
+        let is_contested = acquisition.cause == Cause::Contradiction;
+        let vote = Vote { is_contested, waited: now.raw - first_answer, now: now.raw };
+        match self.ballot(&vote).verdict() {
             Verdict::Elected if self.has_required() => self.adopt(acquisition, now),
+            Verdict::Elected if self.awaited(&vote, |line| line.config.options.require) > 0 => {}
             Verdict::Elected => self.cannot_synchronise(Obstacle::NoRequired),
             Verdict::NoMajority => self.no_majority(),
             Verdict::NotEnough => self.cannot_synchronise(Obstacle::NotEnough),
@@ -78,13 +81,56 @@ impl Engine {
         silences.chain([first_answer + PATIENCE, first_answer + LONE_PATIENCE]).filter(|at| *at > self.seen).min()
     }
 
-    fn ballot(&self, acquisition: Acquisition, waited: Span, now: Raw) -> Ballot {
-        let is_contested = acquisition.cause == Cause::Contradiction;
-        let may_vote = |line: &Association| !line.config.options.no_select && line.authentication().is_sufficient();
-        let lines = || self.associations.iter().enumerate().filter(|(_, line)| may_vote(line));
+    fn ballot(&self, vote: &Vote) -> Ballot {
+        let trusted = |line: &Association| line.config.options.trust;
+        let has_trusted = self.has_trusted_say();
+        let awaited = self.awaited(vote, trusted);
+        // As long as a trusted source may still answer nobody else has a vote.
+        let is_for_trusted = has_trusted || awaited > 0;
+        let votes = |line: &Association| may_vote(line) && (trusted(line) || !is_for_trusted);
+        let is_offline = |source: &&Source| {
+            source.schedule.is_offline() && is_silent(source) && votes(&self.associations[source.association])
+        };
+        let offline = self.sources.iter().filter(is_offline).count();
+        let elected = |slot| self.selection.agreeing.contains(slot) && self.selection.electorate.contains(slot);
+        let answers = |source: &Source| source.recent().count();
+        let counts = has_trusted || !is_for_trusted;
+        Ballot {
+            configured: self
+                .associations
+                .iter()
+                .filter(|line| votes(line))
+                .map(Association::wanted)
+                .sum::<usize>()
+                .saturating_sub(offline),
+            answered: if counts { self.selection.voters } else { 0 },
+            pending: if is_for_trusted { awaited } else { self.awaited(vote, |_| true) },
+            agreeing: self.sources.iter().filter(|source| elected(source.slot)).count(),
+            selectable: self.selection.agreeing.len(),
+            known: if vote.is_contested { self.known(vote.now) } else { Known::Nothing },
+            answers: self.sources.iter().filter(|source| elected(source.slot)).map(answers).sum(),
+            required: self.settings.min_sources,
+            waited: vote.waited,
+        }
+    }
+
+    /// A trusted source is among those that vote; they are all trusted then.
+    fn has_trusted_say(&self) -> bool {
+        self.sources.iter().any(|source| source.options.trust && self.selection.electorate.contains(source.slot))
+    }
+
+    /// Sources of some lines that have not answered, and still may.
+    fn awaited(&self, vote: &Vote, of: impl Fn(&Association) -> bool) -> usize {
+        let lines = self.associations.iter().enumerate().filter(|(_, line)| may_vote(line) && of(line));
+        lines.map(|(index, line)| self.pending(index, line, vote)).sum()
+    }
+
+    /// A line has more candidates than votes.
+    fn pending(&self, association: usize, line: &Association, vote: &Vote) -> usize {
+        let Vote { is_contested, waited, now } = *vote;
+        let began = now - waited;
         // One that has had its time does not delay the vote by being asked again.
         let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
-        let began = now - waited;
         let is_asked = |source: &Source| match source.asked_at() {
             Some(asked) => now - asked < PATIENCE,
             // New, and about to be asked.
@@ -99,39 +145,18 @@ impl Engine {
             }
         };
         let is_pending = |source: &&Source| is_silent(source) && is_hopeful(source) && is_asked(source);
-        // A line has more candidates than votes.
-        let pending = |(index, line): (usize, &Association)| {
-            let members = || self.sources.iter().filter(|source| source.association == index);
-            let answered = members().filter(|source| !is_silent(source)).count();
-            let unresolved = if line.is_pending() && waited < PATIENCE {
-                line.wanted().saturating_sub(members().count())
-            } else {
-                0
-            };
-            (members().filter(is_pending).count() + unresolved).min(line.wanted().saturating_sub(answered))
-        };
-        let agreeing = self.selection.agreeing;
-        let answers = |source: &Source| source.recent().count();
-        let is_offline = |source: &&Source| {
-            source.schedule.is_offline() && is_silent(source) && may_vote(&self.associations[source.association])
-        };
-        let offline = self.sources.iter().filter(is_offline).count();
-        Ballot {
-            configured: lines().map(|(_, line)| line.wanted()).sum::<usize>().saturating_sub(offline),
-            answered: self.selection.voters,
-            pending: lines().map(pending).sum(),
-            agreeing: agreeing.len(),
-            known: if is_contested { self.known(now) } else { Known::Nothing },
-            answers: self.sources.iter().filter(|source| agreeing.contains(source.slot)).map(answers).sum(),
-            required: self.settings.min_sources,
-            waited,
-        }
+        let members = || self.sources.iter().filter(|source| source.association == association);
+        let answered = members().filter(|source| !is_silent(source)).count();
+        let is_unresolved = line.is_pending() && waited < PATIENCE;
+        let unresolved = if is_unresolved { line.wanted().saturating_sub(members().count()) } else { 0 };
+        (members().filter(is_pending).count() + unresolved).min(line.wanted().saturating_sub(answered))
     }
 
     fn known(&self, now: Raw) -> Known {
         if self.selection.is_majority && !self.contradicts_estimate(now) {
             Known::Confirms
-        } else if self.is_vouched_for(now) && self.contradicts(self.straying_bound(now), now) {
+        } else if !self.has_trusted_say() && self.is_vouched_for(now) && self.contradicts(self.straying_bound(now), now)
+        {
             Known::RefutesSeveral
         } else {
             Known::Refutes
@@ -324,6 +349,19 @@ impl Engine {
         let moved = new.sample.lead - old.sample.lead - between.scaled(frequency);
         moved.abs() > new.bound() + old.bound() + between.scaled(rate)
     }
+}
+
+/// A vote at one moment.
+struct Vote {
+    /// What sources say contradicts what is known.
+    is_contested: bool,
+    /// Time since the first answer.
+    waited: Span,
+    now: Raw,
+}
+
+fn may_vote(line: &Association) -> bool {
+    !line.config.options.no_select && line.authentication().is_sufficient()
 }
 
 fn is_silent(source: &Source) -> bool {

@@ -252,6 +252,7 @@ impl Engine {
             Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
             _ if is_vote && !has_failed => Standing::Waiting,
             _ if !self.selection.is_majority => Standing::Falseticker,
+            Status::Untrusted => Standing::Untrusted,
             _ if self.selection.agreeing.len() < self.settings.min_sources || !self.has_required() => {
                 Standing::Insufficient
             }
@@ -383,6 +384,7 @@ fn class(standing: Standing) -> report::Standing {
         | Standing::Stale
         | Standing::BadStratum
         | Standing::TooDistant
+        | Standing::Untrusted
         | Standing::Waiting => report::Standing::Unselectable,
     }
 }

@@ -193,6 +193,13 @@ impl Engine {
             let status = selection.status[source.slot.index()];
             let is_news = status != self.announced.status[source.slot.index()];
             let label = || source.label.clone();
+            if status == Some(Status::Untrusted)
+                && self.selection.active.contains(source.slot)
+                && self.phase == Phase::Tracking
+            {
+                // chronyd has no line for that either: its letter in selectdata tells.
+                self.estimator.exclude(source.slot);
+            }
             let event = match status.filter(|_| is_news) {
                 Some(Status::Falseticker) if selection.is_majority => Event::Falseticker(label()),
                 Some(Status::TooDistant) => Event::TooDistant(label(), self.settings.max_distance_s),

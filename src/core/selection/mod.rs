@@ -2,6 +2,9 @@
 //!
 //! Each source says that true time lies in an interval: its offset, give or take its root distance. The largest group
 //! of intervals that share a point is taken to be right. Its members are *active*; the others are falsetickers.
+//!
+//! Where some sources are *trusted* (option `trust`), only they vote, and of the others those count that lie wholly within
+//! the interval that the trusted have in common: seen to be so with chronyd 4.3.
 
 pub(in crate::core) mod authentication;
 pub mod quorum;
@@ -41,6 +44,18 @@ impl Candidate {
     };
 }
 
+impl Candidate {
+    /// Its interval and this one have a point in common.
+    fn touches(&self, (low, high): (f64, f64)) -> bool {
+        self.centre_s - self.distance_s <= high && self.centre_s + self.distance_s >= low
+    }
+
+    /// Its interval lies wholly in this one.
+    fn is_within(&self, (low, high): (f64, f64)) -> bool {
+        self.centre_s - self.distance_s >= low && self.centre_s + self.distance_s <= high
+    }
+}
+
 /// A set of slots.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct SlotSet(u32);
@@ -50,6 +65,8 @@ pub struct SlotSet(u32);
 pub enum Status {
     /// Its interval does not touch the majority's.
     Falseticker,
+    /// It is not wholly within the interval that the trusted sources have in common.
+    Untrusted,
     /// Its root distance exceeds `maxdistance`.
     TooDistant,
     /// Its jitter exceeds `maxjitter`.
@@ -73,7 +90,9 @@ pub struct Selection {
     pub active: SlotSet,
     /// The best of them, named in the log.
     pub best: Option<Slot>,
-    /// Sources that took part in the vote.
+    /// Those whose votes count: the trusted ones, if any has spoken.
+    pub electorate: SlotSet,
+    /// Their number.
     pub voters: usize,
     /// The group is more than half of the voters.
     pub is_majority: bool,
@@ -110,17 +129,23 @@ pub fn select(
             None => voters.push(*candidate),
         }
     }
-    let trusted = voters.iter().any(|voter| voter.trust);
-    let electorate = voters.filter(|voter| voter.trust || !trusted);
+    let has_trusted = voters.iter().any(|voter| voter.trust);
+    let electorate = voters.filter(|voter| voter.trust || !has_trusted);
     selection.voters = electorate.len;
+    electorate.iter().for_each(|voter| selection.electorate.insert(voter.slot));
     let Some((low, high, is_majority)) = majority(&electorate, witness_s) else { return selection };
     selection.is_majority = is_majority;
-    let touches = |c: &Candidate| c.centre_s - c.distance_s <= high && c.centre_s + c.distance_s >= low;
+    let common = if has_trusted { narrowed(&voters, (low, high)) } else { (low, high) };
     for voter in voters.iter() {
         let slot = voter.slot;
-        let is_member = touches(voter);
-        selection.status[slot.index()] = Some(if is_member { Status::Active } else { Status::Falseticker });
-        if is_member {
+        let is_within = voter.trust || !has_trusted || voter.is_within((low, high));
+        let status = match (voter.touches((low, high)), is_within) {
+            (true, true) if voter.touches(common) => Status::Active,
+            (true, false) => Status::Untrusted,
+            _ => Status::Falseticker,
+        };
+        selection.status[slot.index()] = Some(status);
+        if status == Status::Active {
             selection.agreeing.insert(slot);
         }
     }
@@ -179,6 +204,12 @@ fn majority(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, bool)>
     Some((low, high, 2 * depth > voters.len))
 }
 
+/// Of the interval that the trusted sources share, the part that most of the others which lie wholly within it share.
+fn narrowed(voters: &Voters, trusted: (f64, f64)) -> (f64, f64) {
+    let others = voters.filter(|voter| !voter.trust && voter.is_within(trusted));
+    deepest(&others, None).map_or(trusted, |(low, high, _)| (low, high))
+}
+
 /// The ends of the interval that most voters, and the witness, share; and how many they are.
 fn deepest(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, usize)> {
     let mut ends = [(0.0, false); 2 * (MAX_SOURCES + 1)];
@@ -215,6 +246,7 @@ impl Selection {
             agreeing: SlotSet::default(),
             active: SlotSet::default(),
             best: None,
+            electorate: SlotSet::default(),
             voters: 0,
             is_majority: false,
             status: [None; MAX_SOURCES],
@@ -419,6 +451,37 @@ mod tests {
             None,
         );
         assert_eq!(indexes(selection.active), [0]);
+    }
+
+    /// Six sources and their letters as chronyd 4.3 has them: T for the one that is too wide, x for those that are elsewhere.
+    #[test]
+    fn others_count_only_wholly_within_what_the_trusted_have_in_common() {
+        let trusted = |index, centre_s, distance_s| Candidate { trust: true, ..says(index, centre_s, distance_s) };
+        let candidates = [
+            trusted(0, 0.0, 0.010),
+            trusted(1, 0.010, 0.010),
+            says(2, -0.007, 0.001),
+            says(3, 0.005, 0.001),
+            says(4, 0.005, 0.020),
+            says(5, 0.018, 0.001),
+            says(6, 0.001, 0.007),
+        ];
+        let selection = select(&candidates, None, &Settings::default(), &mut Favourite::default(), None);
+        assert!(selection.is_majority);
+        assert_eq!(indexes(selection.agreeing), [0, 1, 3]);
+        assert_eq!(indexes(selection.electorate), [0, 1]);
+        let [false_ones, untrusted] = [Status::Falseticker, Status::Untrusted]
+            .map(|wanted| (0..7).filter(|index| selection.status[*index] == Some(wanted)).collect::<Vec<_>>());
+        assert_eq!((false_ones, untrusted), (vec![2, 5], vec![4, 6]));
+    }
+
+    #[test]
+    fn others_that_contradict_each_other_within_the_trusted_interval_do_not_both_count() {
+        let trusted = Candidate { trust: true, ..says(0, 0.0, 0.010) };
+        let candidates = [trusted, says(1, -0.007, 0.001), says(2, 0.007, 0.001), says(3, 0.0065, 0.001)];
+        let selection = select(&candidates, None, &Settings::default(), &mut Favourite::default(), None);
+        assert_eq!(indexes(selection.agreeing), [0, 2, 3]);
+        assert_eq!(selection.status[1], Some(Status::Falseticker));
     }
 
     #[test]

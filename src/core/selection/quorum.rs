@@ -13,6 +13,8 @@
 //! A source that does not answer within [`PATIENCE`] stops counting. Two sources that disagree never have a majority.
 //! One that answers alone among several silent ones is believed only after [`LONE_PATIENCE`].
 //!
+//! Where sources with the option `trust` have answered *or still might*, they alone are the sources that are meant here.
+//!
 //! What is known already is evidence, too. Answers that agree with it need not wait for others. One that contradicts it
 //! and is not confirmed by another source has to repeat itself [`LONE_ANSWERS`] times; if several sources stand behind
 //! what is known, it is not believed at all: a clock left to itself is wrong by milliseconds, a liar by anything.
@@ -52,6 +54,8 @@ pub struct Ballot {
     pub pending: usize,
     /// The largest group of answers that agree within their error bounds.
     pub agreeing: usize,
+    /// The same, and those without a vote of their own that agree with them: where some sources are trusted, the others.
+    pub selectable: usize,
     /// How many answers they have given since the vote began.
     pub answers: usize,
     /// What is known already.
@@ -90,7 +94,7 @@ impl Ballot {
             Known::Refutes => (is_majority, is_alone || is_lone && self.answers < LONE_ANSWERS),
             Known::RefutesSeveral => (is_majority && !is_lone, false),
         };
-        match (is_right, is_early, self.agreeing >= self.required) {
+        match (is_right, is_early, self.selectable >= self.required) {
             (true, false, true) => Verdict::Elected,
             (false, ..) if self.pending == 0 => Verdict::NoMajority,
             (true, false, false) if self.pending == 0 => Verdict::NotEnough,
@@ -110,6 +114,7 @@ mod tests {
             answered,
             pending,
             agreeing,
+            selectable: agreeing,
             answers: agreeing,
             known: Known::Nothing,
             required: 1,
@@ -179,6 +184,10 @@ mod tests {
         assert_eq!(alone.verdict(), Verdict::Undecided);
         let late = Ballot { pending: 0, waited: Span::from_secs(3600), answers: 8, ..alone };
         assert_eq!(late.verdict(), Verdict::NoMajority);
-        assert_eq!(Ballot { agreeing: 2, answered: 2, ..late }.verdict(), Verdict::Elected, "two overrule it");
+        assert_eq!(
+            Ballot { agreeing: 2, selectable: 2, answered: 2, ..late }.verdict(),
+            Verdict::Elected,
+            "two overrule it"
+        );
     }
 }
