@@ -98,6 +98,22 @@ fn serving_others_is_refused_unless_client_only() {
     }
 }
 
+/// Nobody else loses anything by it.
+#[test]
+fn allow_that_only_admits_this_machine_is_no_reason_to_refuse_a_file() {
+    for subnet in ["127.0.0.1", "127/8", "127.0.0.0/8", "127.1.2.3/16", "::1", "all ::1/128", "localhost"] {
+        let config = load(&format!("allow {subnet}\n"));
+        assert_eq!(warnings(&config), ["allow directive is not used by this client at line 1 in file f"], "{subnet}");
+    }
+    for subnet in
+        ["", "all", "0/0", "126/7", "127/7", "::/127", "::1/127", "10.0.0.1", "::ffff:127.0.0.1", "localhost.example"]
+    {
+        assert!(try_load(&format!("allow {subnet}\n"), false).is_err(), "{subnet}");
+        assert!(try_load(&format!("allow 127.0.0.1\nallow {subnet}\n"), false).is_err(), "{subnet}");
+        assert!(try_load(&format!("allow {subnet}\nallow 127.0.0.1\n"), false).is_err(), "{subnet}");
+    }
+}
+
 #[test]
 fn warnings_are_in_the_order_of_the_file() {
     let config = load("manual\nallow\nlocal\nclientonly\nnoclientlog\n");

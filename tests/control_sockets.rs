@@ -287,6 +287,25 @@ fn opencommands_replaces_the_list() {
     });
 }
 
+/// Reports about all sources begin with their number.
+#[test]
+fn opencommands_opens_what_the_reports_need() {
+    inside(|| {
+        for name in ["authdata", "ntpdata", "selectdata", "sourcestats", "sources"] {
+            let slewd = started(&[&format!("opencommands {name}")]);
+            let client = Client::new("127.0.0.1", "127.0.0.1:323");
+            assert!(client.ask(&Request::SourceCount).is_ok(), "{name}");
+            assert_eq!(client.ask(&Request::Tracking), Err(ReplyStatus::Unauthorised), "{name}");
+            let is_closed = client.ask(&Request::SourceData(0)) == Err(ReplyStatus::Unauthorised);
+            assert_eq!(is_closed, name != "sources", "{name}");
+            slewd.stop();
+        }
+        let _slewd = started(&["opencommands sourcename activity"]);
+        let client = Client::new("127.0.0.1", "127.0.0.1:323");
+        assert_eq!(client.ask(&Request::SourceCount), Err(ReplyStatus::Unauthorised));
+    });
+}
+
 #[test]
 fn only_guests_are_limited_by_cmdratelimit() {
     inside(|| {

@@ -152,6 +152,18 @@ fn reports_show_what_a_source_wants_and_that_it_has_it_not() {
     assert_eq!(engine.sources()[1].authentication(), Authentication::Unwanted);
 }
 
+/// Nobody has set anything, so there is no moment when.
+#[test]
+fn an_observer_does_not_say_that_the_clock_was_set() {
+    let mut scenario = Scenario::pool(1, 2);
+    scenario.observes_only = true;
+    let world = run(scenario, 100.0);
+    let status = world.engine().expect("it runs").status(&world.reading());
+    assert_eq!((status.controls_clock, status.set_ago_s), (false, None));
+    let obeyed = run(Scenario::pool(1, 2), 100.0);
+    assert!(obeyed.engine().expect("it runs").status(&obeyed.reading()).set_ago_s.is_some());
+}
+
 #[test]
 fn a_required_name_without_an_address_is_missed() {
     let mut scenario = Scenario::pool(1, 2);

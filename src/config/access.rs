@@ -21,6 +21,17 @@ pub(crate) fn parse(words: &mut Words) -> Result<(bool, Subnet), Fault> {
     Ok((all, subnet))
 }
 
+/// Whether nobody but this machine is meant: 127.0.0.0/8, `::1`, `localhost`.
+pub(crate) fn is_of_this_machine(words: &Words) -> bool {
+    const LOOPBACK_BITS: u8 = 8;
+    match parse(&mut words.clone()) {
+        Ok((_, Subnet::Net { address: IpAddr::V4(v4), bits })) => v4.is_loopback() && bits >= LOOPBACK_BITS,
+        Ok((_, Subnet::Net { address: IpAddr::V6(v6), bits })) => v6.is_loopback() && bits == 128,
+        Ok((_, Subnet::Name(name))) => name.eq_ignore_ascii_case("localhost"),
+        Ok((_, Subnet::Any)) | Err(_) => false,
+    }
+}
+
 fn wrong(word: &str) -> Fault {
     Fault::Parse(format!(
         "\"{word}\" is neither an address, nor a subnet like 192.168.0.0/16 or 2001:db8::/32, nor a name"

@@ -6,7 +6,7 @@ use super::files::Files;
 use super::lex::{self, Words};
 use super::model::{Config, Failure};
 use super::read::DIRECTORIES_MAX;
-use super::{source, suggest};
+use super::{access, source, suggest};
 
 /// Files that may be open at once: the first one and those that it includes, directly or not.
 const INCLUDE_LEVELS: usize = 10;
@@ -170,6 +170,7 @@ impl<'f> Parser<'f> {
         place: &Place,
         fault: impl Fn(Fault) -> Error,
     ) -> Result<(), Error> {
+        let is_harmless = directive.name == "allow" && access::is_of_this_machine(&words);
         let sources = self.config.sources.len();
         directive.apply(&mut self.config, &mut words).map_err(&fault)?;
         if self.config.sources.len() > sources {
@@ -184,6 +185,12 @@ impl<'f> Parser<'f> {
             // They differ in what the manual promises.
             Class::Planned | Class::Unused => {
                 if self.mention(directive) {
+                    self.warn(unused(name), place);
+                }
+            }
+            // Nobody else is served by the line, so that nobody else misses it.
+            Class::Refused if is_harmless => {
+                if !self.mentioned.contains(&directive.name) {
                     self.warn(unused(name), place);
                 }
             }

@@ -183,7 +183,8 @@ fn push_past(text: &mut String, status: &Status) {
     };
     let next = status.next_poll_s.map_or(UNKNOWN.to_owned(), |s| format!("in {}", seconds(s)));
     let steers = if status.controls_clock { "steers the clock" } else { "only observes the clock" };
-    let first = status.set_ago_s.map_or("not set yet".to_owned(), |s| format!("first set {} ago", seconds(s)));
+    let never = if status.controls_clock { "not set yet" } else { "not set by slewd" };
+    let first = status.set_ago_s.map_or(never.to_owned(), |s| format!("first set {} ago", seconds(s)));
     let _ = writeln!(
         text,
         "Clock           {first}{others}\nLast answer     {}, next poll {next}\nDaemon          slewd {}, running for {}, {steers}",

@@ -63,8 +63,8 @@ impl Engine {
                 Some(self.index_of(place))
             }
             Address::Id(id) => {
-                let place = self.unresolved().position(|(index, _)| self.lines[index].id == id)?;
-                Some(self.sources.len() + place)
+                let (line, _) = self.unresolved().find(|(index, _)| self.lines[*index].id == id)?;
+                Some(self.sources.len() + self.place_of_name(line))
             }
         }
     }
@@ -72,7 +72,8 @@ impl Engine {
     /// One of them.
     pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
         let Some(source) = self.source_at(index) else {
-            let (line, association) = self.unresolved().nth(index.checked_sub(self.sources.len())?)?;
+            let place = index.checked_sub(self.sources.len())?;
+            let (line, association) = self.unresolved().find(|(line, _)| self.place_of_name(*line) == place)?;
             return Some(self.describe_name(line, association));
         };
         Some(SourceReport {
@@ -101,6 +102,12 @@ impl Engine {
         let keys = || self.sources.iter().enumerate().map(|(place, source)| (source.association, place));
         let own = keys().nth(place);
         keys().filter(|key| Some(*key) < own).count()
+    }
+
+    /// How many names without an address are listed before this line: in the order of their numbers, although a new line
+    /// may have taken the place of an old one.
+    fn place_of_name(&self, line: usize) -> usize {
+        self.unresolved().filter(|(other, _)| self.lines[*other].id < self.lines[line].id).count()
     }
 
     /// Lines with a name and no source, by index.

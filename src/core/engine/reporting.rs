@@ -74,17 +74,19 @@ impl Engine {
         let error = |estimate: &Estimate| estimate.true_time(now.raw) - now.utc;
         let is_heard = |slot| self.sources.iter().any(|source| source.slot == slot && source.reach != 0);
         let hindrance = self.hindrance();
+        let controls_clock = self.mode == Mode::Discipline && !self.chronicle.is_observed;
         Status {
             synchronised: hindrance == Hindrance::None,
             hindrance,
-            controls_clock: self.mode == Mode::Discipline && !self.chronicle.is_observed,
+            controls_clock,
             estimated_error_s: estimate.map(|e| expected_error(&e, now.raw, error(&e)).secs_f64()),
             maximum_error_s: estimate.map(|e| self.maximum_error(&e, now.raw, error(&e)).secs_f64()),
             agreeing: self.selection.agreeing.iter().filter(|slot| is_heard(*slot)).count() as u16,
             voters: self.selection.voters as u16,
             last_answer_ago_s: self.chronicle.last_answer.map(ago_s),
             next_poll_s: self.next_request().map(|at| (at - now.raw).secs_f64().max(0.0)),
-            set_ago_s: self.chronicle.first_set.map(ago_s),
+            // An observer knows the time, and has set nothing.
+            set_ago_s: self.chronicle.first_set.filter(|_| controls_clock).map(ago_s),
             uptime_s: ago_s(self.chronicle.started),
             steps: self.chronicle.steps,
             last_step_s: self.chronicle.last_step.map(|(_, by)| by.secs_f64()),

@@ -188,7 +188,7 @@ impl Control {
 
 /// Whether everybody who is let in may use this command.
 fn is_open(open: &[String], command: u16) -> bool {
-    request::open_command(command).is_some_and(|name| open.iter().any(|open| open == name))
+    request::is_open(command, |name| open.iter().any(|open| open == name))
 }
 
 impl FromIterator<bool> for Asked {

@@ -234,6 +234,15 @@ pub fn open_command(command: u16) -> Option<&'static str> {
     })
 }
 
+/// Whether a command is open where these words of `opencommands` are. The reports about all sources begin with the number
+/// of sources, which is open with any of them.
+pub fn is_open(command: u16, open: impl Fn(&str) -> bool) -> bool {
+    const COUNT: u16 = 14;
+    const BEGIN_WITH_COUNT: [&str; 4] = ["sourcestats", "selectdata", "authdata", "ntpdata"];
+    let is_needed = command == COUNT && BEGIN_WITH_COUNT.iter().any(|name| open(name));
+    is_needed || open_command(command).is_some_and(open)
+}
+
 /// Judges a datagram as chronyd does, in its order. `may` says whether the sender may use the command of a code. A limit
 /// on the rate of requests is the caller's, who knows from where they come.
 pub fn receive(datagram: &[u8], may: impl Fn(u16) -> bool) -> Received {
