@@ -32,6 +32,11 @@ pub struct Server {
     pub dawdles_s: f64,
     /// It tells in the next reply when one really left, to those who ask for it (RFC 9769).
     pub interleaves: bool,
+    /// It claims that requests arrived so much earlier, and replies left so much later, than they did (s): its path looks
+    /// shorter than it is.
+    pub inflates_turnaround_s: (f64, f64),
+    /// What it says of its own root: delay and dispersion (s).
+    pub root_s: (f64, f64),
     /// It answers only between these moments, in seconds after the start.
     pub alive: (f64, f64),
 }
@@ -83,6 +88,8 @@ impl Server {
             drift: None,
             dawdles_s: 0.0,
             interleaves: false,
+            inflates_turnaround_s: (0.0, 0.0),
+            root_s: (0.0, 0.0),
             alive: (f64::NEG_INFINITY, f64::INFINITY),
         }
     }
@@ -132,7 +139,10 @@ impl Server {
             Announces::Truth if self.smears.is_none() => timeline.announced(now),
             _ => Leap::None,
         };
-        Some((self.reply(&request, leap, told(now), told(leaves)).to_vec(), leaves))
+        let (earlier_s, later_s) = self.inflates_turnaround_s;
+        let receive = told(now) - Span::from_secs_f64(earlier_s);
+        let transmit = told(leaves) + Span::from_secs_f64(later_s);
+        Some((self.reply(&request, leap, receive, transmit).to_vec(), leaves))
     }
 
     fn reply(&self, request: &Request, leap: Leap, receive: Utc, transmit: Utc) -> [u8; HEADER_LEN] {
@@ -142,8 +152,8 @@ impl Server {
             stratum: self.stratum,
             poll: request.poll,
             precision: -25,
-            root_delay: Span::ZERO,
-            root_dispersion: Span::ZERO,
+            root_delay: Span::from_secs_f64(self.root_s.0),
+            root_dispersion: Span::from_secs_f64(self.root_s.1),
             reference_id: [192, 0, 2, 1],
             reference: NtpTimestamp::from_utc(receive - Span::from_secs(16)),
             origin: request.cookie,

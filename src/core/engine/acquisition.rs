@@ -30,7 +30,7 @@ const PROBATION: Span = Span::from_secs(3600);
 const GAP_JUMP: Span = Span::from_secs(10);
 
 /// As long as the frequency is not known it may be wrong by this much.
-const UNKNOWN_FREQUENCY: f64 = 1e-3;
+pub(super) const UNKNOWN_FREQUENCY: f64 = 1e-3;
 
 /// No oscillator changes its frequency by more than this, be it by another temperature or another host. What stays within
 /// it is no lie but a clock that strayed, and after a jump the frequency is in doubt by as much.

@@ -8,8 +8,11 @@ use crate::core::clock::expected_clock::{Cause, Deviation};
 use crate::core::clock::foreign_adjustments::Sight;
 use crate::core::clock::slew;
 use crate::core::clock::update_history::Reference;
+use crate::core::engine::acquisition::UNKNOWN_FREQUENCY;
+use crate::core::engine::exchanges::UNREACHABLE_AFTER;
+use crate::core::engine::selecting::frequency_bounds;
 use crate::core::engine::{Engine, Floor, Mode, Output};
-use crate::core::estimate::Estimate;
+use crate::core::estimate::{Estimate, MAX_SOURCES};
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::Leap;
@@ -220,14 +223,51 @@ impl Engine {
         }
     }
 
-    /// Bound on the error of the estimate (design note section 10): the asymmetry of the best path counts in full,
-    /// because no protocol can see it. It is about that source's own time, which the estimate may not share.
+    /// Bound on the error of the estimate: what the best path can hide, but no less than what a minority of liars could have
+    /// made of it.
     pub(super) fn bound(&self, estimate: &Estimate, now: Raw) -> Span {
+        self.bound_by_best_path(estimate, now).max(self.bound_despite_liars(estimate, now))
+    }
+
+    /// The asymmetry of the best path counts in full, because no protocol can see it. It is about that source's own time,
+    /// which the estimate may not share.
+    fn bound_by_best_path(&self, estimate: &Estimate, now: Raw) -> Span {
         let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
         let asymmetry = active.filter_map(|source| Some(self.hidden_by_path(source)? + self.apart(source))).min();
         // Those it came from may have been deleted.
         let asymmetry = asymmetry.unwrap_or(self.backing.hidden());
         Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + asymmetry + self.strayed(estimate, now)
+    }
+
+    /// As long as a majority of the sources is honest, one of any f + 1 of them is, where f = floor((n - 1) / 2). True time
+    /// lies in the interval of an honest source, so that the estimate is wrong by no more than the far end of that interval
+    /// is away. The nearest of the far ends may be lies; the one after f nearer ones cannot be exceeded by all honest ones.
+    fn bound_despite_liars(&self, estimate: &Estimate, now: Raw) -> Span {
+        let rate = self.rate_bound().max(self.rate_despite_liars(estimate).min(UNKNOWN_FREQUENCY));
+        let far_end_s = |source: &Source| {
+            let interval = source.interval(now, estimate.frequency, rate);
+            interval.map_or(f64::INFINITY, |(lead, distance_s)| {
+                (lead - estimate.lead_at(now)).secs_f64().abs() + distance_s
+            })
+        };
+        nearest_of_a_majority(self.present().map(far_end_s)).map_or(Span::ZERO, Span::from_secs_f64)
+    }
+
+    /// How far the frequency may be wrong by what a majority of the sources says of it, each by its own answers alone.
+    fn rate_despite_liars(&self, estimate: &Estimate) -> f64 {
+        let far_end = |source: &Source| {
+            let bounds = frequency_bounds(source);
+            bounds.map_or(f64::INFINITY, |(frequency, margin)| (frequency - estimate.frequency).abs() + margin)
+        };
+        nearest_of_a_majority(self.present().map(far_end)).unwrap_or(0.0)
+    }
+
+    /// Those that answer, or may still do so.
+    fn present(&self) -> impl Iterator<Item = &Source> {
+        let may_answer =
+            |source: &Source| source.schedule.unanswered() < UNREACHABLE_AFTER && !source.schedule.is_offline();
+        let is_present = move |source: &&Source| !source.options.no_select && (source.reach != 0 || may_answer(source));
+        self.sources.iter().filter(is_present)
     }
 
     /// How far the estimate is from what this source says.
@@ -320,4 +360,15 @@ impl Engine {
 /// Root mean square of the error to be expected of a clock that is off the estimate by `left`.
 pub(super) fn expected_error(estimate: &Estimate, now: Raw, left: Span) -> Span {
     Span::from_secs_f64(estimate.offset_sd_s(now).hypot(left.secs_f64()))
+}
+
+/// With n sources of which a majority is honest, one of the f + 1 nearest is, where f = floor((n - 1) / 2). Those that have
+/// said nothing count among the n, with a far end that is infinite. `None` if nobody has said anything.
+fn nearest_of_a_majority(far_ends: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut list = [f64::INFINITY; MAX_SOURCES];
+    let count = list.iter_mut().zip(far_ends).map(|(place, far_end)| *place = far_end).count();
+    let list = &mut list[..count];
+    list.sort_unstable_by(f64::total_cmp);
+    let liars = count.saturating_sub(1) / 2;
+    list[..(liars + 1).min(count)].iter().rev().copied().find(|far_end| far_end.is_finite())
 }

@@ -18,7 +18,7 @@ const DENIED_FOR: Span = Span::from_secs(86_400);
 const ONE_SHOT_REQUESTS: u32 = 4;
 
 /// Requests without an answer after which a source counts as unreachable in the log.
-const UNREACHABLE_AFTER: u32 = 8;
+pub(super) const UNREACHABLE_AFTER: u32 = 8;
 
 impl Engine {
     pub(super) fn ask_due_sources(&mut self, now: Raw) {

@@ -52,6 +52,7 @@ impl Engine {
         let best = self.sources.iter().find(|source| source.address.ip() == reference.address);
         let apart_s = best.map_or(0.0, |best| self.apart(best).secs_f64());
         let sd_s = estimate.offset_sd_s(now.raw);
+        let dispersion_s = reference.root_dispersion_s + BOUND_SIGMAS * sd_s + apart_s + strayed;
         Tracking {
             reference_id: reference_id(reference.address),
             address: Address::Ip(reference.address),
@@ -62,7 +63,9 @@ impl Engine {
             residual_frequency_ppm: 1e6 * (in_force - estimate.frequency),
             skew_ppm: 1e6 * BOUND_SIGMAS * estimate.frequency_sd_at(now.raw),
             root_delay_s: reference.root_delay_s,
-            root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * sd_s + apart_s + strayed,
+            // The root distance that monitoring computes from these two covers the bound.
+            root_dispersion_s: dispersion_s
+                .max(self.bound(&estimate, now.raw).secs_f64() - 0.5 * reference.root_delay_s),
             ..unknown
         }
     }

@@ -305,7 +305,7 @@ impl Engine {
 }
 
 /// What the oldest and the newest recent answer of a source say about the frequency, with hard bounds.
-fn frequency_bounds(source: &Source) -> Option<(f64, f64)> {
+pub(super) fn frequency_bounds(source: &Source) -> Option<(f64, f64)> {
     let (first, last) = (source.recent().next()?, source.recent().last()?);
     let apart_s = (last.sample.at - first.sample.at).secs_f64();
     let margin_s = 0.5 * (first.sample.delay + last.sample.delay).secs_f64();

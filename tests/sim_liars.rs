@@ -1,0 +1,141 @@
+//! A minority of servers lies in every way a server can: the bound holds, and the clock is hardly worse for it.
+//!
+//! `SLEWD_PLAYS=3000 cargo test --release --test sim_liars -- --nocapture` plays more random worlds than the usual run.
+
+use slewd::sim::link::Link;
+use slewd::sim::{Scenario, World};
+use slewd::time::Span;
+
+/// Length of a random world in seconds, and how often the clock is looked at.
+const LENGTH_S: f64 = 12_000.0;
+const LOOK_EVERY_S: f64 = 5.0;
+
+/// Random worlds of each kind in the usual run.
+const PLAYS: u64 = 60;
+
+#[allow(clippy::disallowed_methods)]
+fn plays() -> u64 {
+    std::env::var("SLEWD_PLAYS").ok().and_then(|plays| plays.parse().ok()).unwrap_or(PLAYS)
+}
+
+fn between(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
+    least * libm::pow(most / least, dice.f64())
+}
+
+fn signed(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
+    between(dice, least, most) * if dice.bool() { 1.0 } else { -1.0 }
+}
+
+/// One way may take twice as long as the other.
+fn link(dice: &mut fastrand::Rng) -> Link {
+    let (base_s, jitter_s) = (between(dice, 1e-4, 0.05), between(dice, 1e-5, 5e-3));
+    let mut link = Link::symmetric(base_s, jitter_s);
+    let longer = if dice.bool() { &mut link.forward } else { &mut link.backward };
+    longer.base_s *= 1.0 + dice.f64();
+    link.loss = if dice.u8(..4) == 0 { 0.1 } else { 0.0 };
+    link
+}
+
+/// One to six honest servers, or three to six with a minority of liars.
+fn scenario(seed: u64, with_liars: bool) -> Scenario {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let configured = if with_liars { dice.usize(3..7) } else { dice.usize(1..7) };
+    let links: Vec<Link> = (0..configured).map(|_| link(&mut dice)).collect();
+    let mut scenario = Scenario::new(seed, &links);
+    scenario.crystal.frequency = signed(&mut dice, 1e-6, 1e-4);
+    scenario.clock_ahead = Span::from_secs_f64(signed(&mut dice, 1e-3, 10.0));
+    scenario.length_s = LENGTH_S;
+    scenario.record_every = Span::from_secs(100_000);
+    let liars = if with_liars { dice.usize(1..=(configured - 1) / 2) } else { 0 };
+    for (server, link) in scenario.servers[..liars].iter_mut().zip(&links) {
+        let round_trip_s = link.forward.base_s + link.backward.base_s;
+        match dice.u8(..4) {
+            // Too slow to be noticed between two answers.
+            0 => server.drift = Some((dice.f64() * 6000.0, signed(&mut dice, 1e-8, 1e-4))),
+            1 => {
+                let (earlier, share) = (dice.f64(), 0.5 + 0.5 * dice.f64());
+                server.inflates_turnaround_s = (earlier * share * round_trip_s, (1.0 - earlier) * share * round_trip_s);
+            }
+            // Asymmetry: a constant offset within what the round trip allows.
+            2 => server.ahead = Span::from_secs_f64((dice.f64() - 0.5) * round_trip_s),
+            // It is wrong by as much as the others' intervals allow, and calls itself perfect.
+            _ => {
+                server.ahead = Span::from_secs_f64(signed(&mut dice, 1e-3, 0.1));
+                server.root_s = (0.0, 0.0);
+            }
+        }
+    }
+    if dice.bool() {
+        for server in &mut scenario.servers[liars..] {
+            server.root_s = (between(&mut dice, 1e-4, 0.05), between(&mut dice, 1e-4, 0.05));
+        }
+    }
+    scenario
+}
+
+/// Moments with a claim, those at which it did not hold, the worst of them, and the mean bound.
+#[derive(Clone, Copy, Default, Debug)]
+struct Tally {
+    claims: u32,
+    beyond: u32,
+    worst_excess_s: f64,
+    worst_error_s: f64,
+    bounds_s: f64,
+    errors_squared: f64,
+}
+
+fn watch(scenario: Scenario) -> Tally {
+    let (mut world, mut tally, mut now_s) = (World::new(scenario), Tally::default(), 0.0);
+    while now_s < LENGTH_S {
+        now_s += LOOK_EVERY_S;
+        world.run_for(now_s);
+        let Some(engine) = world.engine() else { continue };
+        let (status, error_s) = (engine.status(&world.reading()), world.point().error_s.abs());
+        let Some(bound_s) = status.maximum_error_s.filter(|_| status.synchronised) else { continue };
+        tally.claims += 1;
+        tally.bounds_s += bound_s;
+        tally.errors_squared += error_s * error_s;
+        if error_s > bound_s {
+            tally.beyond += 1;
+            tally.worst_excess_s = tally.worst_excess_s.max(error_s - bound_s);
+            tally.worst_error_s = tally.worst_error_s.max(error_s);
+        }
+    }
+    tally
+}
+
+/// Runs beyond the bound, with a line for each; prints what a table needs.
+fn play(name: &str, with_liars: bool) -> Vec<(u64, Tally)> {
+    let (mut broken, mut bounds_s, mut claims) = (Vec::new(), 0.0, 0u32);
+    for seed in 1..=plays() {
+        let tally = watch(scenario(seed, with_liars));
+        assert!(tally.claims > 1000, "{name}, seed {seed}: hardly ever synchronised: {tally:?}");
+        bounds_s += tally.bounds_s;
+        claims += tally.claims;
+        if tally.beyond > 0 {
+            broken.push((seed, tally));
+        }
+    }
+    println!(
+        "{name}: {} of {} runs beyond, mean bound {:.2} ms",
+        broken.len(),
+        plays(),
+        1e3 * bounds_s / f64::from(claims)
+    );
+    for (seed, tally) in &broken {
+        println!("  seed {seed}: {tally:?}");
+    }
+    broken
+}
+
+#[test]
+fn the_bound_holds_with_honest_servers() {
+    let broken = play("honest", false);
+    assert!(broken.is_empty(), "{broken:?}");
+}
+
+#[test]
+fn the_bound_holds_with_a_minority_of_liars() {
+    let broken = play("liars", true);
+    assert!(broken.is_empty(), "{broken:?}");
+}
