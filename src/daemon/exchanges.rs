@@ -10,18 +10,27 @@ use crate::config::Network;
 use crate::core::source::measurement::{ExchangeId, Stamp, StampSource};
 use crate::daemon::clock::Clock;
 use crate::sys::udp::{ClientSocket, SocketOptions, Timestamping};
+use crate::time::Raw;
 use crate::wire::ntp::MAX_LEN;
 
 /// Open exchanges.
 #[derive(Default)]
 pub struct Exchanges {
-    open: Vec<(ExchangeId, ClientSocket)>,
+    open: Vec<Open>,
     network: Network,
     /// `acquisitionport 0`: the port that the kernel chose for the first request, kept for all.
     port: Option<u16>,
     said: Option<Timestamping>,
     /// Why nothing could be sent of late: said once, not for each request.
     failing: Option<io::ErrorKind>,
+}
+
+/// A request in flight.
+struct Open {
+    exchange: ExchangeId,
+    socket: ClientSocket,
+    /// Before it was sent: no stamp of its reply can be earlier.
+    asked_at: Raw,
 }
 
 /// What a readable socket had to say.
@@ -87,7 +96,7 @@ impl Exchanges {
             Some(at) => Stamp { at, source: StampSource::Kernel },
             None => Stamp { at: before.raw, source: StampSource::Daemon },
         };
-        self.open.push((exchange, socket));
+        self.open.push(Open { exchange, socket, asked_at: before.raw });
         Ok(stamp)
     }
 
@@ -98,38 +107,40 @@ impl Exchanges {
 
     /// The local end of an open exchange, as the kernel chose it.
     pub fn local_address(&self, exchange: ExchangeId) -> Option<IpAddr> {
-        let (_, socket) = self.open.iter().find(|(open, _)| *open == exchange)?;
+        let Open { socket, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
         socket.local_addr().ok().map(|address| address.ip())
     }
 
     /// Closes the socket of an exchange, if it is still open.
     pub fn close(&mut self, exchange: ExchangeId) {
-        self.open.retain(|(open, _)| *open != exchange);
+        self.open.retain(|open| open.exchange != exchange);
     }
 
     /// The open exchanges whose socket has one of these addresses: no reply can reach them.
     pub fn bound_to(&self, addresses: &[IpAddr]) -> Vec<ExchangeId> {
         let is_lost = |socket: &ClientSocket| socket.local_addr().is_ok_and(|own| addresses.contains(&own.ip()));
-        self.open.iter().filter(|(_, socket)| is_lost(socket)).map(|(exchange, _)| *exchange).collect()
+        self.open.iter().filter(|open| is_lost(&open.socket)).map(|open| open.exchange).collect()
     }
 
     /// What to wait for.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.open.iter().map(|(_, socket)| socket.as_fd())
+        self.open.iter().map(|open| open.socket.as_fd())
     }
 
     /// Names of the open exchanges, in the order of [`Exchanges::descriptors`].
     pub fn ids(&self) -> impl Iterator<Item = ExchangeId> {
-        self.open.iter().map(|(exchange, _)| *exchange)
+        self.open.iter().map(|open| open.exchange)
     }
 
     /// Takes the next thing a socket has to say; `None` if there is nothing more.
     pub fn receive(&self, exchange: ExchangeId, buffer: &mut Buffer, clock: &mut dyn Clock) -> Option<Arrival> {
-        let (_, socket) = self.open.iter().find(|(open, _)| *open == exchange)?;
+        let Open { socket, asked_at, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
         match socket.receive(buffer) {
             Ok(Some(received)) => {
                 let now = clock.read();
-                let kernel = received.stamp.map(|stamp| clock.raw_of(stamp)).filter(|at| *at <= now.raw);
+                // A clock that was set behind our back, or a driver whose clock is not the system's, places it elsewhere.
+                let is_possible = |at: &Raw| (*asked_at..=now.raw).contains(at);
+                let kernel = received.stamp.map(|stamp| clock.raw_of(stamp)).filter(is_possible);
                 let stamp = match kernel {
                     Some(at) => Stamp { at, source: StampSource::Kernel },
                     None => Stamp { at: now.raw, source: StampSource::Daemon },

@@ -118,13 +118,23 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
 }
 
+/// close_range(2) as libc declares it.
+type CloseRange = unsafe extern "C" fn(c_uint, c_uint, c_int) -> c_int;
+
+/// The C library's close_range, which glibc has since 2.34: looked up while running, so that older ones start slewd too.
+fn close_range() -> Option<CloseRange> {
+    // SAFETY: the name ends with a zero, and nothing keeps it.
+    let symbol = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"close_range".as_ptr()) };
+    // SAFETY: whoever defines this name defines it with this signature; a null pointer becomes `None`.
+    unsafe { std::mem::transmute::<*mut libc::c_void, Option<CloseRange>>(symbol) }
+}
+
 /// Has no command inherit the descriptors that this process was started with, except the standard streams.
 pub fn keep_descriptors() {
+    let first = libc::STDERR_FILENO as c_uint + 1;
     // SAFETY: numbers only, from the first after the standard streams to the last there can be. Since Linux 5.11.
-    let result = unsafe {
-        libc::syscall(libc::SYS_close_range, libc::STDERR_FILENO + 1, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
-    if result == 0 {
+    let set = |call: CloseRange| unsafe { call(first, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as c_int) };
+    if close_range().is_some_and(|call| set(call) == 0) {
         return;
     }
     let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
