@@ -344,7 +344,7 @@ impl Rig {
                     0 => Applied::Stepped { by },
                     1 => Applied::Steered { frequency, phase: by, time_constant: self.rng.u8(..) },
                     2 => Applied::Observed { is_step: self.rng.bool() },
-                    _ => Applied::Failed,
+                    _ => Applied::Failed { disobeys: self.rng.bool() },
                 };
                 self.feed_at(now, What::Applied(applied));
             }

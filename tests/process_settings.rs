@@ -8,8 +8,9 @@ mod inside;
 
 use std::fs;
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 
-use inside::{PATIENCE, inside, path, start};
+use inside::{PATIENCE, as_user, inside, path, start};
 
 /// Opens no socket for commands.
 const QUIET: [&str; 2] = ["cmdport 0", "bindcmdaddress /"];
@@ -59,6 +60,53 @@ fn the_process_has_the_user_the_memory_the_priority_and_the_file_that_are_config
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         assert_eq!((fields[37], fields[38]), ("7", "1"), "SCHED_FIFO");
+    });
+}
+
+/// Of root's rights only what the sockets still need is kept.
+#[test]
+fn a_privileged_port_and_an_account_go_together() {
+    inside(|| {
+        let server = UdpSocket::bind("127.0.0.1:1123").expect("nobody else is in here");
+        server.set_read_timeout(Some(PATIENCE)).expect("a socket has timeouts");
+        let lines = ["pidfile /", "server 127.0.0.1 port 1123", "acquisitionport 124", "user nobody"];
+        let slewd = start(&[&QUIET[..], &lines].concat());
+        let (_, from) = server.recv_from(&mut [0; 48]).expect("a request");
+        assert_eq!(from.port(), 124);
+        assert_eq!(status(slewd.pid(), "Uid:"), "65534");
+        assert_eq!(status(slewd.pid(), "CapPrm:"), format!("{:016x}", 1 << 10), "CAP_NET_BIND_SERVICE");
+        drop(slewd);
+        let slewd = start(&[&QUIET[..], &["pidfile /", "server 127.0.0.1 port 1123", "user nobody"]].concat());
+        let (_, from) = server.recv_from(&mut [0; 48]).expect("a request");
+        assert_ne!(from.port(), 124);
+        assert_eq!(status(slewd.pid(), "CapPrm:"), format!("{:016x}", 0), "nothing is needed");
+    });
+}
+
+/// In a user namespace the capability is there and does not count: what the kernel answers decides. Nobody in one made by
+/// `nobody` can touch the clock of the machine.
+#[test]
+fn a_capability_that_does_not_count_is_none() {
+    inside(|| {
+        let program = path("slewd");
+        fs::copy(env!("CARGO_BIN_EXE_slewd"), &program).expect("the test's directory is writable");
+        let in_namespace = |more: &[&str]| {
+            let mut command = as_user("nobody", Path::new("unshare"));
+            command
+                .args(["--user", "--map-root-user"])
+                .arg(&program)
+                .args(more)
+                .args(["cmdport 0", "bindcmdaddress /"]);
+            command.args(["pidfile /", "server 127.0.0.1 port 1123"]);
+            command
+        };
+        let once = in_namespace(&["-q", "-t", "20"]).output().expect("unshare runs");
+        let text = String::from_utf8_lossy(&once.stderr).into_owned();
+        assert_eq!(once.status.code(), Some(1), "{text}");
+        assert!(text.contains("Fatal error : Not permitted to adjust the clock"), "{text}");
+        let daemon = in_namespace(&["-d", "-t", "1"]).output().expect("unshare runs");
+        let text = String::from_utf8_lossy(&daemon.stderr).into_owned();
+        assert!(text.contains("Disabled control of system clock: it is observed only"), "{text}");
     });
 }
 

@@ -5,9 +5,11 @@ mod support;
 use slewd::core::api::event::Event;
 use slewd::core::api::settings::MakeStep;
 use slewd::core::clock::drift::DriftRecord;
+use slewd::core::engine::Mode;
 use slewd::sim::server::Manner;
-use slewd::sim::{Happening, Scenario};
+use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
+use slewd::wire::cmdmon::report::Hindrance;
 use support::{hours, runs};
 
 /// Four servers, a crystal 40 ppm fast, a good start, six hours.
@@ -245,5 +247,40 @@ fn a_large_slew_is_not_learnt_as_a_rate_error_of_the_kernel() {
         let off_ppm = run.median_frequency_ppm(3600.0, 21_600.0);
         println!("seed {}: {off_ppm:.3} ppm", run.seed);
         assert!(off_ppm < 0.5, "seed {}: {off_ppm} ppm", run.seed);
+    }
+}
+
+/// The privilege is taken away from a running daemon for 40 minutes, and the clock drifts.
+#[test]
+fn a_kernel_that_refuses_is_no_clock_that_obeys() {
+    for seed in support::SEEDS {
+        let mut scenario = pool(seed);
+        scenario.refusals = vec![(THEN_S, THEN_S + 2400.0)];
+        let mut world = World::new(scenario);
+        world.run_for(THEN_S - 1.0);
+        let state = |world: &World| world.engine().expect("it runs").status(&world.reading());
+        assert!(state(&world).synchronised && state(&world).controls_clock, "seed {seed}");
+        world.run_for(THEN_S + 2399.0);
+        let status = state(&world);
+        assert_eq!((status.synchronised, status.hindrance), (false, Hindrance::ClockRefused), "seed {seed}");
+        assert!(!status.controls_clock, "seed {seed}");
+        world.run_for(THEN_S + 6000.0);
+        assert!(state(&world).synchronised && state(&world).controls_clock, "seed {seed}");
+        assert!(world.point().error_s.abs() < 1e-3, "seed {seed}: {}", world.point().error_s);
+        let told = |event: &Event| world.trace().events.iter().filter(|(_, told)| told == event).count();
+        assert_eq!((told(&Event::ClockRefused), told(&Event::ClockObeys)), (1, 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn setting_the_clock_once_fails_if_the_kernel_refuses() {
+    for (refuses, success) in [(true, false), (false, true)] {
+        let mut scenario = pool(1);
+        scenario.mode = Mode::SetOnce;
+        scenario.clock_ahead = hours(-4);
+        scenario.refusals = if refuses { vec![(0.0, 1e9)] } else { Vec::new() };
+        let mut world = World::new(scenario);
+        world.run_for(60.0);
+        assert_eq!(world.trace().finished, Some(success), "refuses: {refuses}");
     }
 }

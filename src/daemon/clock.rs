@@ -93,7 +93,7 @@ impl Clock for KernelClock {
                     warn!("{failure}");
                 }
                 self.last_error = Some(failure);
-                Applied::Failed
+                Applied::Failed { disobeys: command.is_control() }
             }
         }
     }

@@ -34,12 +34,16 @@ use crate::daemon::synchronized_file::SynchronizedFiles;
 use crate::daemon::thermometer::{self, Thermometer};
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
+use crate::sys::privileges::Capability;
 use crate::sys::signals::Signals;
 use crate::sys::{clock, job, privileges, process};
 use crate::time::{BUILD_EPOCH, Span, Utc};
 
 /// A drift file from further in the future was written by a clock that was wrong.
 const PLAUSIBLE_AFTER_BUILD: Span = Span::from_secs(20 * 365 * 86_400);
+
+/// Ports below it are for the privileged (ip_unprivileged_port_start of ip(7), if nobody has changed it).
+const FIRST_FREE_PORT: u16 = 1024;
 
 /// Where a configuration is looked for, in this order.
 const CONFIG_PATHS: [&str; 3] = ["/etc/slewd/slewd.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf"];
@@ -234,7 +238,7 @@ fn user_name<'a>(options: &'a Options, config: &'a Config) -> Option<&'a String>
     options.user.as_ref().or(config.process.user.as_ref())
 }
 
-/// Without the capability the clock is observed, except where setting it is all that was asked for.
+/// A clock that the kernel does not let go of is observed, except where setting it is all that was asked for.
 fn may_control_clock(options: &Options) -> Result<bool, String> {
     if options.observe_only || options.mode == Mode::MeasureOnce {
         if options.observe_only {
@@ -242,13 +246,21 @@ fn may_control_clock(options: &Options) -> Result<bool, String> {
         }
         return Ok(false);
     }
-    if privileges::has_cap_sys_time() {
-        return Ok(true);
-    }
+    let Err(refusal) = clock::try_control() else { return Ok(true) };
+    let has_capability = privileges::has_cap_sys_time();
     if options.mode == Mode::SetOnce {
-        return Err("CAP_SYS_TIME not present (-q needs it to set the clock: run as root, or use -Q)".to_owned());
+        return Err(match has_capability {
+            true => refusal.to_string(),
+            false => "CAP_SYS_TIME not present (-q needs it to set the clock: run as root, or use -Q)".to_owned(),
+        });
     }
-    warn!("CAP_SYS_TIME not present, disabled control of system clock: it is observed only");
+    match has_capability {
+        true => {
+            warn!("{refusal}");
+            warn!("Disabled control of system clock: it is observed only");
+        }
+        false => warn!("CAP_SYS_TIME not present, disabled control of system clock: it is observed only"),
+    }
     Ok(false)
 }
 
@@ -282,8 +294,19 @@ fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result
     if user.uid == 0 {
         return stay_root();
     }
-    let keep = if controls_clock { &[privileges::Capability::SysTime][..] } else { &[] };
-    privileges::drop_root(&user, keep).map_err(|reason| format!("Could not become user {name} : {reason}"))
+    privileges::drop_root(&user, &needed_later(config, controls_clock))
+        .map_err(|reason| format!("Could not become user {name} : {reason}"))
+}
+
+/// What the daemon still has to be able to do when it is not root any more, as far as it may do it now.
+fn needed_later(config: &Config, controls_clock: bool) -> Vec<Capability> {
+    let has_privileged_port = config.network.acquisition_port.is_some_and(|port| (1..FIRST_FREE_PORT).contains(&port));
+    let needed = [(Capability::SysTime, controls_clock), (Capability::NetBindService, has_privileged_port)];
+    needed
+        .into_iter()
+        .filter(|(what, is_needed)| *is_needed && privileges::holds(*what))
+        .map(|(what, _)| what)
+        .collect()
 }
 
 fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {

@@ -22,6 +22,11 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::CannotSynchronise(obstacle) => warn(format!("Can't synchronise: {}", reason(obstacle))),
         Event::ClockWrong(by) => warn(format!("System clock wrong by {:.6} seconds", by.secs_f64())),
         Event::Stepped(by) => warn(format!("System clock was stepped by {:.6} seconds", by.secs_f64())),
+        Event::ClockRefused => (
+            Level::Error,
+            "The kernel refuses to adjust the system clock, which is only observed until it does".to_owned(),
+        ),
+        Event::ClockObeys => info("The kernel adjusts the system clock again".to_owned()),
         Event::StepFailed => (Level::Error, "Could not step system clock".to_owned()),
         Event::OneShot(by, is_step) => {
             let what = if *is_step { "step" } else { "ignored" };

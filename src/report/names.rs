@@ -41,6 +41,7 @@ pub(super) fn hindrance_name(hindrance: Hindrance) -> &'static str {
         Hindrance::NotEnough => "not-enough",
         Hindrance::NoRequired => "no-required",
         Hindrance::Reacquiring => "reacquiring",
+        Hindrance::ClockRefused => "clock-refused",
     }
 }
 

@@ -111,6 +111,7 @@ fn hindrance(hindrance: Hindrance) -> &'static str {
         Hindrance::NoMajority => "the sources contradict each other",
         Hindrance::NotEnough => "fewer sources agree than minsources wants",
         Hindrance::NoRequired => "no source with the option require agrees",
+        Hindrance::ClockRefused => "the kernel refuses to adjust the clock",
         Hindrance::Reacquiring => "the sources vote anew, as the clock or the machine was interrupted",
     }
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::core::clock::drift::DriftRecord;
 use crate::core::clock::leap::LeapTable;
+use crate::core::engine::Mode;
 use crate::core::pool::last_good::LastGood;
 use crate::sim::link::Link;
 use crate::sim::oscillator::Crystal;
@@ -17,6 +18,8 @@ use crate::time::{Span, Utc};
 pub struct Scenario {
     /// Same seed, same run.
     pub seed: u64,
+    /// What slewd is asked to do.
+    pub mode: Mode,
     /// True time at the start.
     pub start: Utc,
     /// How far the system clock is ahead of the truth at the start.
@@ -56,6 +59,8 @@ pub struct Scenario {
     pub outages: Vec<(f64, f64)>,
     /// The clock may only be looked at (`-x`, or no privilege).
     pub observes_only: bool,
+    /// The kernel refuses every command between these moments, in seconds after the start.
+    pub refusals: Vec<(f64, f64)>,
     /// The daemon is told at once when somebody else sets the clock.
     pub notices_clock_set: bool,
     /// What else happens, in seconds after the start.
@@ -123,6 +128,7 @@ impl Scenario {
         Scenario {
             seed,
             // 2026-11-20: an ordinary day, not the end of a month.
+            mode: Mode::Discipline,
             start: Utc::from_secs(1_795_132_800),
             clock_ahead: Span::ZERO,
             crystal: Crystal::default(),
@@ -142,6 +148,7 @@ impl Scenario {
             network_up_s: 0.0,
             outages: Vec::new(),
             observes_only: false,
+            refusals: Vec::new(),
             notices_clock_set: false,
             happenings: Vec::new(),
             length_s: 4000.0,

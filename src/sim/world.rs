@@ -9,7 +9,7 @@ use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::settings::SourceConfig;
 use crate::core::clock::drift::DriftRecord;
 use crate::core::clock::leap::LeapTable;
-use crate::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
+use crate::core::engine::{Engine, Floor, Input, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::pool::last_good::LastGood;
 use crate::core::source::measurement::{ExchangeId, Stamp, StampSource};
@@ -186,7 +186,7 @@ impl World {
             settings: self.scenario.settings.clone(),
             sources: self.scenario.sources.clone(),
             last_good: self.last_good.clone(),
-            mode: Mode::Discipline,
+            mode: self.scenario.mode,
             prior: known.unwrap_or(kernel),
             floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
             drift_interval: Span::from_secs(3600),
@@ -392,6 +392,10 @@ impl World {
     fn apply(&mut self, command: ClockCommand) -> Applied {
         if self.scenario.observes_only {
             return Applied::Observed { is_step: matches!(command, ClockCommand::Step { .. }) };
+        }
+        let since_s = self.since_start_s();
+        if self.scenario.refusals.iter().any(|(from_s, until_s)| (*from_s..*until_s).contains(&since_s)) {
+            return Applied::Failed { disobeys: command.is_control() };
         }
         if let ClockCommand::Step { by } = command {
             self.trace.steps.push((self.since_start_s(), by));

@@ -144,6 +144,15 @@ pub fn set_status(status: Status) -> Result<KernelState, ClockError> {
     Ok(decode(&reply))
 }
 
+/// Whether the kernel would let this process change the clock, asked by a change that changes nothing: the estimated error
+/// is set to what it is.
+///
+/// A capability tells less: in a user namespace it is there and does not count, and a seccomp filter asks for none.
+pub fn try_control() -> Result<(), ClockError> {
+    let now = adjtimex(empty_request())?;
+    adjtimex(timex { modes: libc::ADJ_ESTERROR, esterror: now.esterror, ..empty_request() }).map(drop)
+}
+
 /// Ends a slew that some other program began with adjtime(3) and that would add itself to ours.
 pub fn cancel_adjtime() -> Result<(), ClockError> {
     adjtimex(timex { modes: libc::ADJ_OFFSET_SINGLESHOT, ..empty_request() }).map(drop)
@@ -261,8 +270,8 @@ impl fmt::Display for ClockError {
         match self {
             ClockError::NoPermission { capability } => write!(
                 f,
-                "Not permitted to adjust the clock: {capability} is missing. Run as root, add the capability to the \
-                 service or container, or use -x to leave the clock alone"
+                "Not permitted to adjust the clock: {capability} is missing, or does not count in this container or \
+                 sandbox. Run as root, add the capability to the service or container, or use -x to leave the clock alone"
             ),
             ClockError::Refused { call, errno } => {
                 write!(f, "The kernel refused {call}: {}", io::Error::from_raw_os_error(*errno))

@@ -50,9 +50,14 @@ pub fn own_ids() -> (u32, u32) {
 
 /// Whether the kernel will let this process change the clock; true as well if capabilities cannot be read.
 ///
-/// A sandbox may still refuse (a seccomp filter): only the attempt tells for sure.
+/// A user namespace or a sandbox may still refuse: only the attempt tells for sure (`clock::try_control`).
 pub fn has_cap_sys_time() -> bool {
-    get_capabilities().map_or(true, |held| held.effective & Capability::SysTime.bit() != 0)
+    holds(Capability::SysTime)
+}
+
+/// Whether this process has a capability; true as well if capabilities cannot be read.
+pub fn holds(capability: Capability) -> bool {
+    get_capabilities().map_or(true, |held| held.effective & held.permitted & capability.bit() != 0)
 }
 
 /// Becomes `user` for good: no supplementary groups, and of root's capabilities only those in `keep`.

@@ -14,6 +14,8 @@ pub enum Alarm {
     Never,
     /// The sources contradict each other: no majority agrees.
     NoMajority,
+    /// The kernel refuses to move or steer the clock.
+    Refused,
     /// The clock was stepped by this much, to put it right; positive is forward.
     Stepped(Span),
     /// Somebody else set or steers the clock: by this much, if it was a single time; positive is forward.
@@ -28,6 +30,7 @@ impl Alarm {
             Alarm::Lost => "lost",
             Alarm::Never => "never-synchronised",
             Alarm::NoMajority => "no-majority",
+            Alarm::Refused => "clock-refused",
             Alarm::Stepped(_) => "step",
             Alarm::Changed(_) => "clock-changed",
         }
@@ -80,6 +83,7 @@ impl AlarmWatch {
                 State::Synchronised => self.turn(State::Lost { divided: false }, Alarm::Lost),
                 State::Lost { .. } => None,
             },
+            Event::ClockRefused => Some(Alarm::Refused),
             Event::Stepped(by) => Some(Alarm::Stepped(*by)),
             Event::ForeignChange(by) | Event::ForeignSteering(by) => Some(Alarm::Changed(Some(*by))),
             Event::Interference => Some(Alarm::Changed(None)),

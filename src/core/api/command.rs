@@ -42,6 +42,13 @@ pub struct ClockReport {
     pub leap: Leap,
 }
 
+impl ClockCommand {
+    /// Moves or steers the clock itself.
+    pub fn is_control(&self) -> bool {
+        matches!(self, ClockCommand::Step { .. } | ClockCommand::Steer { .. })
+    }
+}
+
 /// What the clock really did.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Applied {
@@ -72,5 +79,8 @@ pub enum Applied {
         is_step: bool,
     },
     /// The kernel refused; the shell has logged why.
-    Failed,
+    Failed {
+        /// The clock itself was to be moved or steered: it does not obey. Else only what the kernel says of it is stale.
+        disobeys: bool,
+    },
 }

@@ -27,6 +27,10 @@ pub enum Event {
     ClockWrong(Span),
     /// The clock was stepped by this much.
     Stepped(Span),
+    /// The kernel refuses to move or steer the clock.
+    ClockRefused,
+    /// The kernel moves or steers the clock again.
+    ClockObeys,
     /// The clock should have been stepped, and was not.
     StepFailed,
     /// One-shot mode: the clock is off by this much, and is stepped (`true`) or left alone.

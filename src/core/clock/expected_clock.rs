@@ -88,7 +88,7 @@ impl Course {
             | Applied::Reported
             | Applied::TaiSet { .. }
             | Applied::Observed { .. }
-            | Applied::Failed => {}
+            | Applied::Failed { .. } => {}
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Chronicle {
     pub foreign_changes: u32,
     /// The clock may only be looked at.
     pub is_observed: bool,
+    /// The kernel refused the last command to move or steer the clock.
+    pub is_refused: bool,
 }
 
 /// An update of the clock.
@@ -73,6 +75,7 @@ impl Chronicle {
             last_step: None,
             foreign_changes: 0,
             is_observed: false,
+            is_refused: false,
         }
     }
 
@@ -103,11 +106,12 @@ impl Chronicle {
             Applied::Stepped { by } => {
                 self.steps = self.steps.saturating_add(1);
                 self.last_step = Some((now, by));
-                self.is_observed = false;
+                (self.is_observed, self.is_refused) = (false, false);
             }
             Applied::Observed { .. } => self.is_observed = true,
-            Applied::Steered { .. } | Applied::Reported | Applied::TaiSet { .. } => self.is_observed = false,
-            Applied::Failed => {}
+            Applied::Steered { .. } => (self.is_observed, self.is_refused) = (false, false),
+            Applied::Reported | Applied::TaiSet { .. } => self.is_observed = false,
+            Applied::Failed { disobeys } => self.is_refused |= disobeys,
         }
     }
 

@@ -157,7 +157,14 @@ impl Engine {
     /// The clock did this.
     pub(super) fn applied(&mut self, applied: Applied, now: ClockReading) {
         self.discipline.applied(applied, now);
+        let was_refused = self.chronicle.is_refused;
         self.chronicle.applied(applied, now.raw);
+        if self.chronicle.is_refused != was_refused && self.mode == Mode::Discipline {
+            self.tell(if was_refused { Event::ClockObeys } else { Event::ClockRefused });
+        }
+        if self.announced.one_shot {
+            self.finish(!self.chronicle.is_refused);
+        }
         match applied {
             Applied::Stepped { .. } if self.leap.take_step() => self.stepped_for_leap(&now),
             Applied::Stepped { by } if self.mode == Mode::Discipline && self.has_target() => {
@@ -171,7 +178,7 @@ impl Engine {
                 self.tell(Event::StepFailed);
             }
             Applied::TaiSet { tai_s } => self.tell(Event::TaiOffset(tai_s)),
-            Applied::Failed => {
+            Applied::Failed { .. } => {
                 self.leap.take_step();
             }
             _ => {}
@@ -303,10 +310,11 @@ impl Engine {
     fn correct_once(&mut self, error: Span) {
         let is_step = self.mode == Mode::SetOnce;
         self.tell(Event::OneShot(error, is_step));
-        if is_step {
-            self.emit(Output::Clock(ClockCommand::Step { by: error }));
+        if !is_step {
+            return self.finish(true);
         }
-        self.finish(true);
+        self.announced.one_shot = true;
+        self.emit(Output::Clock(ClockCommand::Step { by: error }));
     }
 
     /// `maxupdateskew`: an uncertain frequency is not applied, the one in force is kept.

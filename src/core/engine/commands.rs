@@ -166,7 +166,7 @@ impl Engine {
     /// Steps the clock by all that is still to be slewed.
     fn make_step(&mut self, now: &ClockReading) -> Result<(), Refused> {
         let estimate = self.estimator.estimate().filter(|_| self.has_target()).ok_or(Refused::Failed)?;
-        let (frequency, is_observed) = (self.discipline.frequency(), self.chronicle.is_observed);
+        let (frequency, is_observed) = (self.discipline.frequency(), !self.obeys());
         let frequency = frequency.filter(|_| !is_observed).ok_or(Refused::Failed)?;
         let by = self.discipline.remaining(now);
         let left = estimate.true_time(now.raw) - now.utc - by;

@@ -286,6 +286,8 @@ struct Announced {
     obstacle: Option<Obstacle>,
     error: Span,
     step_failed: bool,
+    /// One-shot mode: the clock was told to step, and the answer decides how the run ends.
+    one_shot: bool,
     /// Why each source is out, as far as that has been said.
     status: [Option<Status>; MAX_SOURCES],
 }
@@ -405,7 +407,12 @@ impl Engine {
 
     /// Is the clock following the sources?
     pub fn is_synchronised(&self) -> bool {
-        self.phase == Phase::Tracking && self.announced.obstacle.is_none()
+        self.phase == Phase::Tracking && self.announced.obstacle.is_none() && !self.chronicle.is_refused
+    }
+
+    /// The clock does as it is told, as far as it has been told anything.
+    fn obeys(&self) -> bool {
+        !self.chronicle.is_observed && !self.chronicle.is_refused
     }
 
     /// The state of the clock as of `now`; `None` before the first correction.

@@ -81,7 +81,7 @@ impl Engine {
         Status {
             synchronised: hindrance == Hindrance::None,
             hindrance,
-            controls_clock,
+            controls_clock: controls_clock && !self.chronicle.is_refused,
             estimated_error_s: estimate.map(|e| expected_error(&e, now.raw, error(&e)).secs_f64()),
             maximum_error_s: estimate.map(|e| self.maximum_error(&e, now.raw, error(&e)).secs_f64()),
             agreeing: self.selection.agreeing.iter().filter(|slot| is_heard(*slot)).count() as u16,
@@ -117,6 +117,9 @@ impl Engine {
     fn hindrance(&self) -> Hindrance {
         if self.is_synchronised() && self.chronicle.update.is_some() {
             return Hindrance::None;
+        }
+        if self.chronicle.is_refused {
+            return Hindrance::ClockRefused;
         }
         let has_lines = self.associations.iter().any(|line| !line.is_retired());
         let is_offline = |source: &Source| source.schedule.is_offline();

@@ -348,6 +348,7 @@ impl Coded for Hindrance {
             Hindrance::NotEnough => 5,
             Hindrance::NoRequired => 6,
             Hindrance::Reacquiring => 7,
+            Hindrance::ClockRefused => 8,
         }
     }
 
@@ -362,6 +363,7 @@ impl Coded for Hindrance {
             5 => Hindrance::NotEnough,
             6 => Hindrance::NoRequired,
             7 => Hindrance::Reacquiring,
+            8 => Hindrance::ClockRefused,
             _ => Hindrance::None,
         }
     }

@@ -329,6 +329,8 @@ pub enum Hindrance {
     NoRequired,
     /// The machine slept, or the sources contradict the clock: there is a new vote.
     Reacquiring,
+    /// The kernel refuses to move or steer the clock.
+    ClockRefused,
 }
 
 /// What slewd knows beyond chrony's protocol. No other daemon answers the request for it.
