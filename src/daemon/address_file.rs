@@ -1,13 +1,13 @@
 //! The addresses that last told the time, beside the drift file.
 
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 
 use crate::core::api::settings::Family;
 use crate::core::pool::last_good::{self, LastGood};
+use crate::daemon::files::read_regular;
 use crate::daemon::reason::plain;
 use crate::daemon::state_file::{self, StateFile};
 
@@ -22,15 +22,14 @@ pub fn path(drift_file: &Path) -> PathBuf {
 /// Reads it, without addresses of a family that is not wanted. A missing file is silent, an unreadable one is one line
 /// in the log.
 pub fn read(path: &Path, family: Family) -> Vec<LastGood> {
-    let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(MAX_BYTES).read_to_end(&mut bytes)) {
+    let bytes = match read_regular(path, MAX_BYTES) {
         Err(reason) if reason.kind() == ErrorKind::NotFound => return Vec::new(),
         Err(reason) => {
             warn!("Could not read {} : {}", path.display(), plain(&reason));
             return Vec::new();
         }
-        Ok(_) => {}
-    }
+        Ok(bytes) => bytes,
+    };
     let mut known = last_good::parse(&String::from_utf8_lossy(&bytes));
     for good in &mut known {
         good.addresses.retain(|address| family.includes(address));

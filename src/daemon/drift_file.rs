@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use log::{info, warn};
 
 use crate::core::clock::drift::DriftRecord;
+use crate::daemon::files::read_regular;
 use crate::daemon::reason::plain;
 use crate::daemon::state_file::StateFile;
 use crate::time::{Span, Utc};
@@ -77,7 +78,7 @@ fn try_read(path: &Path) -> io::Result<Option<Found>> {
     if metadata.len() > MAX_BYTES || !metadata.is_file() {
         return Ok(None);
     }
-    let text = String::from_utf8_lossy(&fs::read(path)?).into_owned();
+    let text = String::from_utf8_lossy(&read_regular(path, MAX_BYTES)?).into_owned();
     let written = written(path).unwrap_or(Utc::from_secs(0));
     Ok(DriftRecord::parse(&text).map(|record| Found { record, written }))
 }

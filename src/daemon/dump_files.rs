@@ -7,6 +7,7 @@ use log::{debug, warn};
 
 use crate::core::api::dump::Dump;
 use crate::core::engine::PastFile;
+use crate::daemon::files::read_regular;
 use crate::daemon::log_files::create_directory;
 use crate::daemon::reason::plain;
 use crate::daemon::state_file::StateFile;
@@ -75,5 +76,6 @@ pub fn boot() -> Option<String> {
 
 fn read(path: &Path) -> Option<String> {
     let metadata = fs::symlink_metadata(path).ok()?;
-    (metadata.is_file() && metadata.len() <= MAX_BYTES).then(|| fs::read_to_string(path).ok())?
+    let bytes = metadata.is_file().then(|| read_regular(path, MAX_BYTES).ok())??;
+    String::from_utf8(bytes).ok()
 }

@@ -1,6 +1,6 @@
 //! The real files behind a configuration.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -9,8 +9,11 @@ use crate::config::{Files, SearchFailed};
 use crate::daemon::reason::plain;
 use crate::sys::glob::glob;
 
-/// A `.sources` file that is longer is something else.
+/// A configuration that is longer is something else.
 const MOST_BYTES: u64 = 1 << 20;
+
+/// Opening waits for nobody, and makes no terminal ours.
+const PROMPT: libc::c_int = libc::O_NONBLOCK | libc::O_NOCTTY;
 
 /// The file system.
 pub struct RealFiles;
@@ -23,7 +26,8 @@ impl Files for RealFiles {
         if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             return Ok(Vec::new());
         }
-        fs::read(path).map_err(|reason| plain(&reason))
+        // A pipe is waited for: before the first packet nothing else is to be done, and any signal still ends the wait.
+        File::open(path).and_then(|file| read_bounded(file, MOST_BYTES)).map_err(|reason| plain(&reason))
     }
 
     fn glob(&self, pattern: &str) -> Result<Vec<String>, SearchFailed> {
@@ -56,7 +60,41 @@ impl Files for PromptFiles {
 /// # Errors
 /// Those of open(2) and read(2); EFBIG for more than `most` bytes.
 pub(super) fn read_promptly(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
+    read_bounded(OpenOptions::new().read(true).custom_flags(PROMPT).open(path)?, most)
+}
+
+/// Reads a file of ours, which nobody but us has made: no pipe, no device, and no more than `most` bytes.
+///
+/// # Errors
+/// Those of open(2) and read(2); InvalidInput for what is no regular file; EFBIG for more than `most` bytes.
+pub(super) fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let file = OpenOptions::new().read(true).custom_flags(PROMPT).open(path)?;
+    read_bounded(regular(file)?, most)
+}
+
+/// Opens a file to add to, or makes it, in a directory where others may write: a link there leads nowhere.
+///
+/// # Errors
+/// Those of open(2), ELOOP for a link; InvalidInput for what is no regular file.
+pub(super) fn append_regular(path: &Path, mode: u32) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let flags = PROMPT | libc::O_NOFOLLOW;
+    let file = options.append(true).create(true).mode(mode).custom_flags(flags).open(path).map_err(|reason| {
+        // A pipe that nobody reads.
+        if reason.raw_os_error() == Some(libc::ENXIO) { no_regular_file() } else { reason }
+    })?;
+    regular(file)
+}
+
+fn regular(file: File) -> io::Result<File> {
+    if file.metadata()?.is_file() { Ok(file) } else { Err(no_regular_file()) }
+}
+
+fn no_regular_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "Not a regular file")
+}
+
+fn read_bounded(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match file.take(most + 1).read_to_end(&mut bytes)? as u64 > most {
         true => Err(io::Error::from_raw_os_error(libc::EFBIG)),

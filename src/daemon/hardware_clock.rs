@@ -7,18 +7,22 @@ use log::{debug, info, warn};
 
 use crate::config::Config;
 use crate::daemon::drift_file;
+use crate::daemon::files::read_promptly;
 use crate::sys::clock;
 use crate::time::{Span, Utc};
 
 /// `-s`: smaller differences between the hardware clock and the system clock are left alone.
 const RTC_DIFFERENCE: Span = Span::from_secs(1);
 
+/// Longer than any adjtime file of hwclock(8).
+const MOST_BYTES: u64 = 4096;
+
 /// Where the kernel shows the hardware clock, in seconds since 1970.
 const RTC_TIME: &str = "/sys/class/rtc/rtc0/since_epoch";
 
 /// The system clock from the hardware clock, unless that is earlier than the drift file (spec 4.1, `-s`).
 pub fn set_from_rtc(config: &Config) {
-    let scale = config.rtc.hwclock_file.as_ref().and_then(|path| fs::read_to_string(path).ok());
+    let scale = config.rtc.hwclock_file.as_ref().and_then(|path| read_text(path));
     if scale.is_some_and(|text| is_on_local_time(&text)) {
         return warn!("The hardware clock is on local time: system time not set from it (set it to UTC: hwclock -wu)");
     }
@@ -40,6 +44,11 @@ pub fn set_from_rtc(config: &Config) {
 }
 
 /// What the third line of /etc/adjtime says (hwclock(8)). The kernel itself does not know.
+fn read_text(path: &str) -> Option<String> {
+    let bytes = read_promptly(Path::new(path), MOST_BYTES).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
 fn is_on_local_time(adjtime: &str) -> bool {
     adjtime.lines().nth(2).is_some_and(|line| line.trim() == "LOCAL")
 }

@@ -1,14 +1,15 @@
 //! Writes the log files of directive `log` (spec 5.3): appended to, a line at a time, and begun anew when asked.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, lchown};
+use std::os::unix::fs::{DirBuilderExt, lchown};
 use std::path::{Path, PathBuf};
 
 use log::{Level, debug, log, warn};
 
 use crate::config::Logs;
 use crate::core::api::record::{Record, Wanted};
+use crate::daemon::files::append_regular;
 use crate::daemon::reason::plain;
 use crate::report::log_file::{self, LogFile};
 use crate::sys::privileges::User;
@@ -78,7 +79,7 @@ impl LogFiles {
         let place = &mut self.open[which as usize];
         let open = match place {
             Some(open) => open,
-            None => match open_file(&path) {
+            None => match append_regular(&path, 0o644) {
                 Ok(file) => place.insert(Open { file, lines: 0 }),
                 Err(reason) => {
                     let level = if self.failed.contains(&true) { Level::Debug } else { Level::Warn };
@@ -117,10 +118,6 @@ pub(super) fn create_directory(path: &Path, owner: Option<&User>) -> io::Result<
     }
     DirBuilder::new().mode(0o750).create(path)?;
     owner.map_or(Ok(()), |owner| lchown(path, Some(owner.uid), Some(owner.gid)))
-}
-
-fn open_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o644).open(path)
 }
 
 /// The whole text or, on a full disk, nothing of it: half a line would spoil the next.

@@ -47,7 +47,13 @@ pub fn init(destination: &Destination, level: LevelFilter, ident: &str) -> io::R
             builder.format(stamped).target(Target::Pipe(Box::new(Prompt(io::stderr()))));
         }
         Destination::File(path) => {
-            let file = OpenOptions::new().append(true).create(true).mode(0o640).open(path)?;
+            let file = OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o640)
+                // A pipe that nobody reads is an error, and not to be waited for.
+                .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+                .open(path)?;
             builder.format(stamped).target(Target::Pipe(Box::new(Prompt(file))));
         }
     }

@@ -1,6 +1,5 @@
 //! The sensor of `tempcomp`, and its file of points.
 
-use std::fs;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -16,6 +15,9 @@ use crate::daemon::reason::plain;
 
 /// More than any temperature. What is longer is something else.
 const MOST_BYTES: u64 = 4096;
+
+/// More than any table of points. What is longer is something else.
+const MOST_POINT_BYTES: u64 = 1 << 20;
 
 /// The thread reads a file and parses a number.
 const STACK_BYTES: usize = 64 * 1024;
@@ -99,8 +101,9 @@ fn read(path: &Path) -> Option<f64> {
 
 /// What the file of points says; the message of a fatal error if it makes no sense.
 pub fn read_points(path: &str) -> Result<Points, String> {
-    let text = fs::read_to_string(path).map_err(|reason| format!("Could not open {path} : {}", plain(&reason)))?;
-    Points::parse(&text).map_err(|reason| match reason {
+    let bytes = read_promptly(Path::new(path), MOST_POINT_BYTES);
+    let bytes = bytes.map_err(|reason| format!("Could not open {path} : {}", plain(&reason)))?;
+    Points::parse(&String::from_utf8_lossy(&bytes)).map_err(|reason| match reason {
         NoPoints::Line => format!("Could not read tempcomp point from {path}"),
         NoPoints::TooFew => format!("Not enough points in {path}"),
     })
