@@ -17,6 +17,34 @@ pub(crate) struct Line {
     pub(crate) terminated: bool,
 }
 
+/// What some editors put in front of a text, although nobody asked them to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Mark {
+    /// The byte order mark of UTF-8, which has no byte order.
+    Utf8,
+    /// That of UTF-16: every other byte is zero, and nothing can be read.
+    Wide,
+}
+
+impl Mark {
+    /// What to say of it.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Mark::Utf8 => "a byte order mark (BOM, the bytes EF BB BF) is ignored: save the file as plain UTF-8",
+            Mark::Wide => "the file is in UTF-16 (it starts with a byte order mark): save it as plain UTF-8",
+        }
+    }
+}
+
+/// The content of a file without the mark in front, and the mark.
+pub(crate) fn without_mark(content: &[u8]) -> (&[u8], Option<Mark>) {
+    if let Some(rest) = content.strip_prefix(b"\xef\xbb\xbf") {
+        return (rest, Some(Mark::Utf8));
+    }
+    let is_wide = content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff");
+    if is_wide { (&[], Some(Mark::Wide)) } else { (content, None) }
+}
+
 /// The lines of a file, comments and blank ones included because they count.
 pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line> {
     bytes.split_inclusive(|&byte| byte == b'\n').enumerate().map(|(index, line)| Line {

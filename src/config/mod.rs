@@ -18,6 +18,7 @@ mod announce;
 mod directive;
 mod error;
 mod files;
+mod foreign;
 mod ignored;
 mod lex;
 mod model;

@@ -3,10 +3,10 @@
 use super::directive::{Class, Directive, Syntax, directives, expect_count};
 use super::error::{Error, Fault, Place, Warning};
 use super::files::Files;
-use super::lex::{self, Words};
+use super::lex::{self, Mark, Words};
 use super::model::{Config, Failure};
 use super::read::DIRECTORIES_MAX;
-use super::{access, source, suggest};
+use super::{access, foreign, source, suggest};
 
 /// Files that may be open at once: the first one and those that it includes, directly or not.
 const INCLUDE_LEVELS: usize = 10;
@@ -103,6 +103,15 @@ impl<'f> Parser<'f> {
 
     fn text(&mut self, name: &str, text: &[u8]) -> Result<(), Error> {
         self.level += 1;
+        let (text, mark) = lex::without_mark(text);
+        if let Some(mark) = mark {
+            let place = Place { file: Some(name.to_string()), line: 1 };
+            if mark == Mark::Wide {
+                let (message, remedy) = (format!("Could not read {name}"), mark.text().to_string());
+                return Err(Error { message, remedy, place: Some(place) });
+            }
+            self.warn(mark.text().to_string(), &place);
+        }
         for line in lex::lines(text) {
             self.line(line.text, Place { file: Some(name.to_string()), line: line.number })?;
         }
@@ -246,7 +255,7 @@ fn unused(name: &str) -> String {
 }
 
 fn unknown(name: &str, place: Place) -> Error {
-    let guess = suggest::near(name, directives().map(|directive| directive.name));
+    let guess = foreign::directive(name).or_else(|| suggest::near(name, directives().map(|directive| directive.name)));
     let remedy = guess.unwrap_or_else(|| "no directive has a name like this".to_string());
     Error { message: format!("Invalid directive {name} {place}"), remedy, place: Some(place) }
 }

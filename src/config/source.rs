@@ -3,6 +3,7 @@
 use super::directive::{Class, Directive};
 use super::error::{Fault, Place, Warning};
 use super::files::Files;
+use super::foreign;
 use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
 use super::suggest;
@@ -51,6 +52,11 @@ impl SourceFiles {
     /// Lines that are not right are passed over, and so is everything from the first line that is not terminated by a
     /// newline (somebody is still writing it) or is too long.
     fn read(&mut self, file: &str, content: &[u8]) {
+        let (content, mark) = lex::without_mark(content);
+        if let Some(mark) = mark {
+            let place = Place { file: Some(file.to_string()), line: 1 };
+            self.warnings.push(Warning { place, text: mark.text().to_string() });
+        }
         for line in lex::lines(content) {
             let place = Place { file: Some(file.to_string()), line: line.number };
             let text = match line.text {
@@ -125,6 +131,7 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
         words.notes.push("the source is not added: its name has characters that no host name has".to_string());
         return Ok(None);
     }
+    words.notes.extend(foreign::host(host));
     let host = Host::from(host);
     Ok(Some(SourceConfig { host, pool, options }))
 }
@@ -139,7 +146,7 @@ pub fn not_asked(options: &SourceOptions) -> Option<String> {
 }
 
 fn unknown(word: &str) -> Fault {
-    let guess = suggest::near(word, source_options().map(|option| option.name));
+    let guess = foreign::option(word).or_else(|| suggest::near(word, source_options().map(|option| option.name)));
     Fault::Option(guess.unwrap_or_else(|| format!("\"{word}\" is not an option of sources")))
 }
 
