@@ -63,8 +63,8 @@ fn before_the_first_answer_nothing_is_known() {
     assert_eq!(verdict.level, Level::Critical);
     assert_eq!(
         verdict.line,
-        "CLOCK CRITICAL: not synchronised: no source can be used (see selectdata), offset unknown, error unknown, \
-         age unknown, agreeing 0, stratum unknown | offset=U;-0.1:0.1;-0.5:0.5 error=U;0.5;1.5 age=U;4200;10800 \
+        "CLOCK CRITICAL: not synchronised: no source can be used: 192.0.2.1: it does not answer; 192.0.2.2: it does not \
+         answer; 192.0.2.3: it does not answer; and 1 more, offset unknown, error unknown, age unknown, agreeing 0, stratum unknown | offset=U;-0.1:0.1;-0.5:0.5 error=U;0.5;1.5 age=U;4200;10800 \
          agreeing=0;; stratum=U;1:15;1:15"
     );
 }

@@ -9,8 +9,9 @@ mod vectors;
 use answer::{address, answer, body, fraction, text};
 use fastrand::Rng;
 use slewd::wire::cmdmon::MAX_LEN;
+use slewd::wire::cmdmon::flaw::Flaw;
 use slewd::wire::cmdmon::reply::{self, Body, Malformed};
-use slewd::wire::cmdmon::report::{NtpData, SelectOptions, ServerStats, Status};
+use slewd::wire::cmdmon::report::{FLAWS, NtpData, SelectOptions, ServerStats, Status};
 use slewd::wire::cmdmon::request::{
     Burst, Header, MakeStep, Net, NewSource, NewSource2, OffsetChange, Received, Request, SelectChange, SourceFlags,
     SourceKind, Subnet, receive,
@@ -268,6 +269,7 @@ fn the_own_report_may_be_shorter_or_longer() {
         last_step_s: Some(-0.5),
         uptime_s: 60.5,
         version: "0.1.0".into(),
+        flaws: std::array::from_fn(|index| (index == 1).then_some(Flaw::Unsynchronised)),
         ..Status::default()
     };
     let mut buffer = [0; MAX_LEN];
@@ -275,7 +277,7 @@ fn the_own_report_may_be_shorter_or_longer() {
     let parse = |len: usize| reply::parse(&buffer[..len], &header);
     assert_eq!(parse(len), Ok(Ok(Body::Status(full.clone()))));
     assert_eq!(parse(len + 40), Ok(Ok(Body::Status(full.clone()))));
-    let without_version = Status { version: String::new(), ..full.clone() };
+    let without_version = Status { version: String::new(), flaws: [None; FLAWS], ..full.clone() };
     assert_eq!(parse(112), Ok(Ok(Body::Status(without_version.clone()))));
     assert_eq!(parse(103), Ok(Ok(Body::Status(Status { last_step_s: None, ..without_version.clone() }))));
     let counts_only = Status { last_step_s: None, estimated_error_s: None, uptime_s: 0.0, ..without_version };
@@ -301,8 +303,14 @@ fn the_own_report_may_be_shorter_or_longer() {
     assert_eq!((doubles[0], doubles[5], doubles[6]), (1e-6, 60.5, -0.5));
     assert!([1, 2, 3, 4, 7].iter().all(|index| doubles[*index].is_nan()), "{doubles:?}");
     assert_eq!(buffer[112..118], *b"0.1.0\0");
-    assert_eq!(len, 144);
+    assert_eq!(buffer[144..148], [0, 11, 0, 0], "the second source is not synchronised");
+    assert_eq!(len, 176);
     let mut other_layout = buffer;
     other_layout[29] = 2;
     assert_eq!(reply::parse(&other_layout[..len], &header), Err(Malformed::Code));
+    // A client that knows of no flaws asks with less, and gets no more.
+    let short = reply::encode(&header, Ok(&Body::Status(full)), 144, &mut buffer);
+    assert_eq!(short, Some(144));
+    let Ok(Ok(Body::Status(read))) = reply::parse(&buffer[..144], &header) else { panic!("it is understood") };
+    assert_eq!((read.version.as_str(), read.flaws), ("0.1.0", [None; FLAWS]));
 }

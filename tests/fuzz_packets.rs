@@ -13,12 +13,13 @@ use slewd::core::clock::slew::MAX_PHASE;
 use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::source::Refusal;
-use slewd::core::source::measurement::{ExchangeId, Stamp, StampSource};
+use slewd::core::source::measurement::{ExchangeId, Stamp, StampSource, Undelivered};
 use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;
 use slewd::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
+use slewd::wire::cmdmon::flaw::Flaw;
 use slewd::wire::cmdmon::report::{Address, SelectOptions};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
 
@@ -328,8 +329,9 @@ impl Rig {
             }
             1 => self.feed_at(now, What::Sent { exchange, stamp, from: None }),
             2 => {
-                let never_left = self.rng.bool();
-                self.feed_at(now, What::Unreachable { exchange, never_left });
+                let all = [Undelivered::NeverLeft(Flaw::NoRoute), Undelivered::PortClosed, Undelivered::AddressGone];
+                let why = all[self.rng.usize(..all.len())];
+                self.feed_at(now, What::Unreachable { exchange, why });
             }
             3 => {
                 let addresses: Vec<IpAddr> =

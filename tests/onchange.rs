@@ -106,8 +106,15 @@ fn each_change_of_state_runs_it_once_with_the_facts() {
 #[test]
 fn the_manual_has_all_events() {
     let by = Span::ZERO;
-    let all =
-        [Alarm::Synchronised, Alarm::Lost, Alarm::Never, Alarm::NoMajority, Alarm::Stepped(by), Alarm::Changed(None)];
+    let all = [
+        Alarm::Synchronised,
+        Alarm::Lost,
+        Alarm::Never,
+        Alarm::NoMajority,
+        Alarm::SourceUnusable,
+        Alarm::Stepped(by),
+        Alarm::Changed(None),
+    ];
     for alarm in all {
         let item = format!("\n.It Cm {}\n", alarm.name());
         assert!(include_str!("../docs/slewd.conf.5").contains(&item), "{item}");

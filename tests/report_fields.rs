@@ -8,9 +8,10 @@
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::report::{csv, json, metrics, status, table};
 use slewd::time::Utc;
+use slewd::wire::cmdmon::flaw::Flaw;
 use slewd::wire::cmdmon::report::{
-    Activity, Address, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
-    SourceStats, StampedBy, Standing, Status, Tracking,
+    Activity, Address, AuthData, FLAWS, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats,
+    SourceData, SourceStats, StampedBy, Standing, Status, Tracking,
 };
 
 /// Every text there is, in each of the four forms.
@@ -127,6 +128,7 @@ fn snapshot(numbers: &mut Numbers) -> Snapshot {
             last_step_ago_s: Some(n.whole("status.last_step_ago_s")),
             foreign_changes: n.number("status.foreign_changes"),
             version: "vers-ion".to_owned(),
+            flaws: [None; FLAWS],
         }),
         activity: Activity {
             online: n.number("activity.online"),
@@ -145,6 +147,7 @@ fn snapshot(numbers: &mut Numbers) -> Snapshot {
 
 fn source(n: &mut Numbers, address: Address) -> SourceReport {
     SourceReport {
+        flaw: None,
         name: "ntp.example".into(),
         data: SourceData {
             address,
@@ -341,6 +344,7 @@ fn changes() -> Vec<Change> {
         ("selection", |s| s.sources[0].selection = None),
         ("ntp", |s| s.sources[0].ntp = None),
         ("authentication", |s| s.sources[0].authentication = None),
+        ("flaw", |s| s.sources[0].flaw = Some(Flaw::Unsynchronised)),
     ]);
     changes
 }

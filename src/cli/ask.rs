@@ -113,8 +113,8 @@ impl<'a> Asker<'a> {
             let (packet, lost) = inquiry.source.ask(exchange, now, true, &mut self.random);
             lost.into_iter().for_each(|lost| self.exchanges.close(lost));
             match self.exchanges.send(exchange, inquiry.source.address, &packet, &mut self.clock) {
-                Some(stamp) => inquiry.source.sent(exchange, stamp),
-                None => inquiry.complaint = "cannot be reached from here",
+                Ok(stamp) => inquiry.source.sent(exchange, stamp),
+                Err(_) => inquiry.complaint = "cannot be reached from here",
             }
         }
         self.inquiries.iter().filter_map(|inquiry| inquiry.due).min()

@@ -96,7 +96,7 @@ impl Client {
         let selection = part(parts.selection, leniently, || self.select_data(index))?;
         let ntp = part(parts.ntp && has_address, leniently, || self.ntp_data(who))?;
         let authentication = part(parts.authentication, leniently, || self.auth_data(who))?;
-        Ok(SourceReport { name, data, stats, selection, ntp, authentication })
+        Ok(SourceReport { name, data, stats, selection, ntp, authentication, flaw: None })
     }
 
     /// Everything wanted that this client may know.
@@ -105,8 +105,9 @@ impl Client {
         let server = part(server, true, || self.server_stats())?;
         let mut sources = Vec::new();
         for index in 0..self.source_count()? {
+            let flaw = status.as_ref().and_then(|status| status.flaws.get(index as usize).copied().flatten());
             let source = match self.source(index, parts, true) {
-                Ok(source) => source,
+                Ok(source) => SourceReport { flaw, ..source },
                 // It has just been removed.
                 Err(Failure::Refused(ReplyStatus::NoSuchSource)) => break,
                 Err(failure) => return Err(failure),

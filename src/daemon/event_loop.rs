@@ -12,7 +12,7 @@ use crate::core::api::settings::{Family, Host};
 use crate::core::clock::drift::DriftRecord;
 use crate::core::engine::{Engine, Input, Output, Start, What};
 use crate::core::pool::last_good::LastGood;
-use crate::core::source::measurement::ExchangeId;
+use crate::core::source::measurement::{ExchangeId, Undelivered};
 use crate::daemon::address_file::AddressFile;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Asked, Control, Daemon};
@@ -152,11 +152,11 @@ impl Loop<'_> {
             match self.engine.poll_output() {
                 Output::Send { exchange, to, packet } => {
                     let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
-                        Some(stamp) => {
+                        Ok(stamp) => {
                             let from = self.world.exchanges.local_address(exchange);
                             What::Sent { exchange, stamp, from }
                         }
-                        None => What::Unreachable { exchange, never_left: true },
+                        Err(flaw) => What::Unreachable { exchange, why: Undelivered::NeverLeft(flaw) },
                     };
                     self.tell(what);
                 }
@@ -212,7 +212,12 @@ impl Loop<'_> {
         let now = reading.raw;
         if self.gives_up.is_some_and(|at| at <= now) {
             info!("Timeout reached");
-            self.ending = Some(Ending::TimedOut { synchronised: self.engine.is_synchronised() });
+            let synchronised = self.engine.is_synchronised();
+            if !synchronised {
+                self.engine.explain(now);
+                self.drain();
+            }
+            self.ending = Some(Ending::TimedOut { synchronised });
             return Ok(());
         }
         let listens = self.world.network.as_ref().and_then(NetworkWatch::resumes_at);
@@ -269,7 +274,7 @@ impl Loop<'_> {
         let news = network.read(now);
         let lost = self.world.exchanges.bound_to(&news.gone);
         for exchange in &lost {
-            self.feed(What::Unreachable { exchange: *exchange, never_left: false });
+            self.feed(What::Unreachable { exchange: *exchange, why: Undelivered::AddressGone });
         }
         if news.is_better || !lost.is_empty() {
             debug!("The network has changed");
@@ -289,7 +294,7 @@ impl Loop<'_> {
                     Arrival::Datagram(length, arrived) => {
                         What::Datagram { exchange, bytes: &self.buffer[..length], arrived }
                     }
-                    Arrival::Unreachable => What::Unreachable { exchange, never_left: false },
+                    Arrival::Unreachable => What::Unreachable { exchange, why: Undelivered::PortClosed },
                 };
                 self.engine.handle_input(Input { now, what });
                 self.drain();

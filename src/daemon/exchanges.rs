@@ -11,6 +11,7 @@ use crate::core::source::measurement::{ExchangeId, Stamp, StampSource};
 use crate::daemon::clock::Clock;
 use crate::sys::udp::{ClientSocket, SocketOptions, Timestamping};
 use crate::time::Raw;
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::MAX_LEN;
 
 /// Open exchanges.
@@ -50,24 +51,27 @@ impl Exchanges {
         Exchanges { network, ..Self::default() }
     }
 
-    /// Sends a request and says when it left; `None` if nothing could be sent.
+    /// Sends a request and says when it left.
+    ///
+    /// # Errors
+    /// Why nothing could be sent.
     pub fn send(
         &mut self,
         exchange: ExchangeId,
         to: SocketAddr,
         packet: &[u8],
         clock: &mut dyn Clock,
-    ) -> Option<Stamp> {
+    ) -> Result<Stamp, Flaw> {
         match self.try_send(exchange, to, packet, clock) {
             Ok(stamp) => {
                 self.failing = None;
-                Some(stamp)
+                Ok(stamp)
             }
             Err(reason) => {
                 if self.failing.replace(reason.kind()) != Some(reason.kind()) {
                     debug!("Could not send to {to}: {reason}");
                 }
-                None
+                Err(flaw(&reason, self.options(to).bind.is_some()))
             }
         }
     }
@@ -173,6 +177,20 @@ impl Exchanges {
             },
             dscp: self.network.dscp,
         }
+    }
+}
+
+/// Who is at fault for a request that could not be sent.
+fn flaw(reason: &io::Error, is_bound: bool) -> Flaw {
+    match reason.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE) => Flaw::NoDescriptors,
+        Some(libc::ENODEV | libc::EADDRINUSE) => Flaw::LocalEnd,
+        Some(libc::EADDRNOTAVAIL) if is_bound => Flaw::LocalEnd,
+        Some(libc::EPERM | libc::EACCES) => Flaw::NotPermitted,
+        Some(libc::ENETUNREACH | libc::EHOSTUNREACH | libc::ENETDOWN | libc::EADDRNOTAVAIL | libc::EAFNOSUPPORT) => {
+            Flaw::NoRoute
+        }
+        _ => Flaw::Unsent,
     }
 }
 

@@ -154,6 +154,10 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let has_hosts = config.settings.init_step_slew.as_ref().is_some_and(|init| !init.hosts.is_empty());
+    if config.sources.is_empty() && config.source_dirs.is_empty() && !has_hosts {
+        warn!("No source is configured (add a line such as: pool pool.ntp.org iburst)");
+    }
     let controls_clock = may_control_clock(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);
@@ -353,9 +357,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
     };
     let ending = event_loop::run(start, world);
     drop(observers);
-    if options.mode == Mode::Discipline {
-        info!("{} exiting", options.ident);
-    }
+    info!("{} exiting", options.ident);
     match ending {
         Ok(Ending::Finished { success: true } | Ending::Signal | Ending::TimedOut { synchronised: true }) => {
             ExitCode::SUCCESS

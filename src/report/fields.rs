@@ -3,7 +3,7 @@
 //! Each report is taken apart without `..`, so that a new field does not compile until it has a place here.
 
 use crate::core::api::snapshot::{Snapshot, SourceReport};
-use crate::report::names::{hindrance_name, leap_name};
+use crate::report::names::{flaw_name, hindrance_name, leap_name};
 use crate::report::source_fields::{auth_data, ntp_data, select_data, source_data, source_stats};
 use crate::report::units::who;
 use crate::time::Utc;
@@ -77,9 +77,11 @@ pub(crate) fn parts(snapshot: &Snapshot) -> Parts {
 }
 
 fn source_parts(source: &SourceReport) -> Vec<Part> {
-    let SourceReport { name: _, data, stats, selection, ntp, authentication } = source;
+    let SourceReport { name: _, data, stats, selection, ntp, authentication, flaw } = source;
+    let mut measured = source_data(data);
+    measured.push(word("flaw", flaw.map_or("none", flaw_name), "Why the source is of no use, if it is not"));
     vec![
-        ("source", Some(source_data(data))),
+        ("source", Some(measured)),
         ("stats", Some(source_stats(stats))),
         ("selection", selection.as_ref().map(select_data)),
         ("ntp", ntp.as_ref().map(ntp_data)),
@@ -146,6 +148,8 @@ pub(crate) fn status(status: &Status) -> Vec<Field> {
         last_step_ago_s,
         foreign_changes,
         version,
+        // Told with each source.
+        flaws: _,
     } = status;
     vec![
         flag("synchronised", *synchronised, "The sources agree and the clock follows them"),

@@ -6,6 +6,8 @@ use log::Level;
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::api::settings::LeapMode;
 use crate::core::clock::temp_comp::LARGEST_PPM;
+use crate::report::names::flaw_text;
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::Leap;
 
 /// Severity and text of an event.
@@ -19,6 +21,11 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::TooJittery(source, limit_s) => {
             warn(format!("Jitter of {source} exceeds maxjitter of {limit_s:.3} seconds"))
         }
+        Event::SourceUnusable(source, flaw) => {
+            warn(format!("Source {source} is not usable: {}", flaw_and_remedy(*flaw)))
+        }
+        Event::StratumBelow(source, limit) => warn(format!("Stratum of {source} below minstratum of {limit}")),
+        Event::StratumAbove(source, limit) => warn(format!("Stratum of {source} above maxstratum of {limit}")),
         Event::CannotSynchronise(obstacle) => warn(format!("Can't synchronise: {}", reason(obstacle))),
         Event::ClockWrong(by) => warn(format!("System clock wrong by {:.6} seconds", by.secs_f64())),
         Event::Stepped(by) => warn(format!("System clock was stepped by {:.6} seconds", by.secs_f64())),
@@ -138,6 +145,21 @@ pub fn reason(obstacle: &Obstacle) -> String {
         Obstacle::NotEnough => "not enough selectable sources".to_owned(),
         Obstacle::NoRequired => "no required source in selectable sources".to_owned(),
     }
+}
+
+/// Who is at fault, and what happens next.
+fn flaw_and_remedy(flaw: Flaw) -> String {
+    let next = match flaw {
+        Flaw::NoDescriptors => "raise its limit (LimitNOFILE of the service, or ulimit -n)",
+        Flaw::NotPermitted => "check the firewall, and the directives acquisitionport and user",
+        Flaw::Unprotected => "remove the option to ask it all the same",
+        Flaw::LocalEnd => "check bindacqaddress, bindacqdevice and acquisitionport",
+        Flaw::NoAddress => "looking it up again",
+        Flaw::NoPlace => "remove other sources",
+        Flaw::Offline => "waiting for the command online",
+        _ => "asking it again",
+    };
+    format!("{}, {next}", flaw_text(flaw))
 }
 
 fn info(text: String) -> (Level, String) {

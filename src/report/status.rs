@@ -5,12 +5,16 @@ use std::fmt::Write;
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields;
 use crate::report::json;
+use crate::report::names::flaw_text;
 use crate::report::table::standing_mark;
 use crate::report::units::{ago, clean, ppm, signed, size, who};
 use crate::wire::cmdmon::report::{Hindrance, LeapStatus, Standing, Status, Tracking};
 
 /// Where a value is not known: the daemon is not slewd, or nothing has been measured.
 const UNKNOWN: &str = "unknown";
+
+/// Sources of no use that are named in the line that says why the clock is not synchronised.
+const FLAWS_NAMED: usize = 3;
 
 /// The screen; `colour` for terminals.
 pub fn text(snapshot: &Snapshot, colour: bool) -> String {
@@ -84,17 +88,41 @@ fn quoted(value: &str) -> String {
 }
 
 /// What stands between the clock and the sources; `None` if nothing does.
-pub fn why_not(snapshot: &Snapshot) -> Option<&'static str> {
+pub fn why_not(snapshot: &Snapshot) -> Option<String> {
+    let with_flaws = |reason: &str| match flaws(snapshot) {
+        Some(flaws) => format!("{reason}: {flaws}"),
+        None => reason.to_owned(),
+    };
     match &snapshot.status {
         Some(Status { synchronised: true, .. }) => None,
         Some(Status { hindrance: Hindrance::Acquiring, last_answer_ago_s: None, .. }) => {
-            Some("no source has given a good answer yet")
+            Some(with_flaws("no source has given a good answer yet"))
         }
-        Some(status) => Some(hindrance(status.hindrance)),
+        Some(status) => match status.hindrance {
+            Hindrance::None => Some(hindrance(Hindrance::None).to_owned()),
+            other => Some(with_flaws(hindrance(other))),
+        },
         // As chronyc's waitsync sees it (spec 4.3); the leap status tells the same.
         None if follows_somebody(&snapshot.tracking) => None,
-        None => Some("no source is selected"),
+        None => Some("no source is selected".to_owned()),
     }
+}
+
+/// What is wrong with the sources: the first few of them by name.
+fn flaws(snapshot: &Snapshot) -> Option<String> {
+    let flawed = || snapshot.sources.iter().filter_map(|source| Some((source, source.flaw?)));
+    let named = flawed().take(FLAWS_NAMED).map(|(source, flaw)| format!("{}: {}", name(source), flaw_text(flaw)));
+    let named = named.collect::<Vec<_>>().join("; ");
+    match flawed().count().saturating_sub(FLAWS_NAMED) {
+        _ if named.is_empty() => None,
+        0 => Some(named),
+        more => Some(format!("{named}; and {more} more")),
+    }
+}
+
+/// As it is configured, or its address.
+fn name(source: &SourceReport) -> String {
+    if source.name.is_empty() { who(source.data.address, source.stats.reference_id) } else { clean(&source.name) }
 }
 
 /// chronyd's own sign of being synchronised: it names a source, and not itself (127.127.1.1).
@@ -107,7 +135,7 @@ fn hindrance(hindrance: Hindrance) -> &'static str {
         Hindrance::None => "the clock does not follow the sources yet",
         Hindrance::NoSources => "no source is configured",
         Hindrance::Acquiring => "the first answers are awaited",
-        Hindrance::NoSelectableSources => "no source can be used (see selectdata)",
+        Hindrance::NoSelectableSources => "no source can be used",
         Hindrance::NoMajority => "the sources contradict each other",
         Hindrance::NotEnough => "fewer sources agree than minsources wants",
         Hindrance::NoRequired => "no source with the option require agrees",
@@ -215,5 +243,11 @@ fn push_source(text: &mut String, source: &SourceReport, code: &str, end: &str) 
         }
     };
     let is_named = !source.name.is_empty() && *source.name != *address;
-    let _ = if is_named { writeln!(text, "  {}", clean(&source.name)) } else { writeln!(text) };
+    if is_named {
+        let _ = write!(text, "  {}", clean(&source.name));
+    }
+    if let Some(flaw) = source.flaw {
+        let _ = write!(text, "  ({})", flaw_text(flaw));
+    }
+    text.push('\n');
 }

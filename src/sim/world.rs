@@ -12,7 +12,7 @@ use crate::core::clock::leap::LeapTable;
 use crate::core::engine::{Engine, Floor, Input, Output, Start, What};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::pool::last_good::LastGood;
-use crate::core::source::measurement::{ExchangeId, Stamp, StampSource};
+use crate::core::source::measurement::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::report::dump_file;
 use crate::sim::interleaving::Memory;
 use crate::sim::kernel::KernelClock;
@@ -21,6 +21,7 @@ use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
 use crate::sim::trace::{Point, Trace};
 use crate::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
+use crate::wire::cmdmon::flaw::Flaw;
 
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);
@@ -353,7 +354,7 @@ impl World {
                     let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                     What::Sent { exchange, stamp, from: Some(LOCAL) }
                 } else {
-                    What::Unreachable { exchange, never_left: true }
+                    What::Unreachable { exchange, why: Undelivered::NeverLeft(Flaw::NoRoute) }
                 };
                 engine.handle_input(Input { now: self.reading(), what });
             }

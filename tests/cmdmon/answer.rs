@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use fastrand::Rng;
 use slewd::time::Utc;
 use slewd::wire::cmdmon::MAX_LEN;
+use slewd::wire::cmdmon::flaw::Flaw;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
 use slewd::wire::cmdmon::report::{
     Activity, Address, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
@@ -256,5 +257,6 @@ fn status(dice: &mut Rng) -> Status {
         last_step_ago_s: double(dice),
         foreign_changes: dice.u32(..),
         version: text(dice, 31),
+        flaws: std::array::from_fn(|_| Flaw::ALL.get(dice.usize(..2 * Flaw::ALL.len())).copied()),
     }
 }

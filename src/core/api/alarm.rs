@@ -16,6 +16,8 @@ pub enum Alarm {
     NoMajority,
     /// The kernel refuses to move or steer the clock.
     Refused,
+    /// One source is of no use, whatever the others are.
+    SourceUnusable,
     /// The clock was stepped by this much, to put it right; positive is forward.
     Stepped(Span),
     /// Somebody else set or steers the clock: by this much, if it was a single time; positive is forward.
@@ -31,6 +33,7 @@ impl Alarm {
             Alarm::Never => "never-synchronised",
             Alarm::NoMajority => "no-majority",
             Alarm::Refused => "clock-refused",
+            Alarm::SourceUnusable => "source-unusable",
             Alarm::Stepped(_) => "step",
             Alarm::Changed(_) => "clock-changed",
         }
@@ -84,6 +87,12 @@ impl AlarmWatch {
                 State::Lost { .. } => None,
             },
             Event::ClockRefused => Some(Alarm::Refused),
+            // What networks do to sources, and what contradicts the majority, comes and goes: there are others.
+            Event::SourceUnusable(..)
+            | Event::StratumBelow(..)
+            | Event::StratumAbove(..)
+            | Event::KissDeny(..)
+            | Event::CannotAddSource { .. } => Some(Alarm::SourceUnusable),
             Event::Stepped(by) => Some(Alarm::Stepped(*by)),
             Event::ForeignChange(by) | Event::ForeignSteering(by) => Some(Alarm::Changed(Some(*by))),
             Event::Interference => Some(Alarm::Changed(None)),

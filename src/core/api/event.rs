@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::core::api::settings::LeapMode;
 use crate::time::Span;
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::Leap;
 
 /// How the log names a source: its address, and the configured name if that differs.
@@ -21,6 +22,12 @@ pub enum Event {
     TooDistant(Label, f64),
     /// Its jitter exceeds `maxjitter` (seconds).
     TooJittery(Label, f64),
+    /// This source, or a name that has none yet, is of no use: why.
+    SourceUnusable(Label, Flaw),
+    /// The stratum of this source is below `minstratum`.
+    StratumBelow(Label, u8),
+    /// The stratum of this source is above `maxstratum`.
+    StratumAbove(Label, u8),
     /// The clock cannot be disciplined now.
     CannotSynchronise(Obstacle),
     /// The clock is off by more than `logchange`. Positive: it was behind.
@@ -119,7 +126,7 @@ pub enum Event {
         /// `pool` rather than `server`.
         is_pool: bool,
     },
-    /// A line of a `.sources` file could not be used.
+    /// A line could not be used.
     CannotAddSource {
         /// Name or address, as typed.
         name: String,

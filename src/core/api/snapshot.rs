@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::cmdmon::report::{
     Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
 };
@@ -36,4 +37,6 @@ pub struct SourceReport {
     pub ntp: Option<NtpData>,
     /// How it is authenticated.
     pub authentication: Option<AuthData>,
+    /// Why it is of no use, if it is not; `None` if the daemon is not slewd.
+    pub flaw: Option<Flaw>,
 }

@@ -74,7 +74,7 @@ impl Engine {
         let Some(source) = self.source_at(index) else {
             let place = index.checked_sub(self.sources.len())?;
             let (line, association) = self.unresolved().find(|(line, _)| self.place_of_name(*line) == place)?;
-            return Some(self.describe_name(line, association));
+            return Some(SourceReport { flaw: self.flaw_of_line(line), ..self.describe_name(line, association) });
         };
         Some(SourceReport {
             name: self.lines[source.association].name.clone(),
@@ -83,11 +83,12 @@ impl Engine {
             selection: Some(self.describe_selection(source, now)),
             ntp: Some(self.describe_response(source)),
             authentication: Some(auth_data(&source.options)),
+            flaw: self.flaw(source),
         })
     }
 
     /// The source with this index: in the order of their lines, whenever their addresses were found.
-    fn source_at(&self, index: usize) -> Option<&Source> {
+    pub(super) fn source_at(&self, index: usize) -> Option<&Source> {
         let mut places = [0; MAX_SOURCES];
         let places = places.get_mut(..self.sources.len())?;
         for (place, slot) in places.iter_mut().enumerate() {
@@ -106,7 +107,7 @@ impl Engine {
 
     /// How many names without an address are listed before this line: in the order of their numbers, although a new line
     /// may have taken the place of an old one.
-    fn place_of_name(&self, line: usize) -> usize {
+    pub(super) fn place_of_name(&self, line: usize) -> usize {
         self.unresolved().filter(|(other, _)| self.lines[*other].id < self.lines[line].id).count()
     }
 
@@ -140,6 +141,7 @@ impl Engine {
             selection: Some(selection),
             ntp: None,
             authentication: Some(auth_data(options)),
+            flaw: None,
         }
     }
 

@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::event::Event;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::MAX_SOURCES;
-use crate::core::pool::configured::Association;
-use crate::core::source::measurement::{ExchangeId, Stamp};
+use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::{Answer, Source};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
@@ -22,21 +21,17 @@ pub(super) const UNREACHABLE_AFTER: u32 = 8;
 
 impl Engine {
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
-        if self.mode != Mode::Discipline && self.has_only_unprotected() {
-            return self.find_none();
-        }
         let is_quiet = self.after_quiet(now) > now;
         for index in 0..self.sources.len() {
             if !is_quiet && self.sources[index].schedule.due().is_some_and(|due| due <= now) {
                 self.ask(index, now);
             }
         }
-        self.report_unreachable();
     }
 
     fn ask(&mut self, index: usize, now: Raw) {
         if self.mode != Mode::Discipline && self.all_exhausted() {
-            return self.find_none();
+            return self.give_up(now);
         }
         self.last_exchange.0 += 1;
         let exchange = self.last_exchange;
@@ -50,39 +45,9 @@ impl Engine {
         self.emit(Output::Send { exchange, to, packet });
     }
 
-    /// One-shot mode ends in vain.
-    fn find_none(&mut self) {
-        self.tell(Event::NoSuitableSource);
-        self.finish(false);
-    }
-
     fn all_exhausted(&self) -> bool {
         let is_exhausted = |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS;
         self.sources.iter().all(|source| is_exhausted(source) || !source.authentication().is_sufficient())
-    }
-
-    /// Said once, when the last source falls silent, is set offline, or goes.
-    fn report_unreachable(&mut self) {
-        let is_away = |source: &&Source| source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER;
-        let is_offline = |source: &&Source| source.schedule.is_offline();
-        let is_not_asked = |source: &&Source| is_offline(source) || !source.authentication().is_sufficient();
-        let unreachable = self.sources.iter().filter(|source| is_away(source) || is_not_asked(source)).count();
-        if unreachable < self.sources.len() {
-            return;
-        }
-        // One that was followed until somebody took it away, or went offline with all others, will be missed.
-        let is_forsaken = self.phase == Phase::Tracking && !self.sources.iter().any(|s| s.schedule.is_bursting());
-        if self.associations.iter().all(Association::is_retired) && is_forsaken {
-            self.cannot_synchronise(Obstacle::NoSources);
-        } else if self.sources.iter().any(|source| is_away(&source)) || self.has_only_unprotected() || is_forsaken {
-            self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
-        }
-    }
-
-    /// There are lines, and none of them may be asked: what they want is not to be had.
-    fn has_only_unprotected(&self) -> bool {
-        let mut lines = self.associations.iter().filter(|line| !line.is_retired()).peekable();
-        lines.peek().is_some() && lines.all(|line| !line.authentication().is_sufficient())
     }
 
     pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp, from: Option<IpAddr>) {
@@ -92,9 +57,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn unreachable(&mut self, exchange: ExchangeId, never_left: bool, now: Raw) {
+    pub(super) fn unreachable(&mut self, exchange: ExchangeId, why: Undelivered, now: Raw) {
         if let Some(source) = self.source_of(exchange) {
-            source.failed(exchange, never_left, now);
+            source.failed(exchange, why, now);
+            let never_left = matches!(why, Undelivered::NeverLeft(_));
             if never_left && source.options.auto_offline && source.schedule.set_online(false, now) {
                 let label = source.label.clone();
                 self.tell(Event::Online(label, false));

@@ -48,8 +48,10 @@ impl Engine {
     /// Literal addresses, and those that were good in the last run, of some lines.
     pub(super) fn add_first_sources(&mut self, associations: Range<usize>, now: Raw) {
         for association in associations.clone() {
-            if let Some(address) = self.associations[association].literal() {
-                self.add_source(association, address, now);
+            if let Some(address) = self.associations[association].literal()
+                && self.add_source(association, address, now).is_none()
+            {
+                self.refuse_line(association);
             }
         }
         let is_remembered = |source: &&Source| !source.conduct.is_listed;
@@ -126,6 +128,12 @@ impl Engine {
             self.replace(index, address, now);
         }
         let listed = self.members(association).filter(|source| source.conduct.is_listed).count();
+        let has_place = self.members(association).next().is_some() || self.free_slot().is_some();
+        let is_out_of_room = !addresses.is_empty() && !has_place;
+        if is_out_of_room && !std::mem::replace(&mut self.associations[association].is_out_of_room, true) {
+            self.refuse_line(association);
+        }
+        self.associations[association].is_out_of_room = is_out_of_room;
         let found = match listed {
             0 => Yield::Nothing,
             _ if listed < wanted => Yield::TooFew,
@@ -251,6 +259,13 @@ impl Engine {
         (0..MAX_SOURCES).filter_map(Slot::new).find(is_free)
     }
 
+    /// A line yields no source at all.
+    fn refuse_line(&mut self, association: usize) {
+        let reason = if self.free_slot().is_some() { "Already in use" } else { "Too many sources" };
+        self.associations[association].is_flaw_told = true;
+        self.tell(Event::CannotAddSource { name: self.lines[association].name.to_string(), reason });
+    }
+
     /// An address that is already used is skipped: it would vote twice.
     fn add_source(&mut self, association: usize, address: IpAddr, now: Raw) -> Option<&mut Source> {
         let line = &self.associations[association];
@@ -305,6 +320,7 @@ impl Engine {
         self.estimator.vacate(slot);
         self.favourite.forget(slot);
         self.announced.status[slot.index()] = None;
+        self.announced.flaw[slot.index()] = None;
     }
 
     /// Looks up the name of a bad member, but not often.

@@ -17,6 +17,7 @@ mod commands;
 mod describing;
 mod dump_restore;
 mod exchanges;
+mod flaws;
 mod leap_seconds;
 mod membership;
 mod network;
@@ -46,9 +47,10 @@ use crate::core::pool::last_good::LastGood;
 use crate::core::random::Random;
 use crate::core::selection::{Favourite, Selection, Status};
 use crate::core::source::Source;
-use crate::core::source::measurement::{ExchangeId, Stamp};
+use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::network_changes::Changes;
 use crate::time::{ClockReading, Raw, Span, Utc};
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::{HEADER_LEN, Leap};
 
 pub use dump_restore::PastFile;
@@ -123,8 +125,8 @@ pub enum What<'a> {
     Unreachable {
         /// Which.
         exchange: ExchangeId,
-        /// The kernel refused to send it: no packet left.
-        never_left: bool,
+        /// Why.
+        why: Undelivered,
     },
     /// A datagram arrived on the socket of an exchange.
     Datagram {
@@ -290,6 +292,8 @@ struct Announced {
     one_shot: bool,
     /// Why each source is out, as far as that has been said.
     status: [Option<Status>; MAX_SOURCES],
+    /// What is wrong with each source, as far as that has been said.
+    flaw: [Option<Flaw>; MAX_SOURCES],
 }
 
 /// The state of the clock, for people and programs.
@@ -371,7 +375,7 @@ impl Engine {
         match input.what {
             What::Wake | What::Applied(_) => {}
             What::Sent { exchange, stamp, from } => self.sent(exchange, stamp, from),
-            What::Unreachable { exchange, never_left } => self.unreachable(exchange, never_left, now.raw),
+            What::Unreachable { exchange, why } => self.unreachable(exchange, why, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
             What::Reload { lines } => self.reload(lines, now.raw),
             What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
@@ -466,6 +470,7 @@ impl Engine {
         self.tend_lines(now.raw);
         self.give_up_exchanges(now.raw);
         self.ask_due_sources(now.raw);
+        self.report_flaws(now.raw);
         if let Phase::Acquiring(acquisition) = self.phase {
             self.acquire(acquisition, now);
         }
@@ -480,6 +485,7 @@ impl Engine {
             (self.next_request(), "request"),
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),
+            (self.next_notice(), "notice"),
             (self.discipline.continue_at(), "slew"),
             (self.fallback.due(), "fallback"),
             (self.changes.due(), "network"),

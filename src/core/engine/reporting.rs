@@ -96,6 +96,7 @@ impl Engine {
             last_step_ago_s: self.chronicle.last_step.map(|(at, _)| ago_s(at)),
             foreign_changes: self.chronicle.foreign_changes,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            flaws: self.flaws(),
         }
     }
 

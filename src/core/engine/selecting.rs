@@ -204,6 +204,10 @@ impl Engine {
                 Some(Status::Falseticker) if selection.is_majority => Event::Falseticker(label()),
                 Some(Status::TooDistant) => Event::TooDistant(label(), self.settings.max_distance_s),
                 Some(Status::TooJittery) => Event::TooJittery(label(), self.settings.max_jitter_s),
+                Some(Status::BadStratum) if source.last.is_some_and(|m| m.stratum < self.settings.min_stratum) => {
+                    Event::StratumBelow(label(), self.settings.min_stratum)
+                }
+                Some(Status::BadStratum) => Event::StratumAbove(label(), self.settings.max_stratum),
                 _ => {
                     if status == Some(Status::Active) {
                         self.announced.status[source.slot.index()] = None;

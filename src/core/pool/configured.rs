@@ -28,9 +28,17 @@ pub struct Association {
     pub config: SourceConfig,
     /// The addresses that last were worth keeping: what the address file says.
     pub last_good: Vec<IpAddr>,
+    /// It has been told that its name has no address, or that there is no place for it.
+    pub is_flaw_told: bool,
+    /// Its name has addresses, and there is no place for any of them.
+    pub is_out_of_room: bool,
     lookup: Lookup,
     has_been_answered: bool,
     failures: u32,
+    /// Lookups in a row without an address.
+    fruitless: u32,
+    /// When it last had an address, or else was added.
+    addressed: Raw,
     retired: bool,
     shunned: Vec<(IpAddr, Raw)>,
 }
@@ -77,9 +85,13 @@ impl Association {
         Association {
             config,
             last_good: Vec::new(),
+            is_flaw_told: false,
+            is_out_of_room: false,
             lookup,
             has_been_answered: false,
             failures: 0,
+            fruitless: 0,
+            addressed: now,
             retired: false,
             shunned: Vec::new(),
         }
@@ -156,6 +168,16 @@ impl Association {
         self.name().is_some() && self.wanted() > 0 && !self.has_been_answered
     }
 
+    /// Lookups in a row without an address.
+    pub fn fruitless_lookups(&self) -> u32 {
+        self.fruitless
+    }
+
+    /// When its name last had an address, or else was added.
+    pub fn addressed(&self) -> Raw {
+        self.addressed
+    }
+
     /// What the lookup in progress is for.
     pub fn purpose(&self) -> Option<Purpose> {
         match self.lookup {
@@ -198,6 +220,10 @@ impl Association {
     /// The resolver is back. `is_calm`: the clock has been set. `refresh`: when to ask again even if all is well.
     pub fn answered(&mut self, found: Yield, is_calm: bool, refresh: Option<Span>, now: Raw) {
         self.has_been_answered = true;
+        self.fruitless = if found == Yield::Nothing { self.fruitless.saturating_add(1) } else { 0 };
+        if found != Yield::Nothing {
+            (self.is_flaw_told, self.addressed) = (false, now);
+        }
         match found {
             Yield::Enough => {
                 self.failures = 0;

@@ -1,6 +1,10 @@
 //! How a server behaves: whether another address of its name would do better (spec 4.8).
 
+use crate::core::api::settings::SourceOptions;
+use crate::core::source::Refusal;
+use crate::core::source::poll::BURST_ANSWERS;
 use crate::time::Raw;
+use crate::wire::cmdmon::flaw::Flaw;
 
 /// Requests without a usable answer after which a source is bad: its reachability register is empty.
 const FRUITLESS_REQUESTS: u32 = 8;
@@ -11,6 +15,17 @@ const REFUSED_ANSWERS: u32 = 4;
 /// Kisses RATE with no answer between them after which it is bad: each makes the next request later, so that eight would
 /// take hours.
 const RATE_KISSES: u32 = 3;
+
+/// Answers in a row of no use after which a source is said to be of no use. The start of a source without `iburst` ends
+/// after two, and the next come only at `minpoll`.
+const USELESS_ANSWERS: u32 = BURST_ANSWERS;
+const USELESS_ANSWERS_WITHOUT_BURST: u32 = 2;
+
+/// Slow answers in a row: a queue on the path can make a few slow.
+const SLOW_ANSWERS: u32 = 8;
+
+/// Good answers in a row after which what was wrong is over: what comes back then is news.
+const GOOD_ANSWERS: u32 = 8;
 
 /// What speaks for and against a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,11 +40,32 @@ pub struct Conduct {
     rate_kisses: u32,
     /// It said DENY or RSTR.
     denied_until: Option<Raw>,
+    /// Answers in a row of no use.
+    useless: u32,
+    /// What was wrong with the last of them.
+    flaw: Option<Flaw>,
+    /// What came in the place of an answer, if anything: anybody can send that.
+    hint: Option<Flaw>,
+    /// Why the last request could not be sent, if it could not.
+    unsent: Option<Flaw>,
+    /// Answers in a row that told the time.
+    good: u32,
 }
 
 impl Default for Conduct {
     fn default() -> Self {
-        Conduct { is_listed: true, fruitless: 0, refused: 0, rate_kisses: 0, denied_until: None }
+        Conduct {
+            is_listed: true,
+            fruitless: 0,
+            refused: 0,
+            rate_kisses: 0,
+            denied_until: None,
+            useless: 0,
+            flaw: None,
+            hint: None,
+            unsent: None,
+            good: 0,
+        }
     }
 }
 
@@ -40,14 +76,43 @@ impl Conduct {
     }
 
     /// It did not: the kernel would not send it.
-    pub fn never_asked(&mut self) {
+    pub fn never_asked(&mut self, why: Flaw) {
         self.fruitless = self.fruitless.saturating_sub(1);
+        self.unsent = Some(why);
+    }
+
+    /// It did leave.
+    pub fn could_send(&mut self) {
+        self.unsent = None;
+    }
+
+    /// It answered, and the answer is of no use.
+    pub fn useless(&mut self, flaw: Flaw) {
+        self.useless = self.useless.saturating_add(1);
+        self.flaw = Some(flaw);
+        self.good = 0;
+    }
+
+    /// Something came in the place of an answer.
+    pub fn hinted(&mut self, flaw: Flaw) {
+        self.hint = Some(flaw);
+    }
+
+    /// A datagram was refused.
+    pub fn refused(&mut self, refusal: Refusal) {
+        match flaw_of(refusal) {
+            Some(flaw) if refusal.is_answer() => self.useless(flaw),
+            Some(flaw) => self.hinted(flaw),
+            None => {}
+        }
     }
 
     /// It told the time.
     pub fn told_time(&mut self) {
-        (self.fruitless, self.rate_kisses) = (0, 0);
+        (self.fruitless, self.rate_kisses, self.useless) = (0, 0, 0);
         self.denied_until = None;
+        (self.flaw, self.hint) = (None, None);
+        self.good = self.good.saturating_add(1);
     }
 
     /// Selection refused what it said, or did not.
@@ -60,6 +125,11 @@ impl Conduct {
         self.rate_kisses = self.rate_kisses.saturating_add(1);
     }
 
+    /// It has wanted that since it last told the time.
+    pub fn is_slowed(&self) -> bool {
+        self.rate_kisses > 0
+    }
+
     /// It does not want to be asked.
     pub fn denied(&mut self, until: Raw) {
         self.denied_until = Some(until);
@@ -70,6 +140,38 @@ impl Conduct {
         self.denied_until
     }
 
+    /// What is wrong with its answers, as far as it sends any.
+    pub fn flaw(&self, now: Raw) -> Option<Flaw> {
+        let is_denying = self.denied_until.is_some_and(|until| until > now);
+        let kissed = self.is_slowed().then_some(Flaw::RateLimited);
+        is_denying.then_some(Flaw::Denied).or(self.flaw).or(kissed)
+    }
+
+    /// Why the last request could not be sent, if it could not.
+    pub fn unsent(&self) -> Option<Flaw> {
+        self.unsent
+    }
+
+    /// What came in the place of an answer.
+    pub fn hint(&self) -> Option<Flaw> {
+        self.hint
+    }
+
+    /// That has lasted for long enough to be said.
+    pub fn is_useless(&self, options: &SourceOptions) -> bool {
+        let enough = match self.flaw {
+            Some(Flaw::Delay) => SLOW_ANSWERS,
+            _ if options.iburst => USELESS_ANSWERS,
+            _ => USELESS_ANSWERS_WITHOUT_BURST,
+        };
+        self.useless >= enough
+    }
+
+    /// It has been good for long enough that what was wrong is over.
+    pub fn has_recovered(&self) -> bool {
+        self.good >= GOOD_ANSWERS
+    }
+
     /// Silent, refused or denying for long enough.
     pub fn is_bad(&self, now: Raw) -> bool {
         self.fruitless >= FRUITLESS_REQUESTS
@@ -77,4 +179,22 @@ impl Conduct {
             || self.rate_kisses >= RATE_KISSES
             || self.denied_until.is_some_and(|until| until > now)
     }
+}
+
+/// What a refusal says of the source. One that only woke the path, and what interleaved mode repeats, say nothing.
+fn flaw_of(refusal: Refusal) -> Option<Flaw> {
+    Some(match refusal {
+        Refusal::NoRequest | Refusal::Waking | Refusal::Known => return None,
+        Refusal::Length
+        | Refusal::Version
+        | Refusal::Mode
+        | Refusal::Trailer
+        | Refusal::Origin
+        | Refusal::Timestamp => Flaw::Senseless,
+        Refusal::Authentication => Flaw::Authentication,
+        Refusal::Duplicate => Flaw::Repetition,
+        Refusal::RootDistance => Flaw::RootDistance,
+        Refusal::Delay | Refusal::DelayRatio | Refusal::DelayDeviation | Refusal::DelayQuantile => Flaw::Delay,
+        Refusal::Turnaround | Refusal::Era => Flaw::ImpossibleTimes,
+    })
 }

@@ -2,6 +2,7 @@
 
 use crate::core::estimate::Sample;
 use crate::time::{NtpTimestamp, Raw, Span};
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::Leap;
 
 /// Names one request and its socket.
@@ -24,6 +25,18 @@ pub struct Stamp {
     pub at: Raw,
     /// Who noted it.
     pub source: StampSource,
+}
+
+/// Why a request remains without an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Undelivered {
+    /// The kernel refused to send it, and no packet left. The flaw is one of [`Flaw::NoRoute`],
+    /// [`Flaw::NoDescriptors`], [`Flaw::NotPermitted`], [`Flaw::LocalEnd`] and [`Flaw::Unsent`].
+    NeverLeft(Flaw),
+    /// An ICMP error came back: nobody listens there.
+    PortClosed,
+    /// The local address that it was sent from is gone.
+    AddressGone,
 }
 
 /// One accepted reply, reduced to what matters.

@@ -22,12 +22,13 @@ use crate::core::random::Random;
 use crate::core::source::authentication::Authentication;
 use crate::core::source::delay_tests::DelayTests;
 use crate::core::source::health::Conduct;
-use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource};
+use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource, Undelivered};
 pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::Schedule;
 use crate::core::source::recent::Recent;
 use crate::core::source::sample_filter::Filter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
+use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::cmdmon::report::SelectOptions;
 use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
 use measuring::Previous;
@@ -206,16 +207,24 @@ impl Source {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
             exchange.sent = Some(stamp);
             self.schedule.could_send();
+            self.conduct.could_send();
         }
     }
 
     /// The kernel would not send, or the network says the server is unreachable. Closes the exchange.
-    pub fn failed(&mut self, id: ExchangeId, never_left: bool, now: Raw) {
-        if self.exchange.take_if(|exchange| exchange.id == id).is_some() && never_left {
-            self.tally.sent -= 1;
-            self.conduct.never_asked();
-            self.tally.send_failures += 1;
-            self.schedule.could_not_send(now);
+    pub fn failed(&mut self, id: ExchangeId, why: Undelivered, now: Raw) {
+        if self.exchange.take_if(|exchange| exchange.id == id).is_none() {
+            return;
+        }
+        match why {
+            Undelivered::NeverLeft(flaw) => {
+                self.tally.sent -= 1;
+                self.conduct.never_asked(flaw);
+                self.tally.send_failures += 1;
+                self.schedule.could_not_send(now);
+            }
+            Undelivered::PortClosed => self.conduct.hinted(Flaw::PortClosed),
+            Undelivered::AddressGone => {}
         }
     }
 
@@ -256,6 +265,7 @@ impl Source {
             Ok(_) => self.conclude(),
             Err(refusal) => {
                 self.tally.count(refusal);
+                self.conduct.refused(refusal);
                 if refusal.is_answer() || refusal == Refusal::Waking {
                     self.conclude();
                 }
@@ -281,9 +291,16 @@ impl Source {
             Ok(Answer::Collected) => {}
             Ok(Answer::Unsynchronised) => {
                 self.tally.unsynchronised += 1;
+                self.conduct.useless(Flaw::Unsynchronised);
                 self.missed();
             }
-            Ok(Answer::Kiss(_)) => self.tally.kisses += 1,
+            Ok(Answer::Kiss(code)) => {
+                self.tally.kisses += 1;
+                // INIT, STEP and the like: it has nothing to tell yet.
+                if let KissCode::Other(_) = code {
+                    self.conduct.useless(Flaw::Unsynchronised);
+                }
+            }
             Err(refusal) if refusal.is_answer() => self.reach = self.reach << 1 | 1,
             Err(_) => {}
         }

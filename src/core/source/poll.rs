@@ -18,7 +18,7 @@ const LOST_AT_START: Span = Span::from_secs(4);
 const MAX_START_REQUESTS: u32 = 16;
 
 /// Good answers wanted quickly: with `iburst`, and without it (the second confirms the first).
-const BURST_ANSWERS: u32 = 4;
+pub(super) const BURST_ANSWERS: u32 = 4;
 const NO_BURST_ANSWERS: u32 = 2;
 
 /// An interval of a 6.5th of the history keeps the frequency known well enough for the next gap.

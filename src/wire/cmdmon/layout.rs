@@ -2,6 +2,7 @@
 
 use super::field::{Coded, Cursor, Field};
 use super::reply::ReplyStatus;
+use super::report::FLAWS;
 use super::report::{
     Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
     SourceStats, StampedBy, Standing, Status, Tracking,
@@ -236,11 +237,17 @@ impl Status {
     pub(super) fn write(&self, cursor: &mut Cursor<'_>) {
         cursor.put(Status { version: String::new(), ..*self });
         cursor.put_text::<VERSION_LEN>(&self.version);
+        for mut flaw in self.flaws {
+            cursor.narrow(&mut flaw);
+        }
     }
 
     pub(super) fn read(cursor: &mut Cursor<'_>) -> Status {
         let fields: Status = cursor.take();
-        Status { version: cursor.take_text::<VERSION_LEN>().unwrap_or_default(), ..fields }
+        let version = cursor.take_text::<VERSION_LEN>().unwrap_or_default();
+        let mut flaws = [None; FLAWS];
+        flaws.iter_mut().for_each(|flaw| cursor.narrow(flaw));
+        Status { version, flaws, ..fields }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod content;
 mod field;
+pub mod flaw;
 mod float;
 mod layout;
 mod reference_id;

@@ -2,7 +2,7 @@
 //!
 //! # slewd's own report
 //!
-//! The request has code 0x736c and no body; it is padded to the length of the reply, 144 bytes. A chronyd answers that
+//! The request has code 0x736c and no body; it is padded to the length of the reply, 176 bytes. A chronyd answers that
 //! there is no such command. The reply has code 0x736c too. Its body, from byte 28:
 //!
 //! | byte | type | field |
@@ -24,6 +24,7 @@
 //! | 96 | f64 | last step, s, positive is forward |
 //! | 104 | f64 | since the last step, s |
 //! | 112 | 32 bytes | version of the daemon as text, padded with zeros |
+//! | 144 | 32 bytes | code of the [`Flaw`](super::flaw::Flaw) of each source by its index, 0 for none |
 //!
 //! Numbers are big-endian, an f64 is an IEEE 754 double, and one that is not finite (NaN is sent) says that the value is
 //! not known. A later slewd may append fields. It sends no more than the request is long; a client that knows more
@@ -182,13 +183,15 @@ pub(super) fn len(code: u16) -> Option<usize> {
         OLD_SERVER_STATS => 72,
         SERVER_STATS => 196,
         NTP_DATA => 172,
-        STATUS => 144,
+        STATUS => 176,
         _ => return None,
     })
 }
 
 /// The part of slewd's own report that is always there: up to the counts.
 const STATUS_LEN_MIN: usize = 48;
+/// Length of the shortest form of slewd's own report that was ever asked for: without the flaws of sources.
+const STATUS_LEN_FIRST: usize = 144;
 
 /// The code of the same report in the format of older clients.
 fn older(code: u16) -> Option<u16> {
@@ -202,6 +205,9 @@ fn older(code: u16) -> Option<u16> {
 /// Length of the shortest request that a reply of this code or its older format can answer, when clients of today pad to
 /// `padded`.
 pub(super) fn shortest(code: u16, padded: usize) -> usize {
+    if code == STATUS {
+        return STATUS_LEN_FIRST;
+    }
     older(code).and_then(len).unwrap_or(padded)
 }
 
@@ -291,6 +297,8 @@ pub fn encode(
         Ok(body) => (body, 0),
         Err(status) => (&Body::Null, status.code()),
     };
+    // Fields may be appended to slewd's own report: it is as long as the request allows.
+    let len = |code: u16| len(code).map(|len| if code == STATUS { len.min(request_len) } else { len });
     let fits = |code: &u16| len(*code).is_some_and(|len| len <= request_len);
     let newest = body.code();
     let code = [Some(newest), older(newest)].into_iter().flatten().find(fits)?;

@@ -5,6 +5,10 @@
 use std::net::IpAddr;
 
 use crate::time::Utc;
+use crate::wire::cmdmon::flaw::Flaw;
+
+/// Sources of which [`Status`] says what is wrong with them.
+pub const FLAWS: usize = 32;
 
 /// Whom a report is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
@@ -368,4 +372,6 @@ pub struct Status {
     pub foreign_changes: u32,
     /// Of the daemon: "0.1.0".
     pub version: String,
+    /// Why sources are of no use, by their index; `None` for those that are of use.
+    pub flaws: [Option<Flaw>; FLAWS],
 }

@@ -211,7 +211,7 @@ commands! {
     75 408 reply::NULL, AddSource2(source: NewSource2);
     /// slewd's own report: see [`super::reply`]. chrony counts its codes up and is at 75; to this one it says that there
     /// is no such command.
-    0x736c 144 reply::STATUS, Status;
+    0x736c 176 reply::STATUS, Status;
 }
 
 /// The word of `opencommands` that lets everybody use this command; `None` if nothing does.
