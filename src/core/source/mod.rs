@@ -9,6 +9,7 @@ pub mod network_changes;
 mod packet_counters;
 pub mod poll;
 mod recent;
+mod resolution;
 mod sample_filter;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,6 +27,7 @@ use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSour
 pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::Schedule;
 use crate::core::source::recent::Recent;
+use crate::core::source::resolution::Resolution;
 use crate::core::source::sample_filter::Filter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
 use crate::wire::cmdmon::flaw::Flaw;
@@ -72,6 +74,8 @@ pub struct Source {
     pub last: Option<Measurement>,
     /// No delay is shorter: the resolution of our clock.
     pub precision: Span,
+    /// What its stamps cannot tell, as the estimator was last told.
+    pub tuned_resolution: Span,
     /// Whether another address would do better.
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
@@ -95,6 +99,7 @@ pub struct Source {
     previous: Option<Previous>,
     /// The last reply that told the time bore these timestamps.
     heard: Option<(NtpTimestamp, NtpTimestamp)>,
+    resolution: Resolution,
     recent: Recent,
     delay_tests: DelayTests,
     filter: Filter,
@@ -150,6 +155,7 @@ impl Source {
             tally: Tally::default(),
             last: None,
             precision: MIN_DELAY,
+            tuned_resolution: Span::ZERO,
             conduct: Conduct::default(),
             refused: None,
             is_interleaved: false,
@@ -162,6 +168,7 @@ impl Source {
             exchange: None,
             previous: None,
             heard: None,
+            resolution: Resolution::default(),
             recent: Recent::default(),
             delay_tests: DelayTests::new(&options),
             filter: Filter::new(options.filter),
