@@ -41,7 +41,7 @@ impl Source {
             return Err(Refusal::Authentication);
         }
         let stamps = (reply.receive, reply.transmit);
-        if self.heard == Some(stamps) {
+        if self.heard == Some(stamps) && !self.is_within_tick(arrived) {
             return Err(Refusal::Duplicate);
         }
         let sent = exchange.sent.unwrap_or(Stamp { at: exchange.asked, source: StampSource::Daemon });
@@ -65,6 +65,11 @@ impl Source {
         };
         self.heard = Some(stamps);
         Ok(measurement)
+    }
+
+    /// The clock of the server need not have ticked since its last reply.
+    fn is_within_tick(&self, arrived: Stamp) -> bool {
+        self.last.is_some_and(|last| arrived.at - last.sample.at <= last.resolution)
     }
 
     /// The checks of spec 4.4 that need the times, and the measurement itself. In interleaved mode `later` is the reply that
