@@ -122,18 +122,20 @@ fn a_reply_that_left_before_it_came_by_less_than_the_precision_is_good() {
     assert_eq!(refused.synchronised, 0.0, "a precision of a microsecond does not explain it");
 }
 
-/// All jitter is in the replies, and the user says so: what is left is the noise of stamps and the crystal. A lean that is
-/// cut at 0.475 leaves 3.9 us of each 100 us.
+/// All jitter is in the replies, and the user says so: what is left is the noise of stamps and of the shortest delay, 1.0 us of
+/// 100 us of jitter.
 #[test]
 fn asymmetry_of_the_user_is_used_as_given() {
     let rms_us = |asymmetry| {
         let mut scenario = Scenario::new(1, &[Link::symmetric(0.01, 0.0)]);
         scenario.servers[0].link.backward.jitter_s = 1e-4;
         scenario.sources[0].options.asymmetry = Some(asymmetry);
+        // What the crystal does between two answers is not what is measured here.
+        scenario.crystal.wander = 0.0;
         let figures = watch(scenario);
         print(&format!("asymmetry {asymmetry}"), &figures);
         1e6 * figures.rms_s
     };
     let (full, cut, none) = (rms_us(0.5), rms_us(0.475), rms_us(0.0));
-    assert!(full < 1.0 && full < 0.5 * cut && cut < none, "{full} {cut} {none}");
+    assert!(full < 1.5 && full <= cut && cut < 0.1 * none, "{full} {cut} {none}");
 }
