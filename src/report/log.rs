@@ -65,6 +65,10 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::Reacquired(by) => {
             warn(format!("Sources agree that time jumped by {:.6} seconds, following them", by.secs_f64()))
         }
+        Event::Unrest => warn(
+            "Sources contradict the clock again and again: an unsteady server, or a clock that changes its rate"
+                .to_owned(),
+        ),
         Event::KissRate(address) => warn(format!("Received KoD RATE from {address}")),
         Event::KissDeny(address, length) => {
             warn(format!("Received KoD DENY from {address}, not asking it for {:.0} seconds", length.secs_f64()))
@@ -72,6 +76,10 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::Replaced { old, new, name } => info(format!("Source {old} replaced with {new} ({name})")),
         Event::PriorDiscarded(ppm) => {
             warn(format!("Initial frequency {ppm:.3} ppm contradicts the sources, discarded"))
+        }
+        Event::RateFound(ppm) => {
+            let direction = if *ppm < 0.0 { "slow" } else { "fast" };
+            warn(format!("System clock runs {:.0} ppm {direction}, which is corrected from now on", ppm.abs()))
         }
         Event::MaxChange { offset, limit_s, exiting } => {
             // chronyd's line ends in a space, and filters know it.
@@ -144,6 +152,13 @@ pub fn reason(obstacle: &Obstacle) -> String {
         }
         Obstacle::NotEnough => "not enough selectable sources".to_owned(),
         Obstacle::NoRequired => "no required source in selectable sources".to_owned(),
+        Obstacle::RateBeyond { ppm } => {
+            let direction = if *ppm < 0 { "slow" } else { "fast" };
+            format!(
+                "system clock runs {} ppm {direction}, more than the 100000 ppm that the kernel can correct",
+                ppm.unsigned_abs()
+            )
+        }
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn hindrance_name(hindrance: Hindrance) -> &'static str {
         Hindrance::NoRequired => "no-required",
         Hindrance::Reacquiring => "reacquiring",
         Hindrance::ClockRefused => "clock-refused",
+        Hindrance::RateBeyond => "rate-beyond",
     }
 }
 

@@ -140,6 +140,7 @@ fn hindrance(hindrance: Hindrance) -> &'static str {
         Hindrance::NotEnough => "fewer sources agree than minsources wants",
         Hindrance::NoRequired => "no source with the option require agrees",
         Hindrance::ClockRefused => "the kernel refuses to adjust the clock",
+        Hindrance::RateBeyond => "the clock's rate is off by more than the kernel can correct",
         Hindrance::Reacquiring => "the sources vote anew, as the clock or the machine was interrupted",
     }
 }

@@ -63,6 +63,8 @@ pub enum Event {
     Slept(Span),
     /// The measured time jumped by this much: every source says so.
     Reacquired(Span),
+    /// The measured time has jumped again and again. Said once; what follows is followed in silence.
+    Unrest,
     /// Kiss-o'-death RATE.
     KissRate(IpAddr),
     /// Kiss-o'-death DENY or RSTR: the address is not asked for this long.
@@ -78,6 +80,8 @@ pub enum Event {
     },
     /// The initial frequency contradicts the measurements and was discarded (ppm, positive: clock gains).
     PriorDiscarded(f64),
+    /// The raw counter is far off, by this rate (ppm, positive: clock gains), which is corrected from now on.
+    RateFound(f64),
     /// `maxchange` exceeded: by this correction, with this limit (seconds), and whether slewd gives up.
     MaxChange {
         /// The correction that was refused.
@@ -166,6 +170,11 @@ pub enum Obstacle {
     NotEnough,
     /// A source with `require` is missing.
     NoRequired,
+    /// The clock runs at a rate that the kernel cannot correct.
+    RateBeyond {
+        /// By so much it gains.
+        ppm: i32,
+    },
 }
 
 impl Obstacle {

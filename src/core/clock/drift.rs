@@ -3,8 +3,9 @@
 use crate::core::estimate::FrequencyPrior;
 use crate::time::Span;
 
-/// Crystals are within 100 ppm, bad ones within 500; a file beyond this is garbage, not a clock.
-const ABSURD_PPM: f64 = 1000.0;
+/// Crystals are within 100 ppm, bad ones within 500, counters of virtual machines can be off by percents. A file beyond
+/// what the kernel can correct (tick 9000 to 11000 and 500 ppm, adjtimex(2)) is garbage, not a clock.
+const ABSURD_PPM: f64 = 100_500.0;
 
 /// A file older than this says too little: components age.
 const TOO_OLD: Span = Span::from_secs(30 * 86_400);
@@ -97,7 +98,7 @@ mod tests {
 
     #[test]
     fn garbage_and_absurd_files_are_refused() {
-        for text in ["", "\0\0", "12", "12 x", "nan 1", "1 inf", "99999 1", "-2000.0 0.1", "5 -1"] {
+        for text in ["", "\0\0", "12", "12 x", "nan 1", "1 inf", "100501 1", "-200000.0 0.1", "5 -1"] {
             assert_eq!(DriftRecord::parse(text), None, "{text:?}");
         }
     }

@@ -9,4 +9,5 @@ pub mod leap;
 pub mod slew;
 pub mod smear;
 pub mod temp_comp;
+pub mod unrest;
 pub mod update_history;

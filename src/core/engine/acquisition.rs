@@ -59,7 +59,7 @@ impl Backing {
 impl Engine {
     /// Runs the vote. Called at every wake-up until the clock is set, because patience may have run out.
     pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {
-        let Some(first_answer) = acquisition.first_answer else { return };
+        let Some(first_answer) = acquisition.first_answer.filter(|_| !self.is_rate_beyond()) else { return };
         self.reselect(now.raw, None);
         let is_contested = acquisition.cause == Cause::Contradiction;
         let vote = Vote { is_contested, waited: now.raw - first_answer, now: now.raw };
@@ -93,7 +93,7 @@ impl Engine {
         };
         let offline = self.sources.iter().filter(is_offline).count();
         let elected = |slot| self.selection.agreeing.contains(slot) && self.selection.electorate.contains(slot);
-        let answers = |source: &Source| source.recent().count();
+        let answers = |source: &Source| source.recent().count().max(self.replies_on_a_line(source));
         let counts = has_trusted || !is_for_trusted;
         Ballot {
             configured: self
@@ -235,28 +235,46 @@ impl Engine {
 
     /// The agreeing sources contradict what is known: those that have not spoken since it was last confirmed are asked too.
     pub(super) fn call_vote(&mut self, index: usize, now: Raw) {
-        if self.selection.voters == 1 && self.known(now) == Known::Refutes {
+        if self.unrest.see(now) {
+            self.tell(Event::Unrest);
+        }
+        if self.selection.voters == 1 && self.known(now) == Known::Refutes && !self.unrest.is_known() {
             self.tell(Event::LoneSourceContradicted(self.sources[index].label.clone()));
         }
         let confirmed = self.estimator.estimate().map_or(now, |estimate| estimate.at);
         let caller = self.sources[index].slot;
+        // One that has gone on and on at another rate is on its line with the answers before.
+        let goes_on = self.unrest.is_known() && self.selection.voters == 1;
+        let has_jumped = !(self.is_rate_open() || goes_on);
         for source in &mut self.sources {
             let is_news = source.slot == caller || source.last.is_some_and(|last| last.sample.at > confirmed);
+            if has_jumped {
+                source.forget_rate(source.last.is_some_and(|last| now - last.sample.at < LONE_PATIENCE));
+            }
             if is_news && self.selection.agreeing.contains(source.slot) {
                 source.forget_all_but_last();
             } else {
                 source.forget();
-                source.schedule.hurry(now);
+                if self.unrest.is_known() {
+                    source.schedule.consult(now);
+                } else {
+                    source.schedule.hurry(now);
+                }
             }
         }
         self.phase = Phase::Acquiring(Acquisition { first_answer: Some(now), cause: Cause::Contradiction });
-        self.announced.selected = None;
+        if !self.unrest.is_known() {
+            self.announced.selected = None;
+        }
         self.plan_next(index, Urgency::Contradicted, now);
     }
 
     /// Old answers say nothing about the time after a gap, and neither does what was known.
     pub(super) fn call_vote_after_gap(&mut self, now: Raw) {
-        self.sources.iter_mut().for_each(Source::forget);
+        for source in &mut self.sources {
+            source.forget();
+            source.forget_rate(false);
+        }
         self.forget_archives();
         self.backing = Backing::default();
         self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Gap });
@@ -282,10 +300,11 @@ impl Engine {
                 is_gap || self.is_on_probation(now.raw) || self.rivalry.knew_of(jump, now.raw)
             }
         };
+        if acquisition.cause != Cause::Start && self.selection.agreeing.len() > 1 {
+            self.open_rate();
+        }
         if acquisition.cause == Cause::Contradiction && jump != Span::ZERO {
-            self.tell(Event::Reacquired(jump));
-            // The frequency is in doubt too: a long interval would let the clock stray.
-            self.restart_all(now.raw);
+            self.note_jump(jump, now.raw);
         }
         match acquisition.cause {
             Cause::Start => self.feed_past_and_recent(now.raw),
@@ -312,7 +331,11 @@ impl Engine {
         let Some(estimate) = self.estimator.estimate() else { return };
         let (low_s, high_s) = self.agreed_s(now);
         let size_s = jump.secs_f64().abs();
-        let frequency_sd = (size_s / LATELY_S).min(JUMP_FREQUENCY);
+        let frequency_sd = if self.selection.agreeing.len() > 1 || self.is_rate_open() {
+            (size_s / LATELY_S).min(JUMP_FREQUENCY)
+        } else {
+            self.drift_with(jump, &estimate, now)
+        };
         let explained_s = frequency_sd * (now - estimate.at).secs_f64().max(0.0);
         if size_s > explained_s {
             self.estimator.shift(jump);

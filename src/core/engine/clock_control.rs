@@ -4,14 +4,14 @@ use crate::core::api::command::{Applied, ClockCommand, ClockReport};
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::clock::discipline::{Decision, Occasion};
 use crate::core::clock::drift::DriftRecord;
-use crate::core::clock::expected_clock::{Cause, Deviation};
+use crate::core::clock::expected_clock::{self, Deviation};
 use crate::core::clock::foreign_adjustments::Sight;
 use crate::core::clock::slew;
 use crate::core::clock::update_history::Reference;
 use crate::core::engine::acquisition::UNKNOWN_FREQUENCY;
 use crate::core::engine::exchanges::UNREACHABLE_AFTER;
 use crate::core::engine::selecting::frequency_bounds;
-use crate::core::engine::{Engine, Floor, Mode, Output};
+use crate::core::engine::{Cause, Engine, Floor, Mode, Output, Phase};
 use crate::core::estimate::{Estimate, MAX_SOURCES};
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
@@ -201,7 +201,7 @@ impl Engine {
             self.changes.note(now.raw);
         }
         match self.discipline.deviation(now) {
-            Some(deviation) if deviation.cause != Cause::Ours => self.put_right(deviation, now),
+            Some(deviation) if deviation.cause != expected_clock::Cause::Ours => self.put_right(deviation, now),
             _ => self.rivalry.calm(),
         }
     }
@@ -213,11 +213,13 @@ impl Engine {
             Sight::TooSoon => return,
             Sight::Known => {}
             Sight::Rivalry => self.tell(Event::Interference),
-            Sight::Single if deviation.cause == Cause::Set => self.tell(Event::ForeignChange(deviation.by)),
+            Sight::Single if deviation.cause == expected_clock::Cause::Set => {
+                self.tell(Event::ForeignChange(deviation.by))
+            }
             Sight::Single => self.tell(Event::ForeignSteering(deviation.by)),
         }
         self.chronicle.changed_by_others();
-        if deviation.cause == Cause::Set {
+        if deviation.cause == expected_clock::Cause::Set {
             self.rivalry.was_set(deviation.by, now.raw);
         }
         self.discipline.accept(*now);
@@ -284,7 +286,8 @@ impl Engine {
 
     /// How far the clock may have strayed since the last sample (`maxclockerror`).
     pub(super) fn strayed(&self, estimate: &Estimate, now: Raw) -> Span {
-        (now - estimate.at).max(Span::ZERO).scaled(self.settings.max_clock_error_ppm * 1e-6)
+        let since = (now - estimate.at).max(Span::ZERO);
+        since.scaled(self.settings.max_clock_error_ppm * 1e-6) + self.strayed_by_rate(since)
     }
 
     /// The best source, as it describes itself.
@@ -330,7 +333,7 @@ impl Engine {
         let limit = Span::from_secs_f64(self.settings.log_change_s);
         if (error - self.announced.error).abs() > limit {
             self.announced.error = error;
-            if error.abs() > limit {
+            if error.abs() > limit && !self.unrest.is_known() {
                 self.tell(Event::ClockWrong(error));
             }
         }
@@ -339,10 +342,24 @@ impl Engine {
     /// `left` is still to be slewed.
     pub(super) fn report(&mut self, estimate: &Estimate, now: &ClockReading, left: Span) {
         let est_error = expected_error(estimate, now.raw, left);
-        let max_error = self.bound(estimate, now.raw) + left;
+        // The kernel lets its bound grow by 500 ppm only until it is told again.
+        let until_news = self.next_request().map_or(Span::ZERO, |at| at - now.raw).max(Span::ZERO);
+        let max_error = self.maximum_error(estimate, now.raw, left) + self.strayed_by_rate(until_news);
         let synchronized = self.settings.rtc_sync && self.is_synchronised();
         let report = ClockReport { synchronized, max_error, est_error, leap: self.leap.armed() };
         self.emit(Output::Clock(ClockCommand::Report(report)));
+    }
+
+    /// While there is a vote against what is known, either may be right; and so it is while our rate is in doubt.
+    pub(super) fn report_contested(&mut self, now: &ClockReading) {
+        let is_contested = match self.phase {
+            Phase::Acquiring(vote) => vote.cause == Cause::Contradiction,
+            Phase::Tracking => self.is_rate_doubted(),
+        };
+        if let Some(estimate) = self.estimator.estimate().filter(|_| is_contested && self.mode == Mode::Discipline) {
+            let left = (estimate.true_time(now.raw) - now.utc).abs();
+            self.report(&estimate, now, left);
+        }
     }
 
     pub(super) fn report_unsynchronised(&mut self) {

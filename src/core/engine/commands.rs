@@ -8,7 +8,7 @@ use crate::core::api::limits::{ANY, within};
 use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::settings::MakeStep;
 use crate::core::clock::discipline::Occasion;
-use crate::core::engine::{Acquisition, Cause, Engine, Mode, Output, Phase, WEAK_PRIOR_SD, acquisition};
+use crate::core::engine::{Acquisition, Cause, Engine, Mode, Output, Phase, WEAK_PRIOR_SD, acquisition, rate};
 use crate::core::estimate::FrequencyPrior;
 use crate::core::selection::{Favourite, Selection};
 use crate::time::{ClockReading, Raw, Span, Utc};
@@ -155,6 +155,7 @@ impl Engine {
         self.selection = Selection::empty();
         self.favourite = Favourite::default();
         self.backing = acquisition::Backing::default();
+        self.rate = rate::RateWatch::new(&self.prior);
         self.discipline.rest();
         self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start });
         self.announced.selected = None;

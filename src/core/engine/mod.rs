@@ -6,7 +6,7 @@
 //!
 //! `membership` keeps the lines filled with sources, `exchanges` sends requests and takes replies, `network` heeds where they
 //! can go, `selecting` decides whom to believe, `acquisition` holds the vote when that is not clear, `clock_control` moves the
-//! clock, `leap_seconds` deals with leap seconds, `temp_comp` with the temperature, `reload` changes the lines, `recorder`
+//! clock, `rate` finds a counter that is far off, `leap_seconds` deals with leap seconds, `temp_comp` with the temperature, `reload` changes the lines, `recorder`
 //! notes for the log files what the others do, `dump_restore` keeps samples for the next run. `reporting` and `describing`
 //! tell people who ask, `commands` and `source_commands` do what they order.
 
@@ -21,6 +21,7 @@ mod flaws;
 mod leap_seconds;
 mod membership;
 mod network;
+mod rate;
 mod recorder;
 mod reload;
 mod reporting;
@@ -40,6 +41,7 @@ use crate::core::clock::drift::DriftRecord;
 use crate::core::clock::fallback_drift::Fallback;
 use crate::core::clock::foreign_adjustments::Rivalry;
 use crate::core::clock::leap::{LeapTable, LeapWatch};
+use crate::core::clock::unrest::Unrest;
 use crate::core::clock::update_history::Chronicle;
 use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::pool::configured::Association;
@@ -261,6 +263,8 @@ pub struct Engine {
     favourite: Favourite,
     phase: Phase,
     backing: acquisition::Backing,
+    rate: rate::RateWatch,
+    unrest: Unrest,
     discipline: Discipline,
     fallback: Fallback,
     seen: Raw,
@@ -339,6 +343,8 @@ impl Engine {
             favourite: Favourite::default(),
             phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
             backing: acquisition::Backing::default(),
+            rate: rate::RateWatch::new(&start.prior),
+            unrest: Unrest::default(),
             memory: dump_restore::Memory::default(),
             seen: now.raw,
             promised: None,

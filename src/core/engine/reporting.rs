@@ -47,7 +47,7 @@ impl Engine {
         };
         let known = last.zip(self.estimator.estimate()).filter(|_| self.has_target());
         let Some((update, estimate)) = known else { return unknown };
-        let strayed = self.strayed(&estimate, now.raw).secs_f64();
+        let strayed = (self.strayed(&estimate, now.raw) + self.contested(now.raw)).secs_f64();
         let reference = update.reference;
         let best = self.sources.iter().find(|source| source.address.ip() == reference.address);
         let apart_s = best.map_or(0.0, |best| self.apart(best).secs_f64());
@@ -131,6 +131,7 @@ impl Engine {
             (Some(Obstacle::NoMajority { .. }), _) => Hindrance::NoMajority,
             (Some(Obstacle::NotEnough), _) => Hindrance::NotEnough,
             (Some(Obstacle::NoRequired), _) => Hindrance::NoRequired,
+            (Some(Obstacle::RateBeyond { .. }), _) => Hindrance::RateBeyond,
             _ if !self.sources.is_empty() && self.sources.iter().all(is_offline) => Hindrance::NoSelectableSources,
             (None, Phase::Acquiring(vote)) if vote.cause != Cause::Start => Hindrance::Reacquiring,
             (None, _) => Hindrance::Acquiring,
@@ -138,16 +139,19 @@ impl Engine {
     }
 
     /// As the kernel is told, but while what sources say contradicts the estimate either of them may be right.
-    fn maximum_error(&self, estimate: &Estimate, now: Raw, left: Span) -> Span {
-        let known = self.bound(estimate, now);
-        let bound = match self.phase {
+    pub(super) fn maximum_error(&self, estimate: &Estimate, now: Raw, left: Span) -> Span {
+        self.bound(estimate, now) + self.contested(now) + left.abs()
+    }
+
+    /// How far what most sources say is from the estimate, while there is a vote on that.
+    fn contested(&self, now: Raw) -> Span {
+        match self.phase {
             Phase::Acquiring(_) if !self.selection.agreeing.is_empty() => {
                 let (low_s, high_s) = self.agreed_s(now);
-                known + Span::from_secs_f64(low_s.abs().max(high_s.abs()))
+                Span::from_secs_f64(low_s.abs().max(high_s.abs()))
             }
-            _ => known,
-        };
-        bound + left.abs()
+            _ => Span::ZERO,
+        }
     }
 }
 

@@ -32,11 +32,11 @@ impl Engine {
             // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
-        if self.sources[index].tuned_resolution != measurement.resolution {
-            self.tune(index);
-        }
         self.keep(index, &measurement);
         self.watch_for_smear(now.raw);
+        if self.heed_rate(now) {
+            return self.plan_next(index, Urgency::Calm, now.raw);
+        }
         self.reselect(now.raw, Some(measurement.sample.slot));
         self.judge(index);
         match self.phase {
@@ -48,6 +48,7 @@ impl Engine {
                 let is_doubted = acquisition.cause == Cause::Contradiction;
                 self.plan_next(index, if is_doubted { Urgency::Contradicted } else { Urgency::Calm }, now.raw);
                 self.hurry_silent(now.raw);
+                self.report_contested(now);
             }
             Phase::Tracking => self.follow(index, &measurement, now),
         }
@@ -69,7 +70,8 @@ impl Engine {
             return self.cannot_synchronise(Obstacle::NoRequired);
         }
         if self.selection.agreeing.contains(slot) && self.contradicts_estimate(now.raw) {
-            return self.call_vote(index, now.raw);
+            self.call_vote(index, now.raw);
+            return self.report_contested(now);
         }
         self.announce_selection();
         if !self.selection.active.contains(slot) {
@@ -90,13 +92,18 @@ impl Engine {
         self.plan_next(index, urgency, now.raw);
         match outcome {
             Outcome::Used { .. } => {
+                self.calm_rate();
                 self.note_backing(now.raw);
                 self.save_addresses_when_due(now.raw);
                 self.correct(Occasion::Update { counts: self.selection.best == Some(slot) }, now);
             }
             Outcome::Reacquired => self.reacquired(before, now),
             // A jump is believed when most sources tell of it.
-            Outcome::Held => self.consult_all(now.raw),
+            Outcome::Held => {
+                self.calm_rate();
+                self.consult_all(now.raw);
+                self.report_contested(now);
+            }
         }
     }
 
@@ -104,10 +111,22 @@ impl Engine {
         let after = self.estimator.estimate().map(|estimate| estimate.lead_at(now.raw));
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
         self.forget_archives();
-        self.tell(Event::Reacquired(jump));
-        // The frequency is in doubt too: a long interval would let the clock stray.
-        self.restart_all(now.raw);
+        if self.unrest.see(now.raw) {
+            self.tell(Event::Unrest);
+        }
+        self.note_jump(jump, now.raw);
         self.correct(Occasion::Update { counts: false }, now);
+    }
+
+    /// True time has jumped against the estimate.
+    pub(super) fn note_jump(&mut self, jump: Span, now: Raw) {
+        if !self.unrest.is_known() {
+            self.tell(Event::Reacquired(jump));
+        }
+        if self.unrest.may_burst(now) {
+            // The frequency is in doubt too: a long interval would let the clock stray.
+            self.restart_all(now);
+        }
     }
 
     /// A drift file can be wrong: two samples of one server bound the frequency, whatever the file says.
@@ -204,7 +223,9 @@ impl Engine {
                 self.estimator.exclude(source.slot);
             }
             let event = match status.filter(|_| is_news) {
-                Some(Status::Falseticker) if selection.is_majority => Event::Falseticker(label()),
+                Some(Status::Falseticker) if selection.is_majority && !self.is_rate_in_question(source) => {
+                    Event::Falseticker(label())
+                }
                 Some(Status::TooDistant) => Event::TooDistant(label(), self.settings.max_distance_s),
                 Some(Status::TooJittery) => Event::TooJittery(label(), self.settings.max_jitter_s),
                 Some(Status::BadStratum) if source.last.is_some_and(|m| m.stratum < self.settings.min_stratum) => {
@@ -285,15 +306,12 @@ impl Engine {
 
     /// Tells the estimator what the configuration says of a source.
     pub(super) fn tune(&mut self, index: usize) {
-        let resolution = self.sources[index].last.map_or(Span::ZERO, |last| last.resolution);
-        self.sources[index].tuned_resolution = resolution;
         let (options, settings) = (&self.sources[index].options, &self.settings);
         let tuning = Tuning {
             min_delay_s: options.min_delay_s,
             asymmetry: options.asymmetry,
             min_samples: options.min_samples.unwrap_or(settings.min_samples),
             max_samples: options.max_samples.unwrap_or(settings.max_samples),
-            resolution_s: resolution.secs_f64(),
         };
         self.estimator.tune(self.sources[index].slot, tuning);
     }
@@ -318,6 +336,6 @@ impl Engine {
 pub(super) fn frequency_bounds(source: &Source) -> Option<(f64, f64)> {
     let (first, last) = (source.recent().next()?, source.recent().last()?);
     let apart_s = (last.sample.at - first.sample.at).secs_f64();
-    let margin_s = ((first.sample.delay + last.sample.delay).half() + first.resolution + last.resolution).secs_f64();
+    let margin_s = 0.5 * (first.sample.delay + last.sample.delay).secs_f64();
     (apart_s > 1.0).then(|| ((last.sample.lead - first.sample.lead).secs_f64() / apart_s, margin_s / apart_s))
 }

@@ -270,6 +270,11 @@ impl Estimator {
         self.changed(|joint| joint.revise(by, rate));
     }
 
+    /// True time runs faster by this rate than was thought, since the last sample.
+    pub fn turn(&mut self, rate: f64) {
+        self.changed(|joint| joint.turn(rate));
+    }
+
     /// The raw counter stopped or lost its grip (suspend, migration): keep the frequency, biases and delay
     /// statistics, widen the phase by `phase_sd_s` and the frequency by `frequency_sd`.
     pub fn distrust(&mut self, phase_sd_s: f64, frequency_sd: f64) {

@@ -2,6 +2,7 @@
 
 use super::history::{Held, Waiting};
 use super::joint::Joint;
+use super::oscillator_models::WANDER_GRID;
 use super::{Outcome, Sample, Slot};
 use crate::time::Span;
 
@@ -13,6 +14,8 @@ const CONTRADICTIONS: u32 = 2;
 const JUMP_OVER_S: f64 = 64.0;
 /// ... and not to need more frequency than this.
 const JUMP_FREQUENCY: f64 = 1e-4;
+/// The largest wander there is, per square root of a second.
+const MOST_WANDER: f64 = WANDER_GRID[WANDER_GRID.len() - 1];
 
 impl Joint {
     /// Keeps a doubtful sample; if enough of them agree the world has changed, not the messenger.
@@ -30,7 +33,10 @@ impl Joint {
         let sources = agreeing.sources();
         if active.len() < 2 || sources > active.len() / 2 {
             let since = self.last_used.iter().flatten().max().map_or(Span::ZERO, |&last| new.sample.at - last);
-            let frequency = (deviation.abs() / since.secs_f64().max(JUMP_OVER_S)).min(JUMP_FREQUENCY);
+            let since_s = since.secs_f64().max(JUMP_OVER_S);
+            // One source alone may be running away: what it says of the frequency counts as far as an oscillator wanders.
+            let most = if sources > 1 { JUMP_FREQUENCY } else { MOST_WANDER * since_s.sqrt() };
+            let frequency = (deviation.abs() / since_s).min(most);
             self.filter.bank.distrust(deviation * deviation, frequency * frequency);
             self.accept(&agreeing, &new.sample);
             Outcome::Reacquired

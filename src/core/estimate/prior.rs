@@ -8,8 +8,10 @@ const COLD_BOOT_SD: f64 = 1e-7;
 const LONGEST_WANDER_S: f64 = 86_400.0;
 /// A stored frequency older than this is forgotten: 30 days.
 const OLDEST_S: f64 = 30.0 * 86_400.0;
-/// A larger stored frequency is absurd.
-const LARGEST: f64 = 500e-6;
+/// A larger frequency is absurd: the kernel can correct no more (tick 9000 to 11000 and 500 ppm, adjtimex(2)).
+pub(super) const LARGEST: f64 = 0.1005;
+/// What is not known better than this is not known.
+const LARGEST_SD: f64 = 0.1;
 
 /// What is known of the frequency before the first sample: from a drift file, or nothing much.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -55,6 +57,12 @@ impl FrequencyPrior {
         }
     }
 
+    /// Measured, to within `margin`, on a clock that is not what clocks are.
+    pub fn measured(frequency: f64, margin: f64) -> Self {
+        let frequency = frequency.clamp(-LARGEST, LARGEST);
+        FrequencyPrior { frequency, sd: margin.max(UNKNOWN_SD), wander: WanderPrior::UNKNOWN }
+    }
+
     /// The same with every number in its range, whoever made it.
     pub(super) fn sanitised(self) -> Self {
         if !(self.frequency.abs() <= LARGEST && self.sd.is_finite()) {
@@ -63,7 +71,7 @@ impl FrequencyPrior {
         let known = self.wander.log10_centre.is_finite() && self.wander.log10_width.is_finite();
         FrequencyPrior {
             frequency: self.frequency,
-            sd: self.sd.abs().clamp(1e-12, UNKNOWN_SD),
+            sd: self.sd.abs().clamp(1e-12, LARGEST_SD),
             wander: if known { self.wander.sanitised() } else { WanderPrior::UNKNOWN },
         }
     }
@@ -93,8 +101,9 @@ mod tests {
         let old = FrequencyPrior::from_drift(2e-5, 1e-8, 1e-9, 86_400.0);
         assert!(fresh.sd < old.sd && old.sd < 1e-6);
         assert_eq!(fresh.wander.log10_centre, -9.0);
+        assert_eq!(FrequencyPrior::from_drift(-0.05, 1e-8, 1e-9, 0.0).frequency, -0.05, "clocks may be far off");
         for (f, sd, wander, age) in
-            [(6e-4, 0.0, 1e-9, 0.0), (f64::NAN, 0.0, 1e-9, 0.0), (0.0, 1e-9, 0.0, 0.0), (0.0, 1e-9, 1e-9, 3e6)]
+            [(0.11, 0.0, 1e-9, 0.0), (f64::NAN, 0.0, 1e-9, 0.0), (0.0, 1e-9, 0.0, 0.0), (0.0, 1e-9, 1e-9, 3e6)]
         {
             assert_eq!(FrequencyPrior::from_drift(f, sd, wander, age), FrequencyPrior::unknown());
         }

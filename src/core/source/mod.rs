@@ -8,8 +8,8 @@ mod measuring;
 pub mod network_changes;
 mod packet_counters;
 pub mod poll;
+mod rate_range;
 mod recent;
-mod resolution;
 mod sample_filter;
 
 use std::net::{IpAddr, SocketAddr};
@@ -26,8 +26,8 @@ use crate::core::source::health::Conduct;
 use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource, Undelivered};
 pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::Schedule;
+pub use crate::core::source::rate_range::RateRange;
 use crate::core::source::recent::Recent;
-use crate::core::source::resolution::Resolution;
 use crate::core::source::sample_filter::Filter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
 use crate::wire::cmdmon::flaw::Flaw;
@@ -74,8 +74,6 @@ pub struct Source {
     pub last: Option<Measurement>,
     /// No delay is shorter: the resolution of our clock.
     pub precision: Span,
-    /// What its stamps cannot tell, as the estimator was last told.
-    pub tuned_resolution: Span,
     /// Whether another address would do better.
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
@@ -99,8 +97,9 @@ pub struct Source {
     previous: Option<Previous>,
     /// The last reply that told the time bore these timestamps.
     heard: Option<(NtpTimestamp, NtpTimestamp)>,
-    resolution: Resolution,
     recent: Recent,
+    /// The last replies, also those that contradict what was believed: for [`Source::rate_range`].
+    trail: Recent,
     delay_tests: DelayTests,
     filter: Filter,
 }
@@ -155,7 +154,6 @@ impl Source {
             tally: Tally::default(),
             last: None,
             precision: MIN_DELAY,
-            tuned_resolution: Span::ZERO,
             conduct: Conduct::default(),
             refused: None,
             is_interleaved: false,
@@ -168,8 +166,8 @@ impl Source {
             exchange: None,
             previous: None,
             heard: None,
-            resolution: Resolution::default(),
             recent: Recent::default(),
+            trail: Recent::default(),
             delay_tests: DelayTests::new(&options),
             filter: Filter::new(options.filter),
             options,
@@ -290,6 +288,7 @@ impl Source {
                 result = Ok(Answer::Collected);
                 if let Some(filtered) = self.filter.take(measurement, estimate.map_or(0.0, |e| e.frequency)) {
                     self.recent.push(filtered);
+                    self.trail.push(filtered);
                     let least = self.recent.iter().map(|m| m.sample.delay).min();
                     self.schedule.set_near(least.is_some_and(|delay| delay <= NEAR));
                     result = Ok(Answer::Measured(filtered));
@@ -323,6 +322,7 @@ impl Source {
     pub fn shift(&mut self, by: Span) {
         self.last.iter_mut().for_each(|last| last.sample.lead += by);
         self.recent.shift(by);
+        self.trail.shift(by);
         self.filter.shift(by);
         self.archive.shift(by);
         self.previous = None;
@@ -343,9 +343,29 @@ impl Source {
         self.previous = None;
     }
 
+    /// Its rate begins anew: the raw counter has lost its grip on time, or true time has jumped, perhaps before the last
+    /// reply, which then begins it.
+    pub fn forget_rate(&mut self, but_last: bool) {
+        self.trail = Recent::default();
+        self.last.iter().filter(|_| but_last).for_each(|last| self.trail.push(*last));
+    }
+
+    /// What its last replies say of the rate of true time against the raw counter. `jitter_s` is that of its path.
+    pub fn rate_range(&self, jitter_s: f64) -> Option<RateRange> {
+        RateRange::of(&self.trail, jitter_s)
+    }
+
+    /// Its last replies count again, those that contradicted each other too: it was the rate that was wrong.
+    pub fn restore(&mut self, replies: usize) {
+        self.recent = Recent::default();
+        let skipped = self.trail.iter().count().saturating_sub(replies);
+        self.trail.iter().skip(skipped).for_each(|measurement| self.recent.push(*measurement));
+    }
+
     /// Forgets all that it has said, and that it ever answered.
     pub fn reset(&mut self) {
         self.forget();
+        self.forget_rate(false);
         self.archive.clear();
         self.last = None;
         self.reach = 0;

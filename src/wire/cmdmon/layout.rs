@@ -356,6 +356,7 @@ impl Coded for Hindrance {
             Hindrance::NoRequired => 6,
             Hindrance::Reacquiring => 7,
             Hindrance::ClockRefused => 8,
+            Hindrance::RateBeyond => 9,
         }
     }
 
@@ -371,6 +372,7 @@ impl Coded for Hindrance {
             6 => Hindrance::NoRequired,
             7 => Hindrance::Reacquiring,
             8 => Hindrance::ClockRefused,
+            9 => Hindrance::RateBeyond,
             _ => Hindrance::None,
         }
     }

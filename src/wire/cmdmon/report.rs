@@ -335,6 +335,8 @@ pub enum Hindrance {
     Reacquiring,
     /// The kernel refuses to move or steer the clock.
     ClockRefused,
+    /// The clock runs at a rate that the kernel cannot correct.
+    RateBeyond,
 }
 
 /// What slewd knows beyond chrony's protocol. No other daemon answers the request for it.
