@@ -16,9 +16,12 @@ const NTP_TO_UNIX_S: i64 = 2_208_988_800;
 /// No clock that slewd steers is ever earlier than this: 2026-11-01T00:00:00Z.
 ///
 /// It is a source constant rather than the date of the build, so that builds are reproducible. It is the floor of the
-/// clock before any server has answered, the earliest server time believed, and the pivot of NTP eras: a 32-bit NTP
-/// second is read as the one within 136 years *after* it.
+/// clock before any server has answered, and the earliest server time believed.
 pub const BUILD_EPOCH: Utc = Utc::from_secs(1_793_491_200);
+
+/// The pivot of NTP eras: a 32-bit NTP second is read as the one within 136 years *after* 1970-01-01. The kernel's clock
+/// cannot be earlier. A time some decades before [`BUILD_EPOCH`] is seen as what it is, not as one of the next century.
+const ERA_PIVOT: Utc = Utc::from_secs(0);
 
 /// An instant of the unsteered counter CLOCK_MONOTONIC_RAW, in nanoseconds since an arbitrary start. The counter stands
 /// still while the machine is suspended; the time slept is added, so that true time does not jump against it at a resume.
@@ -195,9 +198,9 @@ impl NtpTimestamp {
         NtpTimestamp(((secs as u64) << 32) | fraction)
     }
 
-    /// The one instant within the 136 years after `BUILD_EPOCH` that this timestamp can mean.
+    /// The one instant from 1970 to 2106 that this timestamp can mean.
     pub const fn to_utc(self) -> Utc {
-        let pivot_s = BUILD_EPOCH.secs();
+        let pivot_s = ERA_PIVOT.secs();
         let ntp_s = (self.0 >> 32) as i64 - NTP_TO_UNIX_S;
         let secs = pivot_s + (ntp_s - pivot_s).rem_euclid(1 << 32);
         let nanos = ((self.0 & 0xffff_ffff) * NANOS_PER_SEC as u64 + (1 << 31)) >> 32;
@@ -331,6 +334,9 @@ mod tests {
             let utc = Utc::from_secs(secs) + Span::from_nanos(123_456_789);
             let back = NtpTimestamp::from_utc(utc).to_utc();
             assert!((back - utc).abs() <= Span::from_nanos(1), "{utc} became {back}");
+        }
+        for secs in [0, 1_262_304_000, BUILD_EPOCH.secs() - 1] {
+            assert_eq!(NtpTimestamp::from_utc(Utc::from_secs(secs)).to_utc(), Utc::from_secs(secs), "before the build");
         }
         assert_eq!(NtpTimestamp(0).to_utc(), Utc::from_secs(2_085_978_496), "era 1 begins 2036-02-07");
     }

@@ -267,7 +267,9 @@ impl Rig {
             9 => bytes[32..48].fill(0),
             10 => bytes.extend([0; 20]),
             _ => {
-                let (receive, transmit) = (rng.u64(..), rng.u64(..));
+                let receive = rng.u64(..);
+                // Less than a second apart, or anything.
+                let transmit = if rng.bool() { receive.wrapping_add(rng.u64(..1 << 32)) } else { rng.u64(..) };
                 bytes[32..40].copy_from_slice(&receive.to_be_bytes());
                 bytes[40..48].copy_from_slice(&transmit.to_be_bytes());
             }

@@ -20,6 +20,12 @@ pub struct Server {
     pub ahead: Span,
     /// What it claims to be.
     pub stratum: u8,
+    /// Precision that it states, log2 of seconds.
+    pub precision: i8,
+    /// Its stamps are multiples of this, rounded down; zero: as fine as the wire tells.
+    pub tick: Span,
+    /// Its receive stamps are late by this much: those of its card and its program do not agree.
+    pub receives_late: Span,
     /// Leap second it announces.
     pub announces: Announces,
     /// It takes this long to follow a leap second, which it never announces.
@@ -82,6 +88,9 @@ impl Server {
             manner: Manner::Tells,
             ahead: Span::ZERO,
             stratum: 2,
+            precision: -25,
+            tick: Span::ZERO,
+            receives_late: Span::ZERO,
             announces: Announces::Truth,
             smears: None,
             step: None,
@@ -140,9 +149,14 @@ impl Server {
             _ => Leap::None,
         };
         let (earlier_s, later_s) = self.inflates_turnaround_s;
-        let receive = told(now) - Span::from_secs_f64(earlier_s);
+        let receive = told(now) - Span::from_secs_f64(earlier_s) + self.receives_late;
         let transmit = told(leaves) + Span::from_secs_f64(later_s);
-        Some((self.reply(&request, leap, receive, transmit).to_vec(), leaves))
+        Some((self.reply(&request, leap, self.stamp(receive), self.stamp(transmit)).to_vec(), leaves))
+    }
+
+    fn stamp(&self, at: Utc) -> Utc {
+        let tick_ns = self.tick.nanos().max(1);
+        Utc::from_nanos(at.nanos().div_euclid(tick_ns) * tick_ns)
     }
 
     fn reply(&self, request: &Request, leap: Leap, receive: Utc, transmit: Utc) -> [u8; HEADER_LEN] {
@@ -151,7 +165,7 @@ impl Server {
             version: request.version,
             stratum: self.stratum,
             poll: request.poll,
-            precision: -25,
+            precision: self.precision,
             root_delay: Span::from_secs_f64(self.root_s.0),
             root_dispersion: Span::from_secs_f64(self.root_s.1),
             reference_id: [192, 0, 2, 1],

@@ -204,7 +204,7 @@ impl Engine {
     /// What the precision of both clocks and the frequency during the round trip may have hidden.
     pub(super) fn dispersion_s(&self, measurement: &Measurement) -> f64 {
         let own_s = self.settings.clock_precision_s.unwrap_or(0.0).max(0.5 * self.recorder.now.width.secs_f64());
-        let precision_s = own_s + libm::exp2(f64::from(measurement.precision));
+        let precision_s = own_s + measurement.resolution.secs_f64();
         precision_s + self.rate_bound() * measurement.sample.delay.secs_f64()
     }
 

@@ -32,6 +32,9 @@ impl Engine {
             // It is back, and may not be the only one.
             self.hurry_away(now.raw);
         }
+        if self.sources[index].tuned_resolution != measurement.resolution {
+            self.tune(index);
+        }
         self.keep(index, &measurement);
         self.watch_for_smear(now.raw);
         if self.heed_rate(now) {
@@ -306,12 +309,15 @@ impl Engine {
 
     /// Tells the estimator what the configuration says of a source.
     pub(super) fn tune(&mut self, index: usize) {
+        let resolution = self.sources[index].last.map_or(Span::ZERO, |last| last.resolution);
+        self.sources[index].tuned_resolution = resolution;
         let (options, settings) = (&self.sources[index].options, &self.settings);
         let tuning = Tuning {
             min_delay_s: options.min_delay_s,
             asymmetry: options.asymmetry,
             min_samples: options.min_samples.unwrap_or(settings.min_samples),
             max_samples: options.max_samples.unwrap_or(settings.max_samples),
+            resolution_s: resolution.secs_f64(),
         };
         self.estimator.tune(self.sources[index].slot, tuning);
     }
@@ -336,6 +342,6 @@ impl Engine {
 pub(super) fn frequency_bounds(source: &Source) -> Option<(f64, f64)> {
     let (first, last) = (source.recent().next()?, source.recent().last()?);
     let apart_s = (last.sample.at - first.sample.at).secs_f64();
-    let margin_s = 0.5 * (first.sample.delay + last.sample.delay).secs_f64();
+    let margin_s = ((first.sample.delay + last.sample.delay).half() + first.resolution + last.resolution).secs_f64();
     (apart_s > 1.0).then(|| ((last.sample.lead - first.sample.lead).secs_f64() / apart_s, margin_s / apart_s))
 }

@@ -14,8 +14,11 @@ const LEAST_SAMPLES: f64 = 8.0;
 /// that much is taken off its square (James and Stein). Against a prior of three samples this is worth 6 % with
 /// one-sided jitter and 1 to 3 % elsewhere; half or double the value gains less.
 const CHANCE: f64 = 1.0;
-/// A lean beyond this would make one direction free of jitter.
+/// A lean beyond this would make one direction free of jitter, and no estimate is that certain.
 pub(super) const STEEPEST: f64 = 0.95;
+/// Who gives `asymmetry 0.5` says that one direction is free of jitter: it keeps a thousandth, so that the slope along
+/// the interval stays finite.
+pub(super) const STEEPEST_GIVEN: f64 = 0.999;
 
 /// Mean queueing of the two directions in seconds, and the samples behind them.
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The part of the estimator that a replay recomputes: the bank and what it has learnt of each source's jitter.
 
-use super::asymmetry::{Asymmetry, STEEPEST};
+use super::asymmetry::{Asymmetry, STEEPEST, STEEPEST_GIVEN};
 use super::bank::Bank;
 use super::interval::Interval;
 use super::oscillator_models::Beliefs;
@@ -67,6 +67,7 @@ impl Knowledge {
     pub(super) fn tune(&mut self, slot: usize, tuning: Tuning) {
         self.tuning[slot] = tuning;
         self.paths[slot].fix_base(tuning.min_delay_s);
+        self.paths[slot].set_resolution(tuning.resolution_s);
     }
 
     /// Forgets one source.
@@ -79,7 +80,8 @@ impl Knowledge {
 
     /// Prior deviation of the source's bias in seconds, before any widening.
     pub(super) fn usual_bias(&self, slot: usize) -> f64 {
-        USUAL_BIAS * self.paths[slot].base().max(LEAST_ROUND_TRIP_S)
+        // Stamps that are cut off tell the time too early by half a tick on average.
+        USUAL_BIAS * self.paths[slot].base().max(LEAST_ROUND_TRIP_S) + 0.5 * self.paths[slot].coarseness()
     }
 
     /// Prior deviation of the source's bias in seconds.
@@ -175,7 +177,7 @@ impl Filter {
     /// A replay begins without an opinion; until there is one, that of the pass before is used.
     fn effective_lean(&self, known: &Knowledge, slot: usize) -> f64 {
         if let Some(lean) = known.tuning[slot].lean() {
-            return lean.clamp(-STEEPEST, STEEPEST);
+            return lean.clamp(-STEEPEST_GIVEN, STEEPEST_GIVEN);
         }
         let (now, before) = (self.lean(slot), known.lean[slot]);
         let stronger = if before.abs() > now.abs() { before } else { now };

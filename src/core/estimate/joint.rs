@@ -236,12 +236,17 @@ impl Joint {
         if count == 0 {
             return;
         }
-        biases[..count].sort_unstable_by(f64::total_cmp);
-        let median = 0.5 * (biases[(count - 1) / 2] + biases[count / 2]);
+        let middle = median(&mut biases[..count]);
+        let mut coarseness = [0.0; MAX_SOURCES];
+        for (place, slot) in coarseness.iter_mut().zip(active) {
+            *place = self.known.paths[slot.index()].coarseness();
+        }
+        // Stamps that are cut off are half a tick early: a majority of coarse sources says nothing against a fine one.
+        let blurred = 0.5 * median(&mut coarseness[..active.len().min(MAX_SOURCES)]);
         let mut widened = false;
         for slot in active.iter().map(|slot| slot.index()) {
             let Some(bias) = self.filter.bank.usual_bias(slot) else { continue };
-            let excess = (bias - median).abs() / self.known.usual_bias(slot);
+            let excess = ((bias - middle).abs() - blurred).max(0.0) / self.known.usual_bias(slot);
             if excess > SUSPECT && excess > WORSE * self.known.widening[slot] {
                 let before = self.known.bias_deviation(slot);
                 self.known.widening[slot] = WIDENED * excess;
@@ -264,6 +269,12 @@ impl Joint {
         self.filter.step(&self.beliefs, &self.known, sample);
         Outcome::Reacquired
     }
+}
+
+/// Of a list that is not empty.
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    0.5 * (values[(values.len() - 1) / 2] + values[values.len() / 2])
 }
 
 #[cfg(test)]

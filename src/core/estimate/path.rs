@@ -67,6 +67,8 @@ pub(super) struct Path {
     gap: f64,
     /// The base delay if it is known for certain, else 0.
     fixed: f64,
+    /// What the server's stamps cannot tell, in seconds.
+    resolution: f64,
 }
 
 /// What a delay told about the path.
@@ -91,8 +93,16 @@ pub(super) enum Change {
 
 impl Path {
     /// No delays yet.
-    pub(super) const NEW: Path =
-        Path { ring: Ring::EMPTY, home: None, seen: 0, base: 0.0, jitter: LEAST_JITTER_S, gap: 0.0, fixed: 0.0 };
+    pub(super) const NEW: Path = Path {
+        ring: Ring::EMPTY,
+        home: None,
+        seen: 0,
+        base: 0.0,
+        jitter: LEAST_JITTER_S,
+        gap: 0.0,
+        fixed: 0.0,
+        resolution: 0.0,
+    };
 
     /// A delay in seconds brought into the range believed. Below a base that is known it is as much off as above.
     pub(super) fn plausible(&self, delay_s: f64) -> f64 {
@@ -103,6 +113,16 @@ impl Path {
     /// Nobody needs to find out the base delay of this path.
     pub(super) fn fix_base(&mut self, base_s: f64) {
         self.fixed = base_s.max(0.0);
+    }
+
+    /// Says what the server's stamps cannot tell, in seconds.
+    pub(super) fn set_resolution(&mut self, resolution_s: f64) {
+        self.resolution = resolution_s.clamp(0.0, DELAY_RANGE_S.1);
+    }
+
+    /// The part of that which is more than the noise of any stamp, in seconds.
+    pub(super) fn coarseness(&self) -> f64 {
+        (self.resolution - STAMP_NOISE_S).max(0.0)
     }
 
     /// Takes one more delay in seconds.
@@ -127,8 +147,10 @@ impl Path {
     /// The interval of a sample with this delay, if jitter leans by `lean` (-1 all in replies, 1 all in requests).
     pub(super) fn interval(&self, delay_s: f64, lean: f64) -> Interval {
         let gap = self.gap * (1.0 - lean * lean).sqrt();
-        let half_width = 0.5 * ((self.plausible(delay_s) - self.base).max(0.0) + gap);
-        let tilt = 1.0 / (self.jitter * (1.0 + lean)) - 1.0 / (self.jitter * (1.0 - lean));
+        let half_width = 0.5 * ((self.plausible(delay_s) - self.base).max(0.0) + gap) + self.coarseness();
+        // What a coarse stamp hides has no direction.
+        let jitter = self.jitter + self.coarseness();
+        let tilt = 1.0 / (jitter * (1.0 + lean)) - 1.0 / (jitter * (1.0 - lean));
         Interval::new(half_width, SOFTNESS_RATIO * gap + STAMP_NOISE_S, tilt)
     }
 

@@ -1,4 +1,4 @@
-//! What a user knows better: the options of a source that bear on its samples.
+//! What is known of a source beside its samples: the options that bear on them, and how finely its stamps tell the time.
 
 /// For one source. The default lets the samples speak for themselves.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
@@ -11,6 +11,8 @@ pub struct Tuning {
     pub min_samples: u32,
     /// `maxsamples`: older samples fade away; 0 keeps them for as long as they are worth something.
     pub max_samples: u32,
+    /// What the server's stamps cannot tell, in seconds.
+    pub resolution_s: f64,
 }
 
 /// Up to here (chrony's default) `minsamples` leaves the filter alone, which weighs each sample by its age anyway.
@@ -21,7 +23,8 @@ const LEAST_FADING: f64 = 0.75;
 
 impl Tuning {
     /// Nothing is known better.
-    pub(super) const NONE: Tuning = Tuning { min_delay_s: 0.0, asymmetry: None, min_samples: 0, max_samples: 0 };
+    pub(super) const NONE: Tuning =
+        Tuning { min_delay_s: 0.0, asymmetry: None, min_samples: 0, max_samples: 0, resolution_s: 0.0 };
 
     /// The lean of the jitter (-1 all in the replies, 1 all in the requests), if it is given.
     pub(super) fn lean(&self) -> Option<f64> {

@@ -62,6 +62,8 @@ pub struct Measurement {
     pub root_dispersion: Span,
     /// Precision of the server's clock, log2 of seconds.
     pub precision: i8,
+    /// What the server's stamps cannot tell: its precision, or the tick that they are seen to be multiples of.
+    pub resolution: Span,
     /// Who noted the departure of our request.
     pub sent_by: StampSource,
     /// Who noted the arrival of the reply.
@@ -74,8 +76,8 @@ impl Measurement {
         self.sample.delay.half() + self.root_bound()
     }
 
-    /// The part of [`Measurement::bound`] that the server answers for.
+    /// The part of [`Measurement::bound`] that the server answers for: its root distance, and what its stamps cannot tell.
     pub fn root_bound(&self) -> Span {
-        self.root_delay.half() + self.root_dispersion
+        self.root_delay.half() + self.root_dispersion + self.resolution
     }
 }

@@ -3,7 +3,7 @@
 use crate::core::estimate::{Estimate, Sample};
 use crate::core::source::measurement::{Measurement, Stamp, StampSource};
 use crate::core::source::{Exchange, Refusal, Source};
-use crate::time::{BUILD_EPOCH, Lead, NtpTimestamp, Span};
+use crate::time::{BUILD_EPOCH, Lead, Span};
 use crate::wire::ntp::TimeReply;
 
 /// A server that holds a request longer than this cannot be measured through (spec 4.4, test A).
@@ -12,7 +12,10 @@ const MAX_TURNAROUND: Span = Span::from_secs(4);
 /// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (spec 4.4, test 7).
 const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
 
-/// Half an NTP era. A server that lives before `BUILD_EPOCH` appears to live more than this after it.
+/// Noise of time stamps on a fast network: a delay that is negative by more has another cause.
+const STAMP_NOISE: Span = Span::from_millis(1);
+
+/// Half an NTP era. A server that lives before 1970 appears to live more than this after `BUILD_EPOCH`.
 const BELIEVABLE_FUTURE: Span = Span::from_secs(1 << 31);
 
 /// An exchange that the server can still tell more about: when its reply really left (RFC 9769).
@@ -38,7 +41,7 @@ impl Source {
             return Err(Refusal::Authentication);
         }
         let stamps = (reply.receive, reply.transmit);
-        if self.heard == Some(stamps) {
+        if self.heard == Some(stamps) && !self.is_within_tick(arrived) {
             return Err(Refusal::Duplicate);
         }
         let sent = exchange.sent.unwrap_or(Stamp { at: exchange.asked, source: StampSource::Daemon });
@@ -64,6 +67,11 @@ impl Source {
         Ok(measurement)
     }
 
+    /// The clock of the server need not have ticked since its last reply.
+    fn is_within_tick(&self, arrived: Stamp) -> bool {
+        self.last.is_some_and(|last| arrived.at - last.sample.at <= last.resolution)
+    }
+
     /// The checks of spec 4.4 that need the times, and the measurement itself. In interleaved mode `later` is the reply that
     /// tells when the one of this exchange left.
     fn measure(
@@ -72,29 +80,30 @@ impl Source {
         later: Option<&TimeReply>,
         estimate: Option<&Estimate>,
     ) -> Result<Measurement, Refusal> {
-        let (reply, newest) = (exchange.told(later), later.unwrap_or(&exchange.reply));
+        let reply = exchange.told(later);
         if reply.root_delay.half() + reply.root_dispersion >= MAX_ROOT_DISTANCE {
             return Err(Refusal::RootDistance);
         }
         let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
         let turnaround = transmitted - received;
-        if turnaround < Span::ZERO || turnaround > MAX_TURNAROUND {
+        let resolution = self.resolution.observe(&reply);
+        if turnaround < -resolution || turnaround > MAX_TURNAROUND {
             return Err(Refusal::Turnaround);
         }
-        let is_before_build = transmitted - BUILD_EPOCH > BELIEVABLE_FUTURE;
-        let replied = transmitted.max(newest.receive.to_utc());
-        let was_set_later = newest.reference != NtpTimestamp::ZERO && newest.reference.to_utc() > replied;
-        if is_before_build || was_set_later {
+        if transmitted < BUILD_EPOCH || transmitted - BUILD_EPOCH > BELIEVABLE_FUTURE {
             return Err(Refusal::Era);
         }
-        let delay = (exchange.arrived.at - exchange.sent.at) - turnaround;
-        // A slightly negative delay is time stamping noise on a fast network, a very negative one is a lie.
-        if delay < -Span::from_millis(1) {
+        // A difference that the stamps cannot resolve is no time at all.
+        let held = if turnaround <= resolution { Span::ZERO } else { turnaround };
+        let delay = (exchange.arrived.at - exchange.sent.at) - held;
+        // A slightly negative delay is noise of the stamps, a very negative one is a lie.
+        if delay < -STAMP_NOISE.max(resolution) {
             return Err(Refusal::Turnaround);
         }
         let interleaved = later.is_some();
         let measurement = Measurement {
             interleaved,
+            resolution,
             ..self.measurement(&reply, exchange.sent, exchange.arrived, delay.max(self.precision))
         };
         let verdict = self.delay_tests.judge(&measurement.sample, &self.recent, &self.options, estimate);
@@ -123,6 +132,7 @@ impl Source {
             root_delay: reply.root_delay,
             root_dispersion: reply.root_dispersion,
             precision: reply.precision,
+            resolution: Span::ZERO,
             sent_by: sent.source,
             received_by: arrived.source,
         }

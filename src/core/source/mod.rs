@@ -10,6 +10,7 @@ mod packet_counters;
 pub mod poll;
 mod rate_range;
 mod recent;
+mod resolution;
 mod sample_filter;
 
 use std::net::{IpAddr, SocketAddr};
@@ -28,6 +29,7 @@ pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::Schedule;
 pub use crate::core::source::rate_range::RateRange;
 use crate::core::source::recent::Recent;
+use crate::core::source::resolution::Resolution;
 use crate::core::source::sample_filter::Filter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
 use crate::wire::cmdmon::flaw::Flaw;
@@ -74,6 +76,8 @@ pub struct Source {
     pub last: Option<Measurement>,
     /// No delay is shorter: the resolution of our clock.
     pub precision: Span,
+    /// What its stamps cannot tell, as the estimator was last told.
+    pub tuned_resolution: Span,
     /// Whether another address would do better.
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
@@ -97,6 +101,7 @@ pub struct Source {
     previous: Option<Previous>,
     /// The last reply that told the time bore these timestamps.
     heard: Option<(NtpTimestamp, NtpTimestamp)>,
+    resolution: Resolution,
     recent: Recent,
     /// The last replies, also those that contradict what was believed: for [`Source::rate_range`].
     trail: Recent,
@@ -154,6 +159,7 @@ impl Source {
             tally: Tally::default(),
             last: None,
             precision: MIN_DELAY,
+            tuned_resolution: Span::ZERO,
             conduct: Conduct::default(),
             refused: None,
             is_interleaved: false,
@@ -166,6 +172,7 @@ impl Source {
             exchange: None,
             previous: None,
             heard: None,
+            resolution: Resolution::default(),
             recent: Recent::default(),
             trail: Recent::default(),
             delay_tests: DelayTests::new(&options),

@@ -21,15 +21,15 @@ pub enum Refusal {
     Authentication,
     /// Receive or transmit timestamp zero (test 3).
     Timestamp,
-    /// The same timestamps as the last accepted reply (test 1).
+    /// The same timestamps as the last accepted reply (test 1), though the server's clock has ticked since.
     Duplicate,
     /// Root distance of 16 s or more (test 7).
     RootDistance,
     /// Delay above `maxdelay` (test A).
     Delay,
-    /// Server held the request for more than 4 s, or says it replied before it was asked (test A).
+    /// Server held the request for more than 4 s, or says it replied before it was asked by more than its precision (test A).
     Turnaround,
-    /// The server lives before slewd was built, or was set after it replied.
+    /// The server lives before slewd was built, or in another era.
     Era,
     /// Delay above `maxdelayratio` times the minimum (test B).
     DelayRatio,
