@@ -70,7 +70,7 @@ fn nothing_is_known_before_the_first_answer() {
     }
 }
 
-/// Signs of spec 3.6: a server that is behind is a clock that is ahead, but for NTP_DATA.
+/// chronyc's signs: a server that is behind is a clock that is ahead, except in `ntpdata`.
 #[test]
 fn a_server_that_is_behind_is_so_in_every_report() {
     for seed in SEEDS {

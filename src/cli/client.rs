@@ -1,4 +1,4 @@
-//! Talks to the daemon, slewd or chronyd, as chronyc does (spec 1.3): over its Unix socket where that is allowed, else
+//! Talks to the daemon, slewd or chronyd, as chronyc(1) does: over its Unix socket where that is allowed, else
 //! over UDP, where everybody may ask and nobody may order.
 
 use std::fmt;
@@ -228,7 +228,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// What chronyc prints before the text of a status: neither its code nor in the same order (spec 2.7).
+/// What chronyc prints before the text of a status: neither the code on the wire nor in its order.
 fn number(status: ReplyStatus) -> u16 {
     match status {
         ReplyStatus::AccessAllowed => 208,

@@ -1,4 +1,4 @@
-//! `slewd -p`: what the configuration says, without running it (spec 1.5).
+//! `slewd -p`: what the configuration says, without running it; the option `-p` of chronyd(8).
 
 use std::process::ExitCode;
 

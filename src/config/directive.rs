@@ -24,7 +24,7 @@ pub struct Directive {
 /// What becomes of a directive, or of a source option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// It does what it says.
+    /// The directive does what it says.
     Used,
     /// Checked and accepted with a warning: it does nothing yet.
     Planned,

@@ -184,7 +184,8 @@ fn settle(options: &mut SourceOptions, words: &mut Words) {
     }
 }
 
-/// The same, in silence: limits of the intervals between polls, and the version that another option asks for.
+/// Settles the options without a message: limits of the intervals between polls, and the version that another option
+/// asks for.
 pub fn settle_options(options: &mut SourceOptions) {
     options.min_poll = settled_poll(options.min_poll, MIN_POLL_DEFAULT);
     options.max_poll = settled_poll(options.max_poll, MAX_POLL_DEFAULT).max(options.min_poll);

@@ -32,7 +32,7 @@ use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
 /// Datagrams taken from one socket before the others are heard: who forges answers faster than they are read would
-/// otherwise have the loop to himself.
+/// otherwise have the loop alone.
 const MOST_AT_ONCE: usize = 32;
 
 /// How a run ended.

@@ -20,7 +20,7 @@ const MOST_BYTES: u64 = 4096;
 /// Where the kernel shows the hardware clock, in seconds since 1970.
 const RTC_TIME: &str = "/sys/class/rtc/rtc0/since_epoch";
 
-/// The system clock from the hardware clock, unless that is earlier than the drift file (spec 4.1, `-s`).
+/// The system clock from the hardware clock, unless that is earlier than the drift file (`-s` of chronyd(8)).
 pub fn set_from_rtc(config: &Config) {
     let scale = config.rtc.hwclock_file.as_ref().and_then(|path| read_text(path));
     if scale.is_some_and(|text| is_on_local_time(&text)) {

@@ -1,4 +1,4 @@
-//! Writes the log files of directive `log` (spec 5.3): appended to, a line at a time, and begun anew when asked.
+//! Writes the log files of directive `log` (chrony.conf(5)): appended to, a line at a time, and begun anew when asked.
 
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Where the log goes: the system log, standard error, or a file; in chronyd's formats (spec 5.1).
+//! Where the log goes: the system log, standard error, or a file; in chronyd's formats.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};

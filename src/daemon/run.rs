@@ -1,4 +1,4 @@
-//! From a configuration to a running daemon, in chronyd's order (spec 4.2).
+//! From a configuration to a running daemon, in chronyd's order.
 
 use std::os::fd::RawFd;
 use std::path::Path;

@@ -25,7 +25,7 @@ impl StateFile {
         StateFile { path: path.into(), loss, is_lasting: true, has_failed: false }
     }
 
-    /// The same for what is soon replaced: disks are spared, and it is less of a loss.
+    /// A file whose content is soon replaced: disks are spared, and it is less of a loss.
     pub fn fleeting(path: impl Into<PathBuf>, loss: &'static str) -> Self {
         StateFile { is_lasting: false, ..Self::new(path, loss) }
     }

@@ -1,4 +1,4 @@
-//! A dump file in chrony's format (spec 4.19), with one line more.
+//! A dump file in chrony's format (`dumpdir` of chrony.conf(5)), with one line more.
 //!
 //! ```text
 //! SRC0

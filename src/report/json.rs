@@ -8,7 +8,7 @@ use crate::report::source_fields;
 use crate::report::units::unix_time;
 use crate::wire::cmdmon::report::{Activity, ServerStats, Tracking};
 
-/// Which part of each source.
+/// The part of each source that is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Part {
     /// `sources`.

@@ -1,4 +1,4 @@
-//! The lines of the log. Administrators filter on chronyd's texts (spec 5.2), so where it has one, this is it, to the
+//! The lines of the log. Administrators filter on chronyd's texts, so where it has one, this is it, to the
 //! trailing space.
 
 use log::Level;

@@ -1,4 +1,4 @@
-//! The log files in chrony's columns, to the byte (spec 5.3): programs read them by position.
+//! The log files in chrony's columns, to the byte (`log` of chrony.conf(5)): programs read them by position.
 //!
 //! What each column holds here is told in docs/log-files.md.
 

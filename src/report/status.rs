@@ -102,7 +102,7 @@ pub fn why_not(snapshot: &Snapshot) -> Option<String> {
             Hindrance::None => Some(hindrance(Hindrance::None).to_owned()),
             other => Some(with_flaws(hindrance(other))),
         },
-        // As chronyc's waitsync sees it (spec 4.3); the leap status tells the same.
+        // `waitsync` of chronyc(1) decides by the reference as well; the leap status tells as much.
         None if follows_somebody(&snapshot.tracking) => None,
         None => Some("no source is selected".to_owned()),
     }

@@ -1,4 +1,4 @@
-//! chronyc's reports, to the byte (spec 6): people compare them, and scripts cut them by column.
+//! chronyc's reports, to the byte (chronyc(1)): people compare them, and scripts cut them by column.
 
 use std::fmt::Write;
 

@@ -1,4 +1,4 @@
-//! Numbers as chronyc prints them: four or five digits and the unit that fits (spec 3.5 and 6).
+//! Numbers as chronyc prints them: four or five digits and the unit that fits (chronyc(1)).
 
 use std::fmt::Write;
 
@@ -42,7 +42,7 @@ pub(crate) fn ppm(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// The same with a sign.
+/// Parts per million as [`ppm`] has them, with a sign.
 pub(crate) fn signed_ppm(value: f64) -> String {
     let sign = if value.is_sign_negative() { "" } else { "+" };
     format!("{sign}{}", ppm(value))

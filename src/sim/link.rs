@@ -57,7 +57,7 @@ pub enum Shape {
 }
 
 impl Link {
-    /// The same both ways.
+    /// A path whose two directions are alike, with exponential jitter.
     pub fn symmetric(base_s: f64, jitter_s: f64) -> Self {
         let way = Way { base_s, jitter_s, shape: Shape::Exponential };
         Link { forward: way, backward: way, loss: 0.0, detour: None, congestion: None, outage: None }

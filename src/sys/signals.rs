@@ -52,7 +52,7 @@ impl Signals {
             // SAFETY: `forward` only does what signal-safety(7) allows: an atomic load, write(2), and errno put back.
             unsafe { sigaction(signal, &forward) }?;
         }
-        // Whoever started us may have blocked them for purposes of his own, and execve(2) keeps that.
+        // Whoever started us may have blocked them for purposes of their own, and execve(2) keeps that.
         SigSet::from_iter(HANDLED).thread_unblock()?;
         let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
         // SAFETY: no handler is involved.

@@ -12,7 +12,7 @@ use crate::time::{NtpTimestamp, Span};
 /// Length of the header, and of every packet we send.
 pub const HEADER_LEN: usize = 48;
 
-/// Longest datagram considered: header, 1024 bytes of extension fields, and the longest MAC (spec 4.4).
+/// Longest datagram considered: header, 1024 bytes of extension fields, and the longest MAC. chronyd takes no longer ones.
 pub const MAX_LEN: usize = HEADER_LEN + 1024 + MAX_MAC_LEN;
 
 /// Key identifier and a 160-bit digest: the longest trailer that is a MAC in version 4 (RFC 7822 section 7.5).

@@ -54,7 +54,7 @@ const LAPTOP: Case = Case { length_s: 2.0 * DAY, ..POOL };
 
 /// All of them, in the order of the table.
 pub(crate) const SCENARIOS: &[Case] = &[
-    // What section 14 of the design note published of chronyd.
+    // Scenarios in which chronyd was measured (docs/benchmarks.md).
     Case {
         name: "lan-10us",
         about: "LAN, 10 us of jitter",

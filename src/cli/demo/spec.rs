@@ -107,14 +107,14 @@ impl ServerSpec {
         }
     }
 
-    /// The same path in both directions.
+    /// Gives both directions this path.
     pub fn path_each_way(mut self, delay: Span, jitter: Span) -> Self {
         self.forward = Path { delay, jitter };
         self.back = self.forward;
         self
     }
 
-    /// The same server with another behaviour.
+    /// Gives the server another behaviour.
     pub fn behaving(mut self, behaviour: Behaviour) -> Self {
         self.behaviour = behaviour;
         self

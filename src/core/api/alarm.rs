@@ -8,9 +8,9 @@ use crate::time::Span;
 pub enum Alarm {
     /// The clock follows its sources, for the first time or again.
     Synchronised,
-    /// It does not follow them any more.
+    /// The clock does not follow its sources any more.
     Lost,
-    /// It has not followed any since the start, and something is in the way.
+    /// The clock has not followed any source since the start, and something is in the way.
     Never,
     /// The sources contradict each other: no majority agrees.
     NoMajority,

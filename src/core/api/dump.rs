@@ -1,4 +1,4 @@
-//! What the samples of a source said, kept from one run to the next (`dumpdir`, `-r`; spec 4.19).
+//! What the samples of a source said, kept from one run to the next (`dumpdir` of chrony.conf(5), `-r` of chronyd(8)).
 //!
 //! Chrony's file has no place for the raw counter: its samples are at times of the system clock, which may be set by
 //! anybody before the next start. So slewd adds a line with an [`Anchor`], which chronyd passes over. As long as the

@@ -93,7 +93,7 @@ pub enum Event {
     },
     /// A leap second is armed in the kernel (`Insert`, `Delete`) or disarmed (`None`).
     Leap(Leap),
-    /// The same where slewd itself is to do something about it, or nothing.
+    /// A leap second is expected (or no longer), and slewd itself deals with it, or nobody does.
     LeapExpected(Leap),
     /// A leap second has passed, and was dealt with in this way.
     LeapSecond(LeapMode),

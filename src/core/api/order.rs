@@ -10,14 +10,14 @@ use crate::wire::cmdmon::report::{Address, SelectOptions};
 pub enum Order {
     /// Ask these sources, or stop asking.
     SetOnline {
-        /// Which.
+        /// The sources that are meant.
         whom: Whom,
         /// They are to be asked.
         online: bool,
     },
     /// Ask these sources in quick succession.
     Burst {
-        /// Which.
+        /// The sources that are meant.
         whom: Whom,
         /// Good answers wanted.
         good: u32,
@@ -26,9 +26,9 @@ pub enum Order {
     },
     /// Change one parameter of a source.
     Change {
-        /// Which.
+        /// The source that is meant.
         source: Address,
-        /// What.
+        /// The parameter and its new value.
         parameter: Parameter,
     },
     /// One more line.
@@ -55,7 +55,7 @@ pub enum Order {
     AddOffset(f64),
 }
 
-/// Which sources.
+/// The sources that an order means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// All, and names without an address.
@@ -92,7 +92,7 @@ pub enum Parameter {
     Offset(f64),
     /// `noselect`, `prefer`, `trust` and `require`: those of `mask` become as in `options`.
     Select {
-        /// Which change.
+        /// The options that change.
         mask: SelectOptions,
         /// What they become.
         options: SelectOptions,

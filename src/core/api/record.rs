@@ -62,7 +62,7 @@ pub enum Entry {
 pub struct MeasurementEntry {
     /// What the packet says.
     pub header: Header,
-    /// The first test of spec 4.4 that it fails.
+    /// The first test that the reply fails, of those of `log measurements` in chrony.conf(5).
     pub failed: Option<Test>,
     /// The reply tells of the exchange before.
     pub interleaved: bool,
@@ -211,7 +211,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// chrony's letter (spec 4.7), in the log of selection and in `selectdata`.
+    /// chrony's letter for this state, in the log of selection and in `selectdata` (chronyc(1)).
     pub fn letter(self) -> char {
         match self {
             Standing::NotToBeSelected => 'N',

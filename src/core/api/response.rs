@@ -7,7 +7,7 @@ use crate::core::source::measurement::StampSource;
 use crate::time::Span;
 use crate::wire::ntp::Header;
 
-/// A response to a request that passed tests 1, 2, 3 and 5 of spec 4.4: whether it told the time or not.
+/// A response to a request that passed tests 1, 2, 3 and 5 of `ntpdata` in chronyc(1): whether it told the time or not.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Response {
     /// What the packet says.
@@ -40,7 +40,7 @@ pub struct Measured {
 }
 
 impl Response {
-    /// Test results and modes in the bits of NTP_DATA (spec 4.6): test 1 is bit 9, test D is bit 0, a 1 is passed.
+    /// Test results and modes in the bits of chronyc's report `ntpdata`: test 1 is bit 9, test D is bit 0, a 1 is passed.
     pub fn flags(&self) -> u16 {
         const PASSED: u16 = 0x3ff;
         const DELAYS: u16 = 0xf;

@@ -1,4 +1,4 @@
-//! From an estimate of true time to commands for the clock (architecture: the actuator; design note section 12).
+//! From an estimate of true time to commands for the clock (RFC 5905 section 11.3, by the kernel's own slew).
 //!
 //! The kernel holds the plain frequency, and takes out phase errors by its own decaying slew, which ends by itself if
 //! slewd dies. Larger errors are stepped where that is allowed, else fed to the same slew half a second at a time: no
@@ -30,9 +30,9 @@ const MAX_FREQUENCY: f64 = 0.1;
 /// Why a correction is being made: decides whether it may be a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Occasion {
-    /// A new sample; one of the selected source counts for `makestep` and `maxchange`.
+    /// A new sample. Only one of the selected source counts for `makestep` and `maxchange`.
     Update {
-        /// It does.
+        /// The sample counts for `makestep` and `maxchange`.
         counts: bool,
     },
     /// What sources say differs from what was known, and is proven: by several of them, by a sleep of the machine, or

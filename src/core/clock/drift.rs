@@ -1,4 +1,4 @@
-//! The drift file: two numbers that save hours of settling after a reboot (spec 4.16, chrony's format).
+//! The drift file: two numbers that save hours of settling after a reboot (`driftfile`, in chrony's format).
 
 use crate::core::estimate::FrequencyPrior;
 use crate::time::Span;
@@ -64,8 +64,8 @@ impl DriftRecord {
     }
 
     /// Whether a file with this record, written `age` ago, is worth the wear of the disk that writing the `new` one
-    /// costs: once a day, so that it does not look older than it is; when who reads it would be off by more than its age
-    /// makes him expect; or when it was written before much was known.
+    /// costs: once a day, so that it does not look older than it is; when a reader would be off by more than the age of the
+    /// file lets the reader expect; or when it was written before much was known.
     pub fn is_worth_replacing(&self, new: &DriftRecord, age: Span) -> bool {
         let is_misleading = |prior: FrequencyPrior| (new.frequency() - self.frequency()).abs() > SKEW_SIGMAS * prior.sd;
         let was_coarse = self.skew_ppm > COARSE_PPM && self.skew_ppm > COARSER * new.skew_ppm;

@@ -210,7 +210,7 @@ impl Leg {
         late + self.share.powi(2) * self.phase_s.abs().powi(3) / 2.0
     }
 
-    /// The same if the kernel has slept for long with a share in force.
+    /// How far the slew may be from its model if the kernel has slept for long with a share in force.
     fn idle_slack_s(&self, now: &ClockReading) -> f64 {
         let rate = self.carried.abs() + self.share * self.phase_s.abs();
         rate * self.elapsed_s(now.raw).min(MAX_IDLE_S)

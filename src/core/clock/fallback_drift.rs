@@ -1,5 +1,5 @@
 //! `fallbackdrift`: when no source is left, the frequency returns to what it was on average over a long time, and over a
-//! longer one the longer the silence lasts (spec 4.17).
+//! longer one the longer the silence lasts (chrony.conf(5)).
 
 use crate::time::{Raw, Span};
 

@@ -1,4 +1,4 @@
-//! `tempcomp`: how the frequency of the oscillator follows its temperature (spec 4.17).
+//! `tempcomp`: how the frequency of the oscillator follows its temperature (chrony.conf(5)).
 //!
 //! A positive compensation makes the clock run faster: an oscillator that is slow by 5 ppm at some temperature is
 //! compensated there by 5 ppm. (So chronyd 4.3 does it: with a constant 5 ppm and a clock that needs nothing its drift

@@ -34,9 +34,9 @@ pub struct Chronicle {
 /// An update of the clock.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Update {
-    /// When.
+    /// When the update was made, by the raw counter.
     pub at: Raw,
-    /// The same by the estimate.
+    /// When the update was made, in true time by the estimate.
     pub utc: Utc,
     /// Whom the clock follows since.
     pub reference: Reference,

@@ -184,7 +184,7 @@ impl Engine {
         Some(Span::from_secs_f64(BOUND_SIGMAS * estimate.offset_sd_s(now)) + self.backing.hidden + strayed)
     }
 
-    /// The same if the oscillator has done the worst it can: no lone source is called a liar for that.
+    /// [`Engine::prediction_bound`] if the oscillator has done the worst it can: no lone source is called a liar for that.
     fn straying_bound(&self, now: Raw) -> Option<Span> {
         let since = (now - self.estimator.estimate()?.at).max(Span::ZERO);
         Some(self.prediction_bound(now)? + since.scaled(JUMP_FREQUENCY))

@@ -25,7 +25,7 @@ impl From<&Estimate> for Believed {
 }
 
 impl Engine {
-    /// As of now.
+    /// Where true time is taken to be as of now.
     pub(super) fn believed(&self, now: &ClockReading) -> Believed {
         let nothing = || Believed { at: now.raw, lead: now.lead(), frequency: self.first_frequency() };
         self.estimator.estimate().as_ref().map_or_else(nothing, Believed::from)

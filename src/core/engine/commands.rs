@@ -1,5 +1,5 @@
-//! What people ask for while it runs (spec 4.11, 4.12): the clock, selection, and who is asked. `source_commands` changes lines and
-//! their parameters.
+//! What people ask for while it runs (chronyc(1)): the clock, selection, and who is asked. `source_commands` changes
+//! lines and their parameters.
 
 use std::net::IpAddr;
 
@@ -229,7 +229,7 @@ fn is_meant(whom: Whom, source: IpAddr) -> bool {
             (IpAddr::V6(source), IpAddr::V6(address), IpAddr::V6(mask)) => {
                 (source.to_bits() ^ address.to_bits()) & mask.to_bits() == 0
             }
-            // A mask of another family leaves no bit out (spec 4.11).
+            // A mask of another family leaves no bit out, as with chronyd.
             _ => source == address,
         },
     }

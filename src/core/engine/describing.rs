@@ -379,7 +379,7 @@ fn stamped_by(source: StampSource) -> StampedBy {
     }
 }
 
-/// The class of SOURCE_DATA for each letter (spec 4.7).
+/// The class that chronyc's report `sources` has for each letter of `selectdata`.
 fn class(standing: Standing) -> report::Standing {
     match standing {
         Standing::Selected => report::Standing::Selected,

@@ -30,7 +30,7 @@ const HEAD_START: Span = Span::from_millis(250);
 /// Failures to send after which there is no route, if others can be reached.
 const SEND_FAILURES: u32 = 4;
 
-/// Once the clock is set, replacements are a random time up to this apart (spec 4.8).
+/// Once the clock is set, replacements are a random time up to this apart: chronyd's limit.
 const REPLACEMENT_PAUSE: Span = Span::from_secs(3584);
 /// Before, they are this far apart.
 const REPLACEMENT_PAUSE_AT_START: Span = Span::from_secs(60);
@@ -160,7 +160,7 @@ impl Engine {
         has_changed.then(|| self.remember_good())
     }
 
-    /// The same while it runs.
+    /// Writes the address file while slewd runs.
     pub(super) fn save_addresses_when_due(&mut self, now: Raw) {
         if self.set_at.is_some_and(|at| now - at >= START_IS_OVER)
             && let Some(addresses) = self.addresses()

@@ -116,27 +116,27 @@ pub enum What<'a> {
     Wake,
     /// A request left.
     Sent {
-        /// Which.
+        /// The exchange of this request.
         exchange: ExchangeId,
-        /// When.
+        /// When the request left.
         stamp: Stamp,
         /// From which address, if that is known: the response will arrive there.
         from: Option<IpAddr>,
     },
     /// A request could not be sent, or an ICMP error answered it.
     Unreachable {
-        /// Which.
+        /// The exchange of this request.
         exchange: ExchangeId,
-        /// Why.
+        /// Why the request remains without an answer.
         why: Undelivered,
     },
     /// A datagram arrived on the socket of an exchange.
     Datagram {
-        /// Which.
+        /// The exchange whose socket it is.
         exchange: ExchangeId,
-        /// Its content.
+        /// The content of the datagram.
         bytes: &'a [u8],
-        /// When it arrived.
+        /// When the datagram arrived.
         arrived: Stamp,
     },
     /// A lookup ended. Every failure is transient, and is an empty list.
@@ -445,7 +445,7 @@ impl Engine {
         is_worth_keeping.then(|| DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd()))
     }
 
-    /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches (spec 4.2).
+    /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches.
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
         let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::None)?;
         let left = tracking.error.abs();

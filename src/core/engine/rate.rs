@@ -19,7 +19,7 @@ const STEERABLE: f64 = 0.1005;
 /// Rates that differ by less are the estimator's affair, which takes any oscillator to be within so much of its label.
 const LEAST_DIFFERENCE: f64 = 300e-6;
 
-/// The same once the range is narrower than the estimator's doubt, which then has had its chance.
+/// The least difference once the range is narrower than the estimator's doubt, which then has had its chance.
 const LEAST_STALE: f64 = 100e-6;
 
 /// A clock that is off by more is not what clocks are, and people are told.
@@ -30,7 +30,7 @@ const KNOWN_WITHIN: f64 = 50e-6;
 
 /// Replies of a lone source that must lie on a line: two always do.
 const LONE_REPLIES: usize = 3;
-/// The same of each of several sources, which confirm each other.
+/// Replies of each of several sources that must lie on a line; these sources confirm each other.
 const REPLIES: usize = 2;
 
 /// No oscillator wanders more than this per square root of a second: a virtual machine's on a busy host.

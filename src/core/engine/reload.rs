@@ -1,4 +1,4 @@
-//! Lines of `.sources` files come and go while the clock is being kept (spec 1.3).
+//! Lines of `.sources` files come and go while the clock is being kept (`sourcedir` of chrony.conf(5)).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -135,7 +135,7 @@ enum Meant {
     Line(usize),
 }
 
-/// As chronyd does it (spec 4.11): polls out of range change nothing, other values are brought into their range.
+/// Changes one option as chronyd does: polls out of range change nothing, other values are brought into their range.
 fn adjust(options: &mut SourceOptions, parameter: Parameter) -> Result<(), Refused> {
     let real = |value, range| within(value, range).ok_or(Refused::Failed);
     let poll = |poll: i32| i8::try_from(poll).ok().filter(|poll| POLLS.contains(poll));

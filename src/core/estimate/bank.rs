@@ -56,7 +56,7 @@ pub(super) struct Bank {
     detour_at: [u8; MAX_SOURCES],
     /// Growth of each bias's variance, s^2 per s.
     bias_drift: [f64; MAX_SOURCES],
-    /// The same for a source that has been seen to drift.
+    /// What is added to the growth for a source that has been seen to drift, s^2 per s.
     extra_drift: [f64; MAX_SOURCES],
 }
 

@@ -50,7 +50,7 @@ impl Interval {
         Interval { half_width, softness, tilt, ln_sinhc: ln_sinhc(tilt * half_width) }
     }
 
-    /// The same if the measured offset is uncertain by so much more.
+    /// The interval if the measured offset is uncertain by so much more (s^2).
     pub(super) fn softened(self, variance: f64) -> Self {
         Interval { softness: (self.softness * self.softness + variance).sqrt(), ..self }
     }

@@ -128,7 +128,7 @@ impl Estimate {
         self.covariance[2].max(0.0).sqrt()
     }
 
-    /// The same at another moment: the oscillator wanders.
+    /// Standard deviation of the frequency at another moment: the oscillator wanders.
     pub fn frequency_sd_at(&self, raw: Raw) -> f64 {
         let wandered = self.wander * self.wander * (raw - self.at).secs_f64().abs();
         (self.covariance[2].max(0.0) + wandered).sqrt()
@@ -167,7 +167,7 @@ impl Estimator {
         Estimator { joint: Joint::new(prior), compensation: Compensation::default(), estimate: None }
     }
 
-    /// The same again, with another prior and nothing but what is known of the oscillator beforehand.
+    /// Begins anew, with another prior and nothing but what is known of the oscillator beforehand.
     pub fn restart(&mut self, prior: FrequencyPrior) {
         (self.joint, self.estimate) = (Joint::new(prior), None);
     }

@@ -63,7 +63,7 @@ impl FrequencyPrior {
         FrequencyPrior { frequency, sd: margin.max(UNKNOWN_SD), wander: WanderPrior::UNKNOWN }
     }
 
-    /// The same with every number in its range, whoever made it.
+    /// The prior with every number in its range, whoever made it.
     pub(super) fn sanitised(self) -> Self {
         if !(self.frequency.abs() <= LARGEST && self.sd.is_finite()) {
             return Self::unknown();

@@ -38,7 +38,7 @@ pub(super) enum Gate {
 /// What the bank thought of a sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Verdict {
-    /// Whether it was applied.
+    /// The sample was applied to the state.
     pub(super) applied: bool,
     /// Squared innovation over its expected variance.
     pub(super) innovation: f64,

@@ -11,7 +11,7 @@ use crate::time::{Raw, Span};
 /// up yet.
 const FIRST_RETRY: Span = Span::from_secs(1);
 const MAX_RETRY: Span = Span::from_secs(60);
-/// From then on the intervals grow to this (spec 4.8).
+/// From then on the intervals grow to this, as long as chronyd's: just under an hour.
 const MAX_CALM_RETRY: Span = Span::from_secs(3584);
 
 /// A name that yields too few addresses is given 2^6 s to yield others.
@@ -128,7 +128,7 @@ impl Association {
         if self.config.pool { self.config.options.max_sources.min(MAX_SOURCES) } else { 1 }
     }
 
-    /// Sources asked until enough of them have proved good: twice as many (spec 4.8); of a `server`, one per family.
+    /// Sources asked until enough of them have proved good: twice as many, as with chronyd; of a `server`, one per family.
     pub fn candidates(&self) -> usize {
         (2 * self.wanted()).min(MAX_SOURCES)
     }

@@ -1,4 +1,4 @@
-//! Which sources agree (RFC 5905 section 11.2.1 in its modern form; design note section 10, spec 4.9).
+//! Which sources agree (RFC 5905 section 11.2.1, with the options of chrony.conf(5)).
 //!
 //! Each source says that true time lies in an interval: its offset, give or take its root distance. The largest group
 //! of intervals that share a point is taken to be right. Its members are *active*; the others are falsetickers.
@@ -100,7 +100,7 @@ pub struct Selection {
     pub status: [Option<Status>; MAX_SOURCES],
 }
 
-/// The best source, and how well others have done against it: it is not replaced for one lucky packet (spec 4.9).
+/// The best source, and how well others have done against it: the best is not replaced for one lucky packet.
 #[derive(Clone, Debug, Default)]
 pub struct Favourite {
     slot: Option<Slot>,

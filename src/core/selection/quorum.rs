@@ -1,5 +1,5 @@
-//! Whom to follow when that is not clear: at the start, after a sleep, and when what sources say contradicts what is known
-//! (design note section 9).
+//! Whom to follow when that is not clear: at the start, after a sleep, and when what sources say contradicts what is
+//! known.
 //!
 //! Every configured source has a vote. The clock is set at the first moment when the sources that agree outnumber all
 //! others that have answered *or still might*, so that no later answer can overturn the decision:
@@ -54,7 +54,8 @@ pub struct Ballot {
     pub pending: usize,
     /// The largest group of answers that agree within their error bounds.
     pub agreeing: usize,
-    /// The same, and those without a vote of their own that agree with them: where some sources are trusted, the others.
+    /// Sources in that group, and those without a vote of their own that agree with them: where some sources are trusted,
+    /// the others.
     pub selectable: usize,
     /// How many answers they have given since the vote began.
     pub answers: usize,

@@ -1,4 +1,5 @@
-//! Which delays are too long to be worth anything (spec 4.4, tests A to C; options `maxdelay` and its kin).
+//! Which delays are too long to be worth anything (tests A to C of `log measurements` in chrony.conf(5); option
+//! `maxdelay` and its kin).
 
 use crate::core::api::settings::SourceOptions;
 use crate::core::estimate::{Estimate, Sample};
@@ -6,7 +7,7 @@ use crate::core::source::packet_counters::Refusal;
 use crate::core::source::recent::Recent;
 use crate::time::Span;
 
-/// Replies from which on the least delay and the deviation of the offsets mean something (spec 3).
+/// Replies from which on the least delay and the deviation of the offsets mean something. chronyd needs as many.
 const ENOUGH: usize = 6;
 
 /// Delays from which the quantile of `maxdelayquant` is taken: as many as chronyd keeps samples.

@@ -1,4 +1,5 @@
-//! How a server behaves: whether another address of its name would do better (spec 4.8).
+//! How a server behaves: whether another address of its name would do better (replacement, as `pool` in
+//! chrony.conf(5) has it).
 
 use crate::core::api::settings::SourceOptions;
 use crate::core::source::Refusal;
@@ -125,12 +126,12 @@ impl Conduct {
         self.rate_kisses = self.rate_kisses.saturating_add(1);
     }
 
-    /// It has wanted that since it last told the time.
+    /// The server has wanted to be asked less since it last told the time.
     pub fn is_slowed(&self) -> bool {
         self.rate_kisses > 0
     }
 
-    /// It does not want to be asked.
+    /// The server has said that it does not want to be asked.
     pub fn denied(&mut self, until: Raw) {
         self.denied_until = Some(until);
     }

@@ -6,10 +6,10 @@ use crate::core::source::{Exchange, Refusal, Source};
 use crate::time::{BUILD_EPOCH, Lead, Span};
 use crate::wire::ntp::TimeReply;
 
-/// A server that holds a request longer than this cannot be measured through (spec 4.4, test A).
+/// A server that holds a request longer than this cannot be measured through (part of chronyd's test A).
 const MAX_TURNAROUND: Span = Span::from_secs(4);
 
-/// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (spec 4.4, test 7).
+/// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (RFC 5905: MAXDISP, test 7).
 const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
 
 /// Noise of time stamps on a fast network: a delay that is negative by more has another cause.
@@ -72,8 +72,8 @@ impl Source {
         self.last.is_some_and(|last| arrived.at - last.sample.at <= last.resolution)
     }
 
-    /// The checks of spec 4.4 that need the times, and the measurement itself. In interleaved mode `later` is the reply that
-    /// tells when the one of this exchange left.
+    /// The packet tests that need the times (chrony.conf(5), `log measurements`), and the measurement itself. In
+    /// interleaved mode `later` is the reply that tells when the one of this exchange left.
     fn measure(
         &mut self,
         exchange: &Previous,

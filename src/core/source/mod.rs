@@ -37,16 +37,16 @@ use crate::wire::cmdmon::report::SelectOptions;
 use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
 use measuring::Previous;
 
-/// Sockets wait this much longer than `maxdelay` for a reply (spec 4.3).
+/// Sockets wait this much longer than `maxdelay` for a reply: as long as chronyd's.
 const GRACE: Span = Span::from_secs(4);
 
-/// A server this near may be asked more than once a second (spec 3: negative polls).
+/// A server this near may be asked more than once a second: chronyd's limit for a negative `minpoll`.
 const NEAR: Span = Span::from_millis(10);
 
 /// Delays below this are time stamping noise, unless `clockprecision` says more.
 pub const MIN_DELAY: Span = Span::from_nanos(100);
 
-/// After so many requests in a row without an answer, interleaved mode begins anew (spec 4.3): an old exchange is no news.
+/// After so many requests in a row without an answer, interleaved mode begins anew: an old exchange is no news.
 const MAX_UNANSWERED: u32 = 4;
 
 /// A server being measured.
@@ -126,7 +126,7 @@ struct Exchange {
 pub enum Answer {
     /// It tells the time, and passed every check.
     Measured(Measurement),
-    /// The same, but `filter` waits for more before it says anything.
+    /// The reply tells the time and passed every check, but `filter` waits for more before a sample is made.
     Collected,
     /// The server does not know the time.
     Unsynchronised,

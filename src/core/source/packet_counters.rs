@@ -17,7 +17,7 @@ pub enum Refusal {
     Trailer,
     /// Does not echo our cookie (RFC 5905 test 2): late, forged or misdirected.
     Origin,
-    /// Carries a MAC although we use no key (spec 4.4, test 5).
+    /// Carries a MAC although we use no key (test 5 of `ntpdata` in chronyc(1)).
     Authentication,
     /// Receive or transmit timestamp zero (test 3).
     Timestamp,

@@ -1,4 +1,4 @@
-//! When to ask a server next (design note sections 8 and 9).
+//! When to ask a server next (the poll process of RFC 5905 section 13, by another rule).
 //!
 //! The only dimensionless number of the problem is `wander^2 * interval^3 / noise^2`: how far the oscillator strays
 //! between two samples against how well one sample is known. The interval follows from it, after a start in which the
@@ -173,7 +173,7 @@ impl Schedule {
         self.due.filter(|_| self.permitted && (!self.offline || self.burst.is_some()))
     }
 
-    /// Whether it may be asked at all, online or not.
+    /// Says whether the source may be asked at all, online or not.
     pub fn permit(&mut self, permitted: bool) {
         self.permitted = permitted;
     }
@@ -377,7 +377,7 @@ impl Schedule {
         }
     }
 
-    /// Only a server that answers, and from nearby, may be asked more than once a second (spec 3).
+    /// Only a server that answers, and from nearby, may be asked more than once a second.
     pub fn set_near(&mut self, is_near: bool) {
         self.is_near = is_near;
     }

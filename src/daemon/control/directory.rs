@@ -1,4 +1,4 @@
-//! The directory of the Unix socket. Who can search it can do with the daemon what he likes, so it is closed to others.
+//! The directory of the Unix socket. Who can search it can do anything with the daemon, so it is closed to others.
 
 use std::fs::{self, DirBuilder, Metadata, OpenOptions, Permissions};
 use std::io;
@@ -36,7 +36,7 @@ pub(super) fn prepare(socket: &Path, owner: Owner) -> Result<(), String> {
     let directory = socket.parent().unwrap_or(socket);
     let shown = directory.display();
     match fs::metadata(directory) {
-        // Whoever runs there would lose the way to his own socket.
+        // A daemon that runs there would lose the way to its own socket.
         Ok(_) if is_listened_on(socket) => Err(plain(&Errno::EADDRINUSE.into())),
         Ok(there) if there.is_dir() => check(directory, &there, owner),
         Ok(_) => Err(format!("{shown} is not a directory")),

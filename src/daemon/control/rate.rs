@@ -18,7 +18,7 @@ pub(super) struct Limiter {
     /// How far ahead of the average rate an address may be.
     patience: Span,
     /// One in 2 to this power of what is too much is answered all the same, so that nobody can be silenced for good by
-    /// requests forged in his name.
+    /// requests forged in their name.
     leak: u8,
     random: Random,
     askers: Vec<Asker>,

@@ -97,7 +97,7 @@ impl Endpoint {
         }
     }
 
-    /// Answers. Whatever goes wrong is the asker's affair: he is gone, or does not read. Never blocks.
+    /// Answers. Whatever goes wrong is the asker's affair: it is gone, or does not read. Never blocks.
     pub(super) fn answer(&self, datagram: &[u8], to: &Sender) {
         let result = match (self, to) {
             (Endpoint::Unix(unix), Sender::Unix(address)) => unix.socket.send_to_addr(datagram, address).map(drop),
@@ -149,7 +149,7 @@ fn give(path: &Path, owner: Owner) -> io::Result<()> {
     if privileges::is_root() { lchown(path, Some(owner.uid), Some(owner.gid)) } else { Ok(()) }
 }
 
-/// A killed daemon leaves its socket behind. One that somebody listens on is not taken from him, and what is no socket
+/// A killed daemon leaves its socket behind. One that somebody listens on is left alone, and what is no socket
 /// was not left by a daemon.
 fn remove_stale(path: &Path) -> io::Result<()> {
     let Ok(there) = fs::symlink_metadata(path) else { return Ok(()) };

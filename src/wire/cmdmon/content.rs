@@ -48,7 +48,7 @@ pub struct MakeStep {
 /// Other options for a source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct SelectChange {
-    /// Which.
+    /// The source that is meant.
     pub source: Address,
     /// Those that change.
     pub mask: SelectOptions,
@@ -59,9 +59,9 @@ pub struct SelectChange {
 /// Another correction for a source.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct OffsetChange {
-    /// Which.
+    /// The source that is meant.
     pub source: Address,
-    /// Seconds.
+    /// The correction in seconds.
     pub offset_s: f64,
 }
 
@@ -132,7 +132,7 @@ pub struct NewSource {
     pub max_unreach: i32,
 }
 
-/// The same in the layout of chrony 4.9.
+/// A new source in the layout of chrony 4.9.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct NewSource2(pub NewSource);
 

@@ -101,7 +101,7 @@ impl<'a> Cursor<'a> {
         *value = T::from_code(code);
     }
 
-    /// The same in one byte.
+    /// A number that stands for something, in one byte.
     pub(super) fn narrow<T: Coded>(&mut self, value: &mut T) {
         let mut code = value.code() as u8;
         code.pass(self);

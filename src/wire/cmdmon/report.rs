@@ -119,7 +119,7 @@ pub struct SourceData {
     pub since_sample_s: Option<u32>,
     /// The last sample as it was measured: seconds that the clock was *ahead*.
     pub measured_offset_s: f64,
-    /// The same with the corrections since then.
+    /// The last sample with the corrections since then: seconds that the clock is *ahead*.
     pub offset_s: f64,
     /// Bound on its error: half the root delay and the root dispersion, in seconds.
     pub error_s: f64,

@@ -109,25 +109,25 @@ commands! {
     13 28 reply::NULL, Manual(option: i32);
     /// How many sources there are.
     14 32 reply::SOURCE_COUNT, SourceCount;
-    /// By index.
+    /// What was measured last of the source with this index.
     15 76 reply::SOURCE_DATA, SourceData(index: i32);
     /// Read keys again.
     16 28 reply::NULL, Rekey;
     /// Serve time to a net.
     17 44 reply::NULL, Allow;
-    /// The same for all nets within.
+    /// Serve time to a net and to all nets within.
     18 44 reply::NULL, AllowAll;
     /// Serve no time to a net.
     19 44 reply::NULL, Deny;
-    /// The same for all nets within.
+    /// Serve no time to a net or to any net within.
     20 44 reply::NULL, DenyAll;
     /// Answer monitoring requests from a net.
     21 44 reply::NULL, CommandAllow(subnet: Subnet);
-    /// The same for all nets within.
+    /// Answer monitoring requests from a net and from all nets within.
     22 44 reply::NULL, CommandAllowAll(subnet: Subnet);
-    /// Answer none.
+    /// Answer no monitoring requests from a net.
     23 44 reply::NULL, CommandDeny(subnet: Subnet);
-    /// The same for all nets within.
+    /// Answer no monitoring requests from a net or from any net within.
     24 44 reply::NULL, CommandDenyAll(subnet: Subnet);
     /// Is time served to this host?
     25 40 reply::NULL, AccessCheck;

@@ -18,16 +18,17 @@ use crate::wire::ntp::Leap;
 /// Length of a day of UTC as CLOCK_REALTIME counts it (s).
 const DAY_S: i64 = 86_400;
 
-/// This close to the moment no request leaves and no decision is changed: servers may be a moment late (spec 4.14).
+/// This close to the moment no request leaves and no decision is changed: servers may be a moment late. chronyd
+/// drops samples within the same 5 s.
 pub const CLOSE: Span = Span::from_secs(5);
 
-/// The flag in the kernel is cleared so long after the moment: the inserted second is over by then (spec 4.14).
+/// The flag in the kernel is cleared so long after the moment: the inserted second is over by then.
 const FLAG_STAYS: Span = Span::from_millis(1500);
 
 /// A second slewed at a low `maxslewrate` takes very long: nobody is asked for no longer than this.
 const LONGEST_QUIET: Span = Span::from_secs(60);
 
-/// The leap second file is read again this often, if there is news of the clock (spec 4.14).
+/// The leap second file is read again this often, if there is news of the clock: as often as by chronyd.
 const TABLE_AGE: Span = Span::from_secs(43_200);
 
 /// A smear lasts from a day before to a day after, at most, and is seen in samples up to an hour old.

@@ -39,7 +39,7 @@ pub enum Unusable {
     Line(usize),
     /// Not the format that was expected.
     Format,
-    /// It does not know the leap second of June 2012, or knows one of December 2012.
+    /// The table lacks the leap second of June 2012, or has one of December 2012.
     History,
 }
 
