@@ -39,6 +39,7 @@ pub fn line(event: &Event) -> (Level, String) {
             let what = if *is_step { "step" } else { "ignored" };
             info(format!("System clock wrong by {:.6} seconds ({what})", by.secs_f64()))
         }
+        Event::NoInitialSource => warn("No suitable source for initstepslew".to_owned()),
         Event::NoSuitableSource => warn("No suitable source for synchronisation".to_owned()),
         Event::MovedToFloor { from_drift_file: true, .. } => info("System time restored from driftfile".to_owned()),
         Event::MovedToFloor { from_drift_file: false, by } => warn(format!(

@@ -43,6 +43,8 @@ pub struct Server {
     pub inflates_turnaround_s: (f64, f64),
     /// What it says of its own root: delay and dispersion (s).
     pub root_s: (f64, f64),
+    /// Somebody on the path answers with this kiss-o'-death between these moments, in seconds after the start.
+    pub kisses_between: Option<([u8; 4], f64, f64)>,
     /// It answers only between these moments, in seconds after the start.
     pub alive: (f64, f64),
 }
@@ -99,6 +101,7 @@ impl Server {
             interleaves: false,
             inflates_turnaround_s: (0.0, 0.0),
             root_s: (0.0, 0.0),
+            kisses_between: None,
             alive: (f64::NEG_INFINITY, f64::INFINITY),
         }
     }
@@ -127,6 +130,10 @@ impl Server {
     ) -> Option<(Vec<u8>, Utc)> {
         let request = Request::decode(request)?;
         let leaves = now + PROCESSING;
+        let is_kissed = |(_, from_s, until_s): &([u8; 4], f64, f64)| (*from_s..*until_s).contains(&since_s);
+        if let Some((code, ..)) = self.kisses_between.filter(is_kissed) {
+            return Some((encode_kiss(&request, &code).to_vec(), leaves));
+        }
         let ahead = match self.manner {
             Manner::Dead => return None,
             Manner::LiesAtFirst { answers, ahead } if served < answers => ahead,

@@ -44,6 +44,8 @@ pub enum Event {
     OneShot(Span, bool),
     /// One-shot mode: nobody usable answered.
     NoSuitableSource,
+    /// The hosts of `initstepslew` have had their time, and the clock is not set.
+    NoInitialSource,
     /// The clock was behind any plausible time and was moved forward before any server was heard.
     MovedToFloor {
         /// The floor was the drift file's time rather than the build epoch.

@@ -247,7 +247,11 @@ impl Discipline {
     }
 
     fn may_step(&self, error: Span, occasion: Occasion) -> bool {
-        let default = MakeStep { threshold_s: DEFAULT_STEP_S, limit: DEFAULT_STEP_UPDATES };
+        let default = match self.init_step_s {
+            // Who writes `initstepslew` and no `makestep` wants no other threshold, and no other step.
+            Some(threshold_s) => MakeStep { threshold_s, limit: 1 },
+            None => MakeStep { threshold_s: DEFAULT_STEP_S, limit: DEFAULT_STEP_UPDATES },
+        };
         let policy = self.makestep.unwrap_or(default);
         let size_s = error.secs_f64().abs();
         let is_first = self.updates == 0 && matches!(occasion, Occasion::Update { .. });

@@ -8,7 +8,7 @@ use crate::core::api::event::{Event, Obstacle};
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::clock_control::BOUND_SIGMAS;
 use crate::core::engine::selecting::PROVEN_WITHIN;
-use crate::core::engine::{Acquisition, Cause, Engine, Phase};
+use crate::core::engine::{Acquisition, Cause, Engine, Mode, Phase};
 use crate::core::estimate::{Estimate, Outcome, Sample};
 use crate::core::pool::configured::Association;
 use crate::core::selection::quorum::{Ballot, Known, LONE_PATIENCE, PATIENCE, Verdict};
@@ -78,7 +78,10 @@ impl Engine {
         let Phase::Acquiring(Acquisition { first_answer: Some(first_answer), .. }) = self.phase else { return None };
         let requests = self.sources.iter().filter(|source| is_silent(source)).filter_map(Source::asked_at);
         let silences = requests.map(|asked| asked + PATIENCE);
-        silences.chain([first_answer + PATIENCE, first_answer + LONE_PATIENCE]).filter(|at| *at > self.seen).min()
+        silences
+            .chain([first_answer + PATIENCE, first_answer + self.lone_patience()])
+            .filter(|at| *at > self.seen)
+            .min()
     }
 
     fn ballot(&self, vote: &Vote) -> Ballot {
@@ -102,7 +105,7 @@ impl Engine {
                 .filter(|line| votes(line))
                 .map(Association::wanted)
                 .sum::<usize>()
-                .saturating_sub(offline),
+                .saturating_sub(offline + self.hopeless(votes)),
             answered: if counts { self.selection.voters } else { 0 },
             pending: if is_for_trusted { awaited } else { self.awaited(vote, |_| true) },
             agreeing: self.sources.iter().filter(|source| elected(source.slot)).count(),
@@ -111,7 +114,32 @@ impl Engine {
             answers: self.sources.iter().filter(|source| elected(source.slot)).map(answers).sum(),
             required: self.settings.min_sources,
             waited: vote.waited,
+            lone_patience: self.lone_patience(),
         }
+    }
+
+    /// Who waits for a command to end cannot wait for long: in one-shot mode those that have not answered in time are dead.
+    fn lone_patience(&self) -> Span {
+        if self.mode == Mode::Discipline { LONE_PATIENCE } else { PATIENCE }
+    }
+
+    /// In one-shot mode: votes of sources that will not be heard, because their host refuses, there is no route to it, or its
+    /// name is unknown.
+    fn hopeless(&self, votes: impl Fn(&Association) -> bool) -> usize {
+        if self.mode == Mode::Discipline {
+            return 0;
+        }
+        let has_failed = |source: &&Source| {
+            is_silent(source)
+                && source.schedule.requests() > 0
+                && (source.in_flight().is_none() || source.schedule.send_failures() > 0)
+        };
+        let hopeless = |(index, line): (usize, &Association)| {
+            let members = || self.sources.iter().filter(|source| source.association == index);
+            let possible = members().count() - members().filter(has_failed).count();
+            if line.is_pending() { 0 } else { line.wanted().saturating_sub(possible) }
+        };
+        self.associations.iter().enumerate().filter(|(_, line)| votes(line)).map(hopeless).sum()
     }
 
     /// A trusted source is among those that vote; they are all trusted then.

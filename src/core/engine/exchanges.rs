@@ -10,8 +10,8 @@ use crate::core::source::{Answer, Source};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::KissCode;
 
-/// A server that says DENY or RSTR is left alone for this long (RFC 8633 section 5.4: stop sending).
-const DENIED_FOR: Span = Span::from_secs(86_400);
+/// Before the clock was first set no kiss silences a server for longer than this.
+const LONGEST_SILENCE_AT_START: Span = Span::from_secs(60);
 
 /// Requests to each source after which one-shot mode gives up: about 10 s for dead hosts.
 const ONE_SHOT_REQUESTS: u32 = 4;
@@ -99,23 +99,31 @@ impl Engine {
     }
 
     fn kissed(&mut self, index: usize, code: KissCode, now: Raw) {
+        let is_needed = self.set_at.is_none() || !self.is_dispensable(index);
+        let longest_pause = if self.set_at.is_none() { LONGEST_SILENCE_AT_START } else { Span::MAX };
         let source = &mut self.sources[index];
         let address = source.address.ip();
         match code {
             KissCode::Rate => {
-                source.schedule.slow_down(now);
+                source.schedule.slow_down(now, longest_pause);
                 source.conduct.slowed();
                 self.tell(Event::KissRate(address));
             }
             KissCode::Deny | KissCode::Restrict => {
-                source.schedule.bar(Some(now + DENIED_FOR));
-                source.conduct.denied(now + DENIED_FOR);
+                let length = source.conduct.denied(is_needed, now);
+                source.schedule.bar(now + length);
                 source.reach = 0;
                 source.forget();
-                self.tell(Event::KissDeny(address, DENIED_FOR));
+                self.tell(Event::KissDeny(address, length));
             }
             KissCode::Other(_) => self.plan_next(index, Default::default(), now),
         }
+    }
+
+    /// Another source tells the time.
+    fn is_dispensable(&self, index: usize) -> bool {
+        let tells = |source: &Source| source.reach != 0 && !source.options.no_select;
+        self.sources.iter().enumerate().any(|(other, source)| other != index && tells(source))
     }
 
     pub(super) fn give_up_exchanges(&mut self, now: Raw) {

@@ -254,6 +254,8 @@ pub struct Engine {
     sources: Vec<Source>,
     /// When the clock was first set.
     set_at: Option<Raw>,
+    /// The hosts of `initstepslew` are asked until then.
+    initial_until: Option<Raw>,
     /// No source is replaced before this moment.
     replace_after: Option<Raw>,
     estimator: Estimator,
@@ -334,6 +336,7 @@ impl Engine {
             associations: Vec::new(),
             sources: Vec::new(),
             set_at: None,
+            initial_until: None,
             replace_after: None,
             estimator: Estimator::new(start.prior),
             prior: start.prior,
@@ -488,6 +491,7 @@ impl Engine {
     fn deadline(&self) -> (Option<Raw>, &'static str) {
         let deadlines = [
             (self.next_lookup(), "lookup"),
+            (self.initial_until, "initstepslew"),
             (self.next_request(), "request"),
             (self.next_expiry(), "expiry"),
             (self.next_vote(), "vote"),

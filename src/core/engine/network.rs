@@ -23,6 +23,8 @@ impl Engine {
         let answers = if is_starting { ANSWERS_TO_START } else { ANSWERS_TO_GO_ON };
         let mut asks = false;
         for source in &mut self.sources {
+            source.schedule.lift_kisses();
+            source.conduct.lift_denials();
             let is_silent = source.reach == 0 || source.schedule.unanswered() > 0;
             if (everybody || is_silent) && !source.schedule.is_offline() && !is_hoped_for(source, now) {
                 source.schedule.revive(answers, now);

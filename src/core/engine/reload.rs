@@ -11,7 +11,7 @@ use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::authentication::Policy;
 use crate::core::source::authentication::Protection;
-use crate::time::Raw;
+use crate::time::{Raw, Span};
 use crate::wire::cmdmon::report::SelectOptions;
 
 /// A `server` or `pool` line as typed. It has the index of its association.
@@ -43,12 +43,17 @@ pub(super) enum Origin {
     Order,
 }
 
+/// The hosts of `initstepslew` have this long; chronyd gives up as late when they are dead. A liar among them thus delays
+/// the others, but does not stop them.
+const INITIAL_PATIENCE: Span = Span::from_secs(10);
+
 impl Engine {
     /// Associations for the lines of the configuration itself.
     pub(super) fn add_configured_lines(&mut self, configured: Vec<SourceConfig>, now: Raw) {
         let init = self.settings.init_step_slew.as_ref().filter(|_| self.mode == Mode::Discipline);
         let hosts = init.map_or(Vec::new(), |init| init.hosts.clone());
         let options = SourceOptions { iburst: true, ..SourceOptions::default() };
+        self.initial_until = (!hosts.is_empty()).then(|| now + INITIAL_PATIENCE);
         let initial = hosts.into_iter().map(|host| SourceConfig { host, pool: false, options: options.clone() });
         let configured = configured.into_iter().map(|typed| (typed, Origin::Configuration));
         let all: Vec<_> = configured.chain(initial.map(|typed| (typed, Origin::Initial))).collect();
@@ -57,15 +62,23 @@ impl Engine {
         self.apply_auth_mode();
     }
 
-    /// The clock has been set: the hosts of `initstepslew` have done their part.
+    /// The clock has been set, or they have had their time: the hosts of `initstepslew` have done their part.
     pub(super) fn remove_initial_lines(&mut self, now: Raw) {
-        if self.phase != Phase::Tracking || self.discipline.is_untouched() {
+        let has_set = self.phase == Phase::Tracking && !self.discipline.is_untouched();
+        let is_late = self.initial_until.is_some_and(|until| until <= now);
+        if !has_set && !is_late {
             return;
         }
+        self.initial_until = None;
+        let mut is_any = false;
         for association in 0..self.lines.len() {
             if self.lines[association].origin == Origin::Initial && !self.associations[association].is_retired() {
                 self.remove_line(association, now);
+                is_any = true;
             }
+        }
+        if is_any && !has_set {
+            self.tell(Event::NoInitialSource);
         }
     }
 

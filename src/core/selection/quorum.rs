@@ -24,7 +24,7 @@ use crate::time::Span;
 /// A request that is older than this is not waited for.
 pub const PATIENCE: Span = Span::from_secs(3);
 
-/// How long a single answer waits for a second opinion, if others were configured.
+/// How long a single answer waits for a second opinion, if others were configured and slewd runs on.
 pub const LONE_PATIENCE: Span = Span::from_secs(12);
 
 /// Answers that must agree before a lone source is believed against what is known.
@@ -65,6 +65,8 @@ pub struct Ballot {
     pub required: usize,
     /// Time since the first answer.
     pub waited: Span,
+    /// How long a single answer waits for a second opinion, if others were configured.
+    pub lone_patience: Span,
 }
 
 /// What the vote says.
@@ -87,7 +89,7 @@ impl Ballot {
             return Verdict::Undecided;
         }
         let is_lone = self.agreeing == 1;
-        let is_alone = is_lone && self.configured > 1 && self.waited < LONE_PATIENCE;
+        let is_alone = is_lone && self.configured > 1 && self.waited < self.lone_patience;
         let is_majority = 2 * self.agreeing > self.answered + self.pending;
         let (is_right, is_early) = match self.known {
             Known::Nothing => (is_majority, is_alone),
@@ -120,6 +122,7 @@ mod tests {
             known: Known::Nothing,
             required: 1,
             waited: Span::ZERO,
+            lone_patience: LONE_PATIENCE,
         }
     }
 

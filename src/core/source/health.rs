@@ -4,7 +4,7 @@
 use crate::core::api::settings::SourceOptions;
 use crate::core::source::Refusal;
 use crate::core::source::poll::BURST_ANSWERS;
-use crate::time::Raw;
+use crate::time::{Raw, Span};
 use crate::wire::cmdmon::flaw::Flaw;
 
 /// Requests without a usable answer after which a source is bad: its reachability register is empty.
@@ -28,6 +28,13 @@ const SLOW_ANSWERS: u32 = 8;
 /// Good answers in a row after which what was wrong is over: what comes back then is news.
 const GOOD_ANSWERS: u32 = 8;
 
+/// A first DENY or RSTR counts for this long, and each further one for twice as long, up to an hour. RFC 8633 section 5.4
+/// wants an end of requests, but anybody on the path can forge a kiss, and it must not outlive him by much.
+const FIRST_DENIAL: Span = Span::from_secs(120);
+const MAX_DENIAL_DOUBLINGS: u32 = 5;
+/// While nobody else tells the time, it counts for this long.
+const DENIAL_IF_NEEDED: Span = Span::from_secs(60);
+
 /// What speaks for and against a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conduct {
@@ -41,6 +48,8 @@ pub struct Conduct {
     rate_kisses: u32,
     /// It said DENY or RSTR.
     denied_until: Option<Raw>,
+    /// Times in a row that it said so.
+    denials: u32,
     /// Answers in a row of no use.
     useless: u32,
     /// What was wrong with the last of them.
@@ -61,6 +70,7 @@ impl Default for Conduct {
             refused: 0,
             rate_kisses: 0,
             denied_until: None,
+            denials: 0,
             useless: 0,
             flaw: None,
             hint: None,
@@ -111,7 +121,7 @@ impl Conduct {
     /// It told the time.
     pub fn told_time(&mut self) {
         (self.fruitless, self.rate_kisses, self.useless) = (0, 0, 0);
-        self.denied_until = None;
+        (self.denied_until, self.denials) = (None, 0);
         (self.flaw, self.hint) = (None, None);
         self.good = self.good.saturating_add(1);
     }
@@ -131,9 +141,18 @@ impl Conduct {
         self.rate_kisses > 0
     }
 
-    /// The server has said that it does not want to be asked.
-    pub fn denied(&mut self, until: Raw) {
-        self.denied_until = Some(until);
+    /// It does not want to be asked: for how long that counts. `is_needed`: nobody else tells the time.
+    pub fn denied(&mut self, is_needed: bool, now: Raw) -> Span {
+        let length =
+            if is_needed { DENIAL_IF_NEEDED } else { FIRST_DENIAL.times(1 << self.denials.min(MAX_DENIAL_DOUBLINGS)) };
+        self.denials = self.denials.saturating_add(1);
+        self.denied_until = Some(now + length);
+        length
+    }
+
+    /// The network has changed: what it said to our old address is void.
+    pub fn lift_denials(&mut self) {
+        (self.denied_until, self.denials) = (None, 0);
     }
 
     /// Until when it does not want to be asked, if it said so.

@@ -314,7 +314,10 @@ impl Source {
                     self.conduct.useless(Flaw::Unsynchronised);
                 }
             }
-            Err(refusal) if refusal.is_answer() => self.reach = self.reach << 1 | 1,
+            Err(refusal) if refusal.is_answer() => {
+                self.reach = self.reach << 1 | 1;
+                self.filter.miss();
+            }
             Err(_) => {}
         }
         result

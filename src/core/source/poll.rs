@@ -52,6 +52,13 @@ const MAX_PRESEND: i8 = 32;
 /// chrony's default `polltarget`.
 const DEFAULT_TARGET: f64 = 8.0;
 
+/// Kiss-o'-death RATE holds for this long: what made the server say so may have passed, or somebody else may have said it.
+const RATE_HOLDS: Span = Span::from_secs(4 * 3600);
+/// Kisses RATE that count; the longest interval is reached long before.
+const MAX_DOUBLINGS: u32 = 24;
+/// Pause after a kiss RATE, in intervals.
+const RATE_PAUSE: i64 = 5;
+
 /// First retry after the kernel could not even send (no route yet), and the longest one.
 const SEND_RETRY: Span = Span::from_secs(1);
 const MAX_SEND_RETRY: Span = Span::from_secs(16);
@@ -119,6 +126,11 @@ pub struct Schedule {
     tokens: f64,
     staggered: bool,
     barred: bool,
+    /// Kisses RATE that still hold: each doubles the shortest interval.
+    slowed: u32,
+    slowed_until: Option<Raw>,
+    /// The server wants to hear nothing before this moment.
+    paused_until: Option<Raw>,
     offline: bool,
     permitted: bool,
     burst: Option<Burst>,
@@ -162,6 +174,9 @@ impl Schedule {
             tokens: MAX_TOKENS,
             staggered: false,
             barred: false,
+            slowed: 0,
+            slowed_until: None,
+            paused_until: None,
             offline: options.offline,
             permitted: true,
             burst: None,
@@ -223,6 +238,10 @@ impl Schedule {
     /// `needed`: no source answers at present. Then a server that says nothing is asked as often as its history
     /// deserves, for the clock may be adrift; else ever more rarely.
     pub fn asked(&mut self, now: Raw, needed: bool, random: &mut Random) {
+        self.paused_until = None;
+        if self.slowed_until.take_if(|until| *until <= now).is_some() {
+            self.slowed = 0;
+        }
         self.waking = self.woken < self.wakings && self.burst.is_none() && self.wakes_path();
         if self.waking {
             self.woken += 1;
@@ -371,7 +390,7 @@ impl Schedule {
 
     /// As [`Schedule::hurry`], paid from the bucket: another source has said something that needs a second opinion.
     pub fn consult(&mut self, now: Raw) {
-        if self.tokens >= 1.0 && self.due.is_some_and(|due| due > self.earliest(now)) {
+        if self.tokens >= 1.0 && !self.is_fixed() && self.due.is_some_and(|due| due > self.earliest(now)) {
             self.tokens -= 1.0;
             self.hurry(now);
         }
@@ -382,30 +401,41 @@ impl Schedule {
         self.is_near = is_near;
     }
 
-    /// Kiss-o'-death RATE: twice the shortest interval from now on, and a pause of one interval and four polls now.
-    pub fn slow_down(&mut self, now: Raw) {
-        self.shortest = self.shortest().times(2).min(self.longest().max(self.shortest()));
-        self.longest = self.longest().max(self.shortest());
+    /// Kiss-o'-death RATE: twice the shortest interval for some hours, and a pause of one interval and four polls now, but
+    /// of no more than `longest_pause`.
+    pub fn slow_down(&mut self, now: Raw, longest_pause: Span) {
+        self.slowed = (self.slowed + 1).min(MAX_DOUBLINGS);
+        self.slowed_until = Some(now + RATE_HOLDS);
         self.requests = self.requests.max(MAX_START_REQUESTS);
         self.answers = self.answers.max(self.burst_answers);
         self.interval = self.interval.max(self.shortest());
-        self.due = Some(now + self.interval.times(5));
+        let until = now + self.interval.times(RATE_PAUSE).min(longest_pause);
+        self.paused_until = Some(until);
+        self.due = Some(until);
         self.burst = None;
     }
 
-    /// Kiss-o'-death DENY or RSTR: not before `until`, if ever.
-    pub fn bar(&mut self, until: Option<Raw>) {
-        self.due = until;
+    /// Kiss-o'-death DENY or RSTR: not before `until`.
+    pub fn bar(&mut self, until: Raw) {
+        self.due = Some(until);
         self.barred = true;
         self.burst = None;
     }
 
+    /// The network has changed: what the server said to our old address is void, except for a pause.
+    pub fn lift_kisses(&mut self) {
+        self.barred = false;
+        (self.slowed, self.slowed_until) = (0, None);
+    }
+
     fn earliest(&self, now: Raw) -> Raw {
-        self.sent.map_or(now, |sent| now.max(sent + self.spacing()))
+        let spaced = self.sent.map_or(now, |sent| now.max(sent + self.spacing()));
+        self.paused_until.map_or(spaced, |until| spaced.max(until))
     }
 
     fn shortest(&self) -> Span {
-        if self.is_near { self.shortest } else { self.shortest.max(SHORTEST_IF_FAR) }
+        let configured = if self.is_near { self.shortest } else { self.shortest.max(SHORTEST_IF_FAR) };
+        configured.times(1 << self.slowed).min(self.longest.max(configured))
     }
 
     fn longest(&self) -> Span {
@@ -414,6 +444,11 @@ impl Schedule {
 
     fn spacing(&self) -> Span {
         self.shortest().min(MIN_SPACING)
+    }
+
+    /// `minpoll` is `maxpoll`: after the start there is nothing to choose.
+    fn is_fixed(&self) -> bool {
+        self.shortest >= self.longest
     }
 
     fn starting(&self) -> bool {
@@ -455,12 +490,15 @@ impl Schedule {
             let longest = if needed { self.deserved() } else { self.longest() };
             return self.interval.max(self.shortest()).times(1 << doublings).min(longest);
         }
-        self.interval.scaled(LOST_FACTOR).max(self.spacing())
+        self.interval.scaled(LOST_FACTOR).max(self.shortest())
     }
 
     fn gap_after_answer(&mut self, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
         if self.starting() || self.burst.is_some() {
             return self.spacing();
+        }
+        if self.is_fixed() {
+            return self.shortest();
         }
         self.tokens = (self.tokens + TOKENS_PER_POLL).min(MAX_TOKENS);
         if urgency != Urgency::Calm && self.tokens >= 1.0 {
