@@ -71,9 +71,10 @@ pub fn line(event: &Event) -> (Level, String) {
                 .to_owned(),
         ),
         Event::KissRate(address) => warn(format!("Received KoD RATE from {address}")),
-        Event::KissDeny(address, length) => {
-            warn(format!("Received KoD DENY from {address}, not asking it for {:.0} seconds", length.secs_f64()))
-        }
+        Event::KissDeny(address, length) => warn(format!(
+            "Received KoD DENY from {address}, not asking it for {:.0} seconds, then ever more rarely",
+            length.secs_f64()
+        )),
         Event::Replaced { old, new, name } => info(format!("Source {old} replaced with {new} ({name})")),
         Event::PriorDiscarded(ppm) => {
             warn(format!("Initial frequency {ppm:.3} ppm contradicts the sources, discarded"))

@@ -110,11 +110,13 @@ impl Engine {
                 self.tell(Event::KissRate(address));
             }
             KissCode::Deny | KissCode::Restrict => {
-                let length = source.conduct.denied(is_needed, now);
+                let (length, is_news) = source.conduct.denied(is_needed, now);
                 source.schedule.bar(now + length);
                 source.reach = 0;
                 source.forget();
-                self.tell(Event::KissDeny(address, length));
+                if is_news {
+                    self.tell(Event::KissDeny(address, length));
+                }
             }
             KissCode::Other(_) => self.plan_next(index, Default::default(), now),
         }

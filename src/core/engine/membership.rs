@@ -314,7 +314,7 @@ impl Engine {
             self.outputs.push_back(Output::Close(exchange));
         }
         if !is_good && source.schedule.requests() > 0 {
-            let until = source.conduct.denied_until().unwrap_or(now + SHUNNED_FOR);
+            let until = source.conduct.denied_until().unwrap_or(now).max(now + SHUNNED_FOR);
             self.associations[source.association].shun(address, until);
         }
         self.estimator.vacate(slot);

@@ -32,6 +32,7 @@ const GOOD_ANSWERS: u32 = 8;
 /// wants an end of requests, but anybody on the path can forge a kiss, and it must not outlive him by much.
 const FIRST_DENIAL: Span = Span::from_secs(120);
 const MAX_DENIAL_DOUBLINGS: u32 = 5;
+const LONGEST_DENIAL: Span = Span::from_secs(3600);
 /// While nobody else tells the time, it counts for this long.
 const DENIAL_IF_NEEDED: Span = Span::from_secs(60);
 
@@ -141,13 +142,15 @@ impl Conduct {
         self.rate_kisses > 0
     }
 
-    /// It does not want to be asked: for how long that counts. `is_needed`: nobody else tells the time.
-    pub fn denied(&mut self, is_needed: bool, now: Raw) -> Span {
-        let length =
-            if is_needed { DENIAL_IF_NEEDED } else { FIRST_DENIAL.times(1 << self.denials.min(MAX_DENIAL_DOUBLINGS)) };
+    /// It does not want to be asked: for how long that counts, and whether it is the first time since it told the time.
+    /// `is_needed`: nobody else tells the time.
+    pub fn denied(&mut self, is_needed: bool, now: Raw) -> (Span, bool) {
+        let doubled = FIRST_DENIAL.times(1 << self.denials.min(MAX_DENIAL_DOUBLINGS)).min(LONGEST_DENIAL);
+        let length = if is_needed { DENIAL_IF_NEEDED } else { doubled };
+        let is_news = self.denials == 0;
         self.denials = self.denials.saturating_add(1);
         self.denied_until = Some(now + length);
-        length
+        (length, is_news)
     }
 
     /// The network has changed: what it said to our old address is void.
