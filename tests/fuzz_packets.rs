@@ -77,6 +77,7 @@ impl Rig {
         };
         let makestep = Some(MakeStep { threshold_s: 1.0, limit: if seed.is_multiple_of(2) { 3 } else { -1 } });
         let start = Start {
+            is_brief: false,
             settings: Settings { makestep, rtc_sync: true, records: EVERYTHING, ..Settings::default() },
             sources: (0..SOURCES).map(source).collect(),
             last_good: Vec::new(),

@@ -3,7 +3,7 @@
 mod support;
 
 use slewd::core::api::event::Event;
-use slewd::core::api::settings::MakeStep;
+use slewd::core::api::settings::{Host, InitStepSlew, MakeStep};
 use slewd::core::clock::drift::DriftRecord;
 use slewd::core::engine::Mode;
 use slewd::sim::server::Manner;
@@ -282,5 +282,69 @@ fn setting_the_clock_once_fails_if_the_kernel_refuses() {
         let mut world = World::new(scenario);
         world.run_for(60.0);
         assert_eq!(world.trace().finished, Some(success), "refuses: {refuses}");
+    }
+}
+
+/// A command that somebody waits for does not wait for hosts that deny, and for dead ones 3 s.
+#[test]
+fn one_shot_modes_succeed_when_one_good_server_answers() {
+    for (name, manner, most_s) in [("dead", Manner::Dead, 4.0), ("denies", Manner::Kisses(*b"DENY", 0), 4.0)] {
+        for mode in [Mode::SetOnce, Mode::MeasureOnce] {
+            for seed in 1..6 {
+                let mut scenario = Scenario { mode, clock_ahead: hours(-4), length_s: 30.0, ..pool(seed) };
+                scenario.servers[1..].iter_mut().for_each(|server| server.manner = manner);
+                let mut world = World::new(scenario);
+                world.run_for(most_s);
+                assert_eq!(world.trace().finished, Some(true), "{name}, {mode:?}, seed {seed}");
+            }
+        }
+        for seed in 1..6 {
+            let mut scenario = Scenario { is_brief: true, clock_ahead: hours(-4), length_s: 30.0, ..pool(seed) };
+            scenario.servers[1..].iter_mut().for_each(|server| server.manner = manner);
+            let mut world = World::new(scenario);
+            world.run_for(most_s);
+            assert!(world.engine().is_some_and(|engine| engine.is_synchronised()), "{name}, -t, seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn one_shot_modes_end_when_all_deny() {
+    let mut scenario = Scenario { mode: Mode::MeasureOnce, length_s: 60.0, ..pool(1) };
+    scenario.servers.iter_mut().for_each(|server| server.manner = Manner::Kisses(*b"DENY", 0));
+    let mut world = World::new(scenario);
+    world.run_for(5.0);
+    assert_eq!(world.trace().finished, Some(false));
+}
+
+/// Its threshold decides about the first correction, and no other.
+#[test]
+fn initstepslew_has_a_threshold_of_its_own() {
+    for (threshold_s, steps) in [(0.1, 1), (30.0, 0)] {
+        let mut scenario = pool(1);
+        scenario.clock_ahead = Span::from_secs(5);
+        scenario.settings.makestep = None;
+        let hosts = vec![Host::Address(scenario.servers[0].address)];
+        scenario.settings.init_step_slew = Some(InitStepSlew { threshold_s, hosts });
+        let mut world = World::new(scenario);
+        world.run_for(600.0);
+        assert_eq!(world.trace().steps.len(), steps, "{threshold_s}");
+    }
+}
+
+/// A liar among the hosts of `initstepslew` makes a tie with the only server; it is asked no longer than 10 s.
+#[test]
+fn a_lying_host_of_initstepslew_does_not_block_for_ever() {
+    for seed in 1..6 {
+        let mut scenario = Scenario { clock_ahead: hours(-4), ..pool(seed) };
+        scenario.servers[1].ahead = hours(9);
+        let liar = Host::Address(scenario.servers[1].address);
+        scenario.sources.truncate(1);
+        scenario.settings.init_step_slew = Some(InitStepSlew { threshold_s: 1.0, hosts: vec![liar] });
+        let mut world = World::new(scenario);
+        world.run_for(25.0);
+        assert!(world.point().error_s.abs() < 0.01, "seed {seed}: {:?}", world.trace().events);
+        let told = |event: &Event| matches!(event, Event::NoInitialSource);
+        assert_eq!(world.trace().events.iter().filter(|(_, event)| told(event)).count(), 1, "seed {seed}");
     }
 }

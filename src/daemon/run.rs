@@ -379,6 +379,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
         settings.makestep = Some(MakeStep { threshold_s: 0.0, limit: 0 });
     }
     Start {
+        is_brief: options.timeout.is_some(),
         settings,
         sources: config.sources.clone(),
         last_good: drift_path.map_or(Vec::new(), |path| address_file::read(&address_file::path(path), options.family)),

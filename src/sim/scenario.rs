@@ -20,6 +20,8 @@ pub struct Scenario {
     pub seed: u64,
     /// What slewd is asked to do.
     pub mode: Mode,
+    /// It is started with `-t`.
+    pub is_brief: bool,
     /// True time at the start.
     pub start: Utc,
     /// How far the system clock is ahead of the truth at the start.
@@ -129,6 +131,7 @@ impl Scenario {
             seed,
             // 2026-11-20: an ordinary day, not the end of a month.
             mode: Mode::Discipline,
+            is_brief: false,
             start: Utc::from_secs(1_795_132_800),
             clock_ahead: Span::ZERO,
             crystal: Crystal::default(),

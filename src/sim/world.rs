@@ -184,6 +184,7 @@ impl World {
         let sd = FrequencyPrior::unknown().sd;
         let kernel = FrequencyPrior { frequency: self.kernel.frequency(), sd, ..FrequencyPrior::unknown() };
         let start = Start {
+            is_brief: self.scenario.is_brief,
             settings: self.scenario.settings.clone(),
             sources: self.scenario.sources.clone(),
             last_good: self.last_good.clone(),

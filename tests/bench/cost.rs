@@ -131,6 +131,7 @@ impl Rig {
         let scenario = Scenario::pool(1, sources);
         let now = Raw::from_nanos(0);
         let start = Start {
+            is_brief: false,
             settings: scenario.settings,
             sources: scenario.sources,
             last_good: Vec::new(),

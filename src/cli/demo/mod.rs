@@ -111,6 +111,7 @@ fn start(addresses: &[SocketAddr]) -> io::Result<Start> {
     let mut seed = [0; 16];
     seed.copy_from_slice(&process::random_seed()?[..16]);
     Ok(Start {
+        is_brief: false,
         settings: Settings { makestep: Some(MakeStep { threshold_s: 1.0, limit: 3 }), ..Settings::default() },
         sources: addresses.iter().map(source).collect(),
         last_good: Vec::new(),

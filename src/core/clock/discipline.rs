@@ -91,7 +91,11 @@ impl Discipline {
     pub fn new(settings: &Settings) -> Self {
         Discipline {
             makestep: settings.makestep,
-            init_step_s: settings.init_step_slew.as_ref().map(|init| init.threshold_s),
+            init_step_s: settings
+                .init_step_slew
+                .as_ref()
+                .filter(|init| !init.hosts.is_empty())
+                .map(|init| init.threshold_s),
             gap_step: settings.gap_step,
             max_change: settings.max_change,
             max_slew_rate: (settings.max_slew_rate_ppm * 1e-6).clamp(1e-9, MAX_FREQUENCY),
@@ -104,6 +108,11 @@ impl Discipline {
             continue_at: None,
             slews_leap: false,
         }
+    }
+
+    /// The hosts of `initstepslew` have had their time: its threshold is void, as if they had set the clock.
+    pub fn end_initial(&mut self) {
+        self.init_step_s = None;
     }
 
     /// There has been no correction yet.
@@ -255,8 +264,8 @@ impl Discipline {
         let policy = self.makestep.unwrap_or(default);
         let size_s = error.secs_f64().abs();
         let is_first = self.updates == 0 && matches!(occasion, Occasion::Update { .. });
-        if is_first && self.init_step_s.is_some_and(|threshold_s| size_s >= threshold_s) {
-            return true;
+        if let Some(threshold_s) = self.init_step_s.filter(|_| is_first) {
+            return size_s >= threshold_s;
         }
         match occasion {
             _ if policy.limit == 0 => false,

@@ -8,7 +8,7 @@ use crate::core::api::event::{Event, Obstacle};
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::clock_control::BOUND_SIGMAS;
 use crate::core::engine::selecting::PROVEN_WITHIN;
-use crate::core::engine::{Acquisition, Cause, Engine, Mode, Phase};
+use crate::core::engine::{Acquisition, Cause, Engine, Phase};
 use crate::core::estimate::{Estimate, Outcome, Sample};
 use crate::core::pool::configured::Association;
 use crate::core::selection::quorum::{Ballot, Known, LONE_PATIENCE, PATIENCE, Verdict};
@@ -118,15 +118,16 @@ impl Engine {
         }
     }
 
-    /// Who waits for a command to end cannot wait for long: in one-shot mode those that have not answered in time are dead.
+    /// Who waits for a command to end cannot wait for long: in one-shot modes, and with `-t`, those that have not answered in
+    /// time are dead.
     fn lone_patience(&self) -> Span {
-        if self.mode == Mode::Discipline { LONE_PATIENCE } else { PATIENCE }
+        if self.is_brief { PATIENCE } else { LONE_PATIENCE }
     }
 
-    /// In one-shot mode: votes of sources that will not be heard, because their host refuses, there is no route to it, or its
+    /// In one-shot modes, and with `-t`: votes of sources that will not be heard, because their host refuses, there is no route to it, or its
     /// name is unknown.
     fn hopeless(&self, votes: impl Fn(&Association) -> bool) -> usize {
-        if self.mode == Mode::Discipline {
+        if !self.is_brief {
             return 0;
         }
         let has_failed = |source: &&Source| {

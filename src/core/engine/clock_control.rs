@@ -73,7 +73,7 @@ impl Engine {
         let is_first = self.discipline.is_untouched();
         match self.discipline.decide(now, error, frequency, decay_s, occasion) {
             Decision::Command(command) => {
-                if is_first && self.settings.init_step_slew.is_some() {
+                if is_first && self.initial_until.is_some() {
                     self.tell(Event::InitialOffset(error, matches!(command, ClockCommand::Step { .. })));
                 }
                 self.fallback.update(frequency, now.raw);

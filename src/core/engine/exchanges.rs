@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use crate::core::api::event::Event;
 use crate::core::engine::{Engine, Mode, Output, Phase};
 use crate::core::estimate::MAX_SOURCES;
+use crate::core::pool::configured::Association;
+use crate::core::selection::quorum::PATIENCE;
 use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::{Answer, Source};
 use crate::time::{ClockReading, Raw, Span};
@@ -21,6 +23,9 @@ pub(super) const UNREACHABLE_AFTER: u32 = 8;
 
 impl Engine {
     pub(super) fn ask_due_sources(&mut self, now: Raw) {
+        if self.mode != Mode::Discipline && self.has_nobody_left() {
+            return self.give_up(now);
+        }
         let is_quiet = self.after_quiet(now) > now;
         for index in 0..self.sources.len() {
             if !is_quiet && self.sources[index].schedule.due().is_some_and(|due| due <= now) {
@@ -30,7 +35,7 @@ impl Engine {
     }
 
     fn ask(&mut self, index: usize, now: Raw) {
-        if self.mode != Mode::Discipline && self.all_exhausted() {
+        if self.mode != Mode::Discipline && self.all_exhausted(now) {
             return self.give_up(now);
         }
         self.last_exchange.0 += 1;
@@ -45,9 +50,21 @@ impl Engine {
         self.emit(Output::Send { exchange, to, packet });
     }
 
-    fn all_exhausted(&self) -> bool {
-        let is_exhausted = |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS;
-        self.sources.iter().all(|source| is_exhausted(source) || !source.authentication().is_sufficient())
+    /// Everybody has been asked often enough, no name is still being looked up, and no answer waits for a second opinion.
+    fn all_exhausted(&self, now: Raw) -> bool {
+        let is_exhausted = |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS || is_out(source);
+        let is_voting = match self.phase {
+            Phase::Acquiring(vote) => vote.first_answer.is_some_and(|first| now - first < PATIENCE),
+            Phase::Tracking => false,
+        };
+        !is_voting && !self.associations.iter().any(Association::is_pending) && self.sources.iter().all(is_exhausted)
+    }
+
+    /// All sources there are said that they are not to be asked, or may not be.
+    fn has_nobody_left(&self) -> bool {
+        !self.sources.is_empty()
+            && !self.associations.iter().any(Association::is_pending)
+            && self.sources.iter().all(is_out)
     }
 
     pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp, from: Option<IpAddr>) {
@@ -189,3 +206,8 @@ impl Engine {
 }
 
 const _: () = assert!(MAX_SOURCES <= 32, "a SlotSet has 32 bits");
+
+/// In one-shot mode it will not be asked any more.
+fn is_out(source: &Source) -> bool {
+    source.conduct.denied_until().is_some() || source.schedule.is_offline() || !source.authentication().is_sufficient()
+}

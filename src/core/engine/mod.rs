@@ -68,6 +68,8 @@ pub struct Start {
     pub last_good: Vec<LastGood>,
     /// Run for ever, or once.
     pub mode: Mode,
+    /// It ends soon (`-t`): as in one-shot mode, hosts that do not answer are not waited for.
+    pub is_brief: bool,
     /// Frequency from the drift file or the kernel.
     pub prior: FrequencyPrior,
     /// Before any server has answered, the clock is not left earlier than this.
@@ -243,6 +245,7 @@ const WEAK_PRIOR_SD: f64 = 5e-5;
 pub struct Engine {
     settings: Settings,
     mode: Mode,
+    is_brief: bool,
     drift_interval: Span,
     random: Random,
     lines: Vec<reload::Line>,
@@ -328,6 +331,7 @@ impl Engine {
             warmth: start.settings.temp_comp.clone().map(|comp| temp_comp::Warmth::new(comp, now.raw)),
             settings: start.settings,
             mode: start.mode,
+            is_brief: start.is_brief || start.mode != Mode::Discipline,
             drift_interval: start.drift_interval,
             random: Random::new(start.seed),
             lines: Vec::new(),

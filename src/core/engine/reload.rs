@@ -54,6 +54,9 @@ impl Engine {
         let hosts = init.map_or(Vec::new(), |init| init.hosts.clone());
         let options = SourceOptions { iburst: true, ..SourceOptions::default() };
         self.initial_until = (!hosts.is_empty()).then(|| now + INITIAL_PATIENCE);
+        // A server of the configuration has one vote, not two.
+        let is_new = |host: &Host| !configured.iter().any(|line| line.host == *host);
+        let hosts: Vec<Host> = hosts.into_iter().filter(is_new).collect();
         let initial = hosts.into_iter().map(|host| SourceConfig { host, pool: false, options: options.clone() });
         let configured = configured.into_iter().map(|typed| (typed, Origin::Configuration));
         let all: Vec<_> = configured.chain(initial.map(|typed| (typed, Origin::Initial))).collect();
@@ -70,14 +73,13 @@ impl Engine {
             return;
         }
         self.initial_until = None;
-        let mut is_any = false;
         for association in 0..self.lines.len() {
             if self.lines[association].origin == Origin::Initial && !self.associations[association].is_retired() {
                 self.remove_line(association, now);
-                is_any = true;
             }
         }
-        if is_any && !has_set {
+        if !has_set {
+            self.discipline.end_initial();
             self.tell(Event::NoInitialSource);
         }
     }

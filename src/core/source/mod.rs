@@ -304,11 +304,13 @@ impl Source {
             Ok(Answer::Collected) => {}
             Ok(Answer::Unsynchronised) => {
                 self.tally.unsynchronised += 1;
+                self.filter.miss();
                 self.conduct.useless(Flaw::Unsynchronised);
                 self.missed();
             }
             Ok(Answer::Kiss(code)) => {
                 self.tally.kisses += 1;
+                self.filter.miss();
                 // INIT, STEP and the like: it has nothing to tell yet.
                 if let KissCode::Other(_) = code {
                     self.conduct.useless(Flaw::Unsynchronised);

@@ -311,8 +311,9 @@ impl Schedule {
             return;
         }
         self.interval = self.interval.clamp(self.shortest(), self.longest());
+        let earliest = self.sent.map_or(now, |sent| now.max(sent + self.shortest()));
         let latest = self.sent.map_or(now, |sent| now.max(sent + self.longest()));
-        self.due = self.due.map(|due| due.min(latest));
+        self.due = self.due.map(|due| due.min(latest).max(earliest));
     }
 
     /// The request left.
@@ -505,7 +506,7 @@ impl Schedule {
             self.tokens -= 1.0;
             return if urgency == Urgency::Contradicted { self.spacing() } else { self.shortest() };
         }
-        if self.history < self.shortest() {
+        if self.history < self.shortest() && self.slowed == 0 {
             return self.history.max(self.spacing());
         }
         let wanted = demand.map_or(self.longest(), |demand| Span::from_secs_f64(self.pace * demand.interval_s()));
