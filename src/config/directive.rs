@@ -14,9 +14,9 @@ pub struct Directive {
     pub arguments: &'static str,
     /// What holds without the directive.
     pub default: &'static str,
-    /// What becomes of it here.
+    /// What becomes of the directive here.
     pub class: Class,
-    /// What it does, in one line.
+    /// What the directive does, in one line.
     pub help: &'static str,
     pub(crate) syntax: Syntax,
 }

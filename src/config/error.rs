@@ -18,7 +18,7 @@ pub struct Error {
 /// Displays as the text followed by the place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// Where.
+    /// The line that the warning is about.
     pub place: Place,
     /// The message without the place.
     pub text: String,

@@ -13,9 +13,9 @@ pub struct SourceOption {
     pub value: &'static str,
     /// What holds without the option.
     pub default: &'static str,
-    /// What becomes of it here: [`Class::Used`], [`Class::Planned`] or [`Class::Pending`].
+    /// What becomes of the option here: [`Class::Used`], [`Class::Planned`] or [`Class::Pending`].
     pub class: Class,
-    /// What it does, in one line.
+    /// What the option does, in one line.
     pub help: &'static str,
     pub(crate) syntax: OptionSyntax,
 }

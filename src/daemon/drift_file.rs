@@ -21,7 +21,7 @@ const MAX_BYTES: u64 = 4096;
 pub struct Found {
     /// The contents.
     pub record: DriftRecord,
-    /// When it was written.
+    /// When the file was written.
     pub written: Utc,
 }
 

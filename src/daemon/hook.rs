@@ -54,7 +54,7 @@ struct Call {
 
 struct Running {
     job: Job,
-    /// When it is killed; `None` once it was.
+    /// When the command is killed; `None` once it was.
     until: Option<Raw>,
 }
 

@@ -55,7 +55,7 @@ impl NetworkWatch {
         (self.wakes < MOST_WAKES).then(|| self.socket.as_fd())
     }
 
-    /// When it is listened to again.
+    /// When the kernel is listened to again.
     pub fn resumes_at(&self) -> Option<Raw> {
         (self.wakes >= MOST_WAKES).then(|| self.since + WITHIN)
     }

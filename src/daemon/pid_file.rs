@@ -25,9 +25,9 @@ pub struct PidFile(PathBuf);
 /// Why the file could not be taken.
 #[derive(Debug)]
 pub enum Refusal {
-    /// Its owner is alive.
+    /// The process that the file names is alive.
     Running(i32),
-    /// It cannot be written.
+    /// The file cannot be written.
     Unwritable(io::Error),
 }
 

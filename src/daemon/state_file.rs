@@ -14,7 +14,7 @@ use crate::daemon::reason::plain;
 pub struct StateFile {
     path: PathBuf,
     loss: &'static str,
-    /// It is to survive a power cut.
+    /// The file is to survive a power cut.
     is_lasting: bool,
     has_failed: bool,
 }

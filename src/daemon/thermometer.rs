@@ -28,7 +28,7 @@ const STACK_BYTES: usize = 64 * 1024;
 #[derive(Debug)]
 pub struct Thermometer {
     path: String,
-    /// This has been said.
+    /// It has been said in the log that the sensor cannot be read.
     is_unreadable: bool,
     /// A thread is at it.
     is_being_read: bool,
@@ -38,7 +38,7 @@ pub struct Thermometer {
 }
 
 impl Thermometer {
-    /// It is there, or will be.
+    /// Watches a sensor that is there, or will be.
     ///
     /// # Errors
     /// Those of socketpair(2).

@@ -10,7 +10,7 @@ use crate::core::source::measurement::StampSource;
 use crate::time::Utc;
 use crate::wire::ntp::Leap;
 
-/// One of the files.
+/// One of the log files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum LogFile {
     /// Replies.

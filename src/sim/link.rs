@@ -22,9 +22,9 @@ pub struct Link {
 /// Another way for the packets: longer, or longer in one direction only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Detour {
-    /// From this many seconds after the start.
+    /// The beginning, in seconds after the start.
     pub from_s: f64,
-    /// Until then.
+    /// The end, in seconds after the start.
     pub until_s: f64,
     /// Added towards the server, in seconds.
     pub forward_s: f64,

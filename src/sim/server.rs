@@ -10,15 +10,15 @@ use crate::wire::ntp::{HEADER_LEN, Leap, Request, TimeReply, encode_kiss};
 /// A server and the path to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Server {
-    /// Where it listens.
+    /// The address that the server listens at.
     pub address: IpAddr,
     /// The path to it.
     pub link: Link,
-    /// How it answers.
+    /// How the server answers.
     pub manner: Manner,
     /// How far its clock is ahead of the truth.
     pub ahead: Span,
-    /// What it claims to be.
+    /// What the server claims to be.
     pub stratum: u8,
     /// Precision that it states, log2 of seconds.
     pub precision: i8,
@@ -52,9 +52,9 @@ pub struct Server {
 /// How a server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// With its time.
+    /// The server tells its time.
     Tells,
-    /// Not at all.
+    /// The server does not answer at all.
     Dead,
     /// Its first answers are off by this much, the rest are honest.
     LiesAtFirst {
@@ -63,9 +63,9 @@ pub enum Manner {
         /// By how much its clock is ahead.
         ahead: Span,
     },
-    /// With this kiss-o'-death, after so many honest answers.
+    /// The server answers with this kiss-o'-death, after so many honest answers.
     Kisses([u8; 4], u64),
-    /// That it does not know the time.
+    /// The server says that it does not know the time.
     Unsynchronised,
 }
 

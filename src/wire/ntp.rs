@@ -4,6 +4,19 @@
 //! mode and poll is constant, and the transmit timestamp is a random [`Cookie`] that the server echoes. In interleaved
 //! mode (RFC 9769) the origin timestamp is the server's own of before, and the receive timestamp is a second cookie.
 //! Parsing yields a [`Reply`] that can only hold sense, or the [`Malformed`] field.
+//!
+//! ```
+//! use slewd::wire::ntp::{Cookie, KissCode, Reply, Request, encode_kiss};
+//!
+//! let request = Request { version: 4, poll: 6, cookie: Cookie(0x0123_4567_89ab_cdef), interleaved: None };
+//! assert_eq!(request.encode()[0], 0x23); // no leap second, version 4, mode 3 (client)
+//!
+//! let datagram = encode_kiss(&request, b"RATE");
+//! let reply = Reply::parse(&datagram).expect("a reply");
+//! assert_eq!(reply.origin(), request.cookie); // it answers this request
+//! assert!(matches!(reply, Reply::Kiss { code: KissCode::Rate, .. }));
+//! assert!(Reply::parse(&datagram[..47]).is_err()); // shorter than a header
+//! ```
 
 use byteorder::{BigEndian, ByteOrder};
 

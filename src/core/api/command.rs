@@ -52,12 +52,12 @@ impl ClockCommand {
 /// What the clock really did.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Applied {
-    /// It jumped.
+    /// The clock jumped.
     Stepped {
         /// By how much.
         by: Span,
     },
-    /// It runs at this rate and takes out this phase.
+    /// The clock runs at this rate and takes out this phase.
     Steered {
         /// Rate against the raw counter, minus one, after rounding and limits.
         frequency: f64,

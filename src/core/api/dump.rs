@@ -23,7 +23,7 @@ const LEAST_SLEEP: Span = Span::from_millis(50);
 /// A file of the last run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump {
-    /// Whom it is about.
+    /// The source that the dump is about.
     pub address: IpAddr,
     /// The source as it was configured.
     pub name: String,
@@ -160,7 +160,7 @@ impl Archive {
         Archive { kept: VecDeque::with_capacity(KEPT) }
     }
 
-    /// One more; the oldest goes.
+    /// Adds a sample; the oldest goes.
     pub fn push(&mut self, kept: Kept) {
         if self.kept.len() == KEPT {
             self.kept.pop_front();

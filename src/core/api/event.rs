@@ -73,9 +73,9 @@ pub enum Event {
     KissDeny(IpAddr, Span),
     /// This address gave its place to another of the same name.
     Replaced {
-        /// It was bad.
+        /// The address of the bad source.
         old: IpAddr,
-        /// It is fresh from the resolver.
+        /// The new address, fresh from the resolver.
         new: IpAddr,
         /// The configured name.
         name: Label,
@@ -105,9 +105,9 @@ pub enum Event {
     LeapDataExpired(Label),
     /// Around a leap second some sources drift away from others, as servers do that smear it.
     SmearMixed {
-        /// Those whose time runs slower.
+        /// The sources whose time runs slower.
         slower: Vec<Label>,
-        /// Those whose time runs faster.
+        /// The sources whose time runs faster.
         faster: Vec<Label>,
         /// By so many ppm.
         gap_ppm: f64,
@@ -154,9 +154,9 @@ pub enum Event {
 /// Why the clock cannot be disciplined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// None configured, or none resolved.
+    /// No source is configured, or no name is resolved.
     NoSources,
-    /// None usable; this many do not answer.
+    /// No source is usable; this many do not answer.
     NoSelectableSources {
         /// Sources that do not answer.
         unreachable: usize,
@@ -168,7 +168,7 @@ pub enum Obstacle {
         /// Sources that voted.
         voters: usize,
     },
-    /// Fewer than `minsources`.
+    /// Fewer sources agree than `minsources` asks for.
     NotEnough,
     /// A source with `require` is missing.
     NoRequired,

@@ -31,9 +31,9 @@ pub enum Order {
         /// The parameter and its new value.
         parameter: Parameter,
     },
-    /// One more line.
+    /// Add a line.
     Add(Box<SourceConfig>),
-    /// One source less.
+    /// Delete a source.
     Delete(Address),
     /// Look up all names again.
     Refresh,
@@ -60,7 +60,7 @@ pub enum Order {
 pub enum Whom {
     /// All, and names without an address.
     All,
-    /// One.
+    /// The source with this address.
     One(Address),
     /// Those whose address agrees with this one in the bits of the mask, of the same family.
     Net {

@@ -87,7 +87,7 @@ struct Target {
 }
 
 impl Discipline {
-    /// Nothing is known of the clock yet.
+    /// The state in which nothing is known of the clock yet.
     pub fn new(settings: &Settings) -> Self {
         Discipline {
             makestep: settings.makestep,

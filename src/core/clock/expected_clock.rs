@@ -59,7 +59,7 @@ pub enum Cause {
     Steered,
 }
 
-/// From one command to the next.
+/// The course of the clock from one command to the next.
 #[derive(Clone, Copy, Debug)]
 struct Leg {
     start: ClockReading,

@@ -24,13 +24,13 @@ const PAUSE: Span = Span::from_secs(10);
 /// What to make of a foreign change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sight {
-    /// It stands alone, so far: worth a line in the log.
+    /// The change stands alone, so far: worth a line in the log.
     Single,
-    /// It makes a rivalry evident.
+    /// The change makes it evident that another program keeps changing the clock.
     Rivalry,
-    /// Nothing new: put it right and say nothing.
+    /// The change is nothing new: put it right and say nothing.
     Known,
-    /// Nothing new, and too soon after the last one: leave it until [`Rivalry::due`].
+    /// The change is nothing new, and too soon after the last one: leave it until [`Rivalry::due`].
     TooSoon,
 }
 

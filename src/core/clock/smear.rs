@@ -28,7 +28,7 @@ const LEAST_SD: f64 = 1e-8;
 pub struct Rate {
     /// Rate of the source against the counter, minus one.
     pub rate: f64,
-    /// Its standard deviation.
+    /// Standard deviation of `rate`.
     pub sd: f64,
 }
 

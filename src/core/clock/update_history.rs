@@ -21,7 +21,7 @@ pub struct Chronicle {
     pub last_answer: Option<Raw>,
     /// Steps made.
     pub steps: u32,
-    /// The last one: positive is forward.
+    /// The last step: positive is forward.
     pub last_step: Option<(Raw, Span)>,
     /// How often somebody else changed the clock.
     pub foreign_changes: u32,
@@ -53,9 +53,9 @@ pub struct Update {
 /// The best source at an update, as it described itself.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Reference {
-    /// Who.
+    /// The address of the source.
     pub address: IpAddr,
-    /// Its stratum.
+    /// The stratum of the source.
     pub stratum: u8,
     /// Round trip to the primary reference, by way of this source, in seconds.
     pub root_delay_s: f64,
@@ -64,7 +64,7 @@ pub struct Reference {
 }
 
 impl Chronicle {
-    /// Nothing has happened.
+    /// The history of a clock that nothing has happened to.
     pub fn new(started: Raw) -> Self {
         Chronicle {
             started,

@@ -35,13 +35,13 @@ pub(super) const UNKNOWN_FREQUENCY: f64 = 1e-3;
 /// No oscillator changes its frequency by more than this, be it by another temperature or another host. What stays within
 /// it is no lie but a clock that strayed, and after a jump the frequency is in doubt by as much.
 const JUMP_FREQUENCY: f64 = 1e-4;
-/// It may have changed as lately as this (s).
+/// The frequency may have changed as lately as this (s).
 const LATELY_S: f64 = 64.0;
 
 /// What stands behind the estimate.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Backing {
-    /// When several sources last agreed on it.
+    /// When several sources last agreed on the estimate.
     several: Option<Raw>,
     /// When the clock was stepped on the word of a lone source.
     stepped_alone: Option<Raw>,

@@ -17,9 +17,9 @@ use crate::wire::ntp::Leap;
 
 /// A kernel looks at its clock every 10 ms at least (100 Hz), or as soon as something wakes it.
 const KERNEL_LATENESS: Span = Span::from_millis(20);
-/// It is looked at again this often...
+/// The clock is looked at again this often...
 const LOOK_AGAIN: Span = Span::from_millis(200);
-/// ...until it is certain that it will not move the clock: somebody disarmed it, or the machine slept.
+/// ...until it is certain that the kernel will not move the clock: somebody disarmed it, or the machine slept.
 const KERNEL_PATIENCE: Span = Span::from_secs(2);
 
 /// A clock that has moved by this much more than half a second has moved by a whole one.

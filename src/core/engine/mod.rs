@@ -4,6 +4,42 @@
 //! output as it comes, and feed what became of it back as an input. Time enters only inside an [`Input`]. The engine
 //! never blocks, and after the start it allocates nothing per packet.
 //!
+//! ```
+//! use slewd::core::api::settings::{Settings, SourceConfig, SourceOptions};
+//! use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
+//! use slewd::core::estimate::FrequencyPrior;
+//! use slewd::time::{BUILD_EPOCH, ClockReading, Raw, Span};
+//!
+//! let start = Start {
+//!     settings: Settings::default(),
+//!     sources: vec![SourceConfig { host: "192.0.2.1".into(), pool: false, options: SourceOptions::default() }],
+//!     last_good: Vec::new(),
+//!     mode: Mode::Discipline,
+//!     prior: FrequencyPrior::measured(0.0, 1e-4),
+//!     floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
+//!     drift_interval: Span::from_secs(3600),
+//!     leap_table: None,
+//!     seed: [7; 16],
+//! };
+//! let now = ClockReading { raw: Raw::from_nanos(0), utc: BUILD_EPOCH, width: Span::ZERO, slept: Span::ZERO };
+//! let mut engine = Engine::new(start, now);
+//! engine.handle_input(Input { now, what: What::Wake });
+//! let mut requests = 0;
+//! let wake_at = loop {
+//!     match engine.poll_output() {
+//!         Output::Send { to, .. } => {
+//!             assert_eq!(to.port(), 123);
+//!             requests += 1;
+//!         }
+//!         Output::Timeout { at, .. } => break at,
+//!         // A real caller sets the clock's frequency here, tells people, and so on.
+//!         _ => {}
+//!     }
+//! };
+//! assert_eq!(requests, 1);
+//! assert!(wake_at.is_some_and(|at| at > now.raw));
+//! ```
+//!
 //! `membership` keeps the lines filled with sources, `exchanges` sends requests and takes replies, `network` heeds where they
 //! can go, `selecting` decides whom to believe, `acquisition` holds the vote when that is not clear, `clock_control` moves the
 //! clock, `rate` finds a counter that is far off, `leap_seconds` deals with leap seconds, `temp_comp` with the temperature, `reload` changes the lines, `recorder`

@@ -29,7 +29,7 @@ pub(super) struct Asymmetry {
 }
 
 impl Asymmetry {
-    /// Nothing known.
+    /// The state in which nothing is known of the asymmetry.
     pub(super) const NEW: Asymmetry = Asymmetry { request: 0.0, reply: 0.0, samples: 0.0 };
 
     /// Divides the queueing of one sample (`half_width` of its interval, seconds) between the directions, given its

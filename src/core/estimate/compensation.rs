@@ -21,12 +21,12 @@ struct Change {
     at: Raw,
     /// Sum of all that came before, in seconds.
     gained_s: f64,
-    /// From here on.
+    /// The rate from here on.
     rate: f64,
 }
 
 impl Compensation {
-    /// Nothing has been known yet.
+    /// The state in which nothing has been known yet.
     pub(super) fn is_unknown(&self) -> bool {
         self.changes.is_empty()
     }
@@ -36,7 +36,7 @@ impl Compensation {
         self.changes.last().map_or(0.0, |last| last.rate)
     }
 
-    /// From `at` on the rate is this.
+    /// Notes that the rate is this from `at` on.
     pub(super) fn change(&mut self, at: Raw, rate: f64) {
         let gained_s = self.changes.last().map_or(0.0, |last| last.gained_at(at));
         if self.changes.len() == REMEMBERED {

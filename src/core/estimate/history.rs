@@ -80,7 +80,7 @@ impl History {
 }
 
 impl Waiting {
-    /// Nothing waits.
+    /// The state in which no sample waits.
     pub(super) const NEW: Waiting = Waiting { held: [None; HELD] };
 
     /// Adds a sample; the oldest makes room.

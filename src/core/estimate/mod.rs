@@ -47,7 +47,7 @@ impl Slot {
 /// One accepted exchange, independent of anything done to the system clock.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Sample {
-    /// Who was asked.
+    /// The source that was asked.
     pub slot: Slot,
     /// The middle of the exchange on our side.
     pub at: Raw,
@@ -162,7 +162,7 @@ pub struct Estimator {
 }
 
 impl Estimator {
-    /// Nothing but a prior for the frequency.
+    /// An estimator that knows nothing but a prior for the frequency.
     pub fn new(prior: FrequencyPrior) -> Self {
         Estimator { joint: Joint::new(prior), compensation: Compensation::default(), estimate: None }
     }

@@ -28,7 +28,7 @@ pub(super) struct Beliefs {
 }
 
 impl Beliefs {
-    /// From the prior of the wander.
+    /// Makes the models from the prior of the wander.
     pub(super) fn new(prior: &FrequencyPrior) -> Self {
         let mut start = WANDER_GRID.map(|w| {
             let z = (libm::log10(w) - prior.wander.log10_centre) / prior.wander.log10_width;

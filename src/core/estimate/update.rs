@@ -27,11 +27,11 @@ const LEAST_VARIANCE: f64 = 1e-30;
 /// Which samples are to be refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Gate {
-    /// Those more likely mad than regular.
+    /// Samples more likely mad than regular are refused.
     Doubtful,
-    /// Only those far out even among the mad: the path's statistics are young.
+    /// Only samples far out even among the mad are refused: the path's statistics are young.
     Absurd,
-    /// None: they have been confirmed.
+    /// No sample is refused: they have been confirmed.
     Open,
 }
 

@@ -58,7 +58,7 @@ enum Lookup {
 pub enum Purpose {
     /// The line has fewer sources than it should.
     Fill,
-    /// One of them is bad.
+    /// One of the sources of the line is bad.
     Replace,
     /// The name may have moved (directive `refresh`).
     Refresh,

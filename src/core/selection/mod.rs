@@ -322,7 +322,7 @@ impl SlotSet {
         self.0 >> slot.index() & 1 == 1
     }
 
-    /// How many slots.
+    /// How many slots are in the set.
     pub fn len(self) -> usize {
         self.0.count_ones() as usize
     }

@@ -33,13 +33,13 @@ pub const LONE_ANSWERS: usize = 3;
 /// What the agreeing answers make of what is known already.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Known {
-    /// Nothing is.
+    /// Nothing is known.
     Nothing,
-    /// They agree with it.
+    /// The answers agree with what is known.
     Confirms,
-    /// They contradict it.
+    /// The answers contradict what is known.
     Refutes,
-    /// They contradict what several sources together have said not long ago, by more than an oscillator can stray.
+    /// The answers contradict what several sources together have said not long ago, by more than an oscillator can stray.
     RefutesSeveral,
 }
 

@@ -26,7 +26,7 @@ pub enum Protection {
 }
 
 impl Authentication {
-    /// Of a line with these options, before anything was done for it.
+    /// The state of a line with these options, before anything was done for it.
     pub fn of(options: &SourceOptions) -> Self {
         Protection::of(options).map_or(Authentication::Unwanted, Authentication::Missing)
     }
@@ -36,7 +36,7 @@ impl Authentication {
         !matches!(self, Authentication::Missing(_))
     }
 
-    /// Its replies are authenticated.
+    /// The replies of the source are authenticated.
     pub fn is_established(self) -> bool {
         matches!(self, Authentication::Established(_))
     }
@@ -48,7 +48,7 @@ impl Protection {
         if options.nts { Some(Protection::Nts) } else { options.key.map(Protection::Key) }
     }
 
-    /// The option that asks for it.
+    /// The option that asks for this protection.
     pub fn option(self) -> &'static str {
         match self {
             Protection::Nts => "nts",

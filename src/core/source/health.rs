@@ -47,13 +47,13 @@ pub struct Conduct {
     refused: u32,
     /// Kisses RATE since the last reply that told the time.
     rate_kisses: u32,
-    /// It said DENY or RSTR.
+    /// The server said DENY or RSTR; it is not asked until then.
     denied_until: Option<Raw>,
     /// Times in a row that it said so.
     denials: u32,
     /// Answers in a row of no use.
     useless: u32,
-    /// What was wrong with the last of them.
+    /// What was wrong with the last useless answer.
     flaw: Option<Flaw>,
     /// What came in the place of an answer, if anything: anybody can send that.
     hint: Option<Flaw>,
@@ -87,18 +87,18 @@ impl Conduct {
         self.fruitless = self.fruitless.saturating_add(1);
     }
 
-    /// It did not: the kernel would not send it.
+    /// A request did not leave: the kernel would not send it.
     pub fn never_asked(&mut self, why: Flaw) {
         self.fruitless = self.fruitless.saturating_sub(1);
         self.unsent = Some(why);
     }
 
-    /// It did leave.
+    /// A request left.
     pub fn could_send(&mut self) {
         self.unsent = None;
     }
 
-    /// It answered, and the answer is of no use.
+    /// The server answered, and the answer is of no use.
     pub fn useless(&mut self, flaw: Flaw) {
         self.useless = self.useless.saturating_add(1);
         self.flaw = Some(flaw);
@@ -119,7 +119,7 @@ impl Conduct {
         }
     }
 
-    /// It told the time.
+    /// The server told the time.
     pub fn told_time(&mut self) {
         (self.fruitless, self.rate_kisses, self.useless) = (0, 0, 0);
         (self.denied_until, self.denials) = (None, 0);
@@ -127,12 +127,12 @@ impl Conduct {
         self.good = self.good.saturating_add(1);
     }
 
-    /// Selection refused what it said, or did not.
+    /// Selection refused what the server said, or did not.
     pub fn judged(&mut self, is_refused: bool) {
         self.refused = if is_refused { self.refused.saturating_add(1) } else { 0 };
     }
 
-    /// It wants to be asked less.
+    /// The server wants to be asked less (kiss RATE).
     pub fn slowed(&mut self) {
         self.rate_kisses = self.rate_kisses.saturating_add(1);
     }
@@ -158,7 +158,7 @@ impl Conduct {
         (self.denied_until, self.denials) = (None, 0);
     }
 
-    /// Until when it does not want to be asked, if it said so.
+    /// Until when the server does not want to be asked, if it said so.
     pub fn denied_until(&self) -> Option<Raw> {
         self.denied_until
     }
@@ -180,7 +180,7 @@ impl Conduct {
         self.hint
     }
 
-    /// That has lasted for long enough to be said.
+    /// The flaw has lasted for long enough to be reported.
     pub fn is_useless(&self, options: &SourceOptions) -> bool {
         let enough = match self.flaw {
             Some(Flaw::Delay) => SLOW_ANSWERS,

@@ -23,7 +23,7 @@ pub enum StampSource {
 pub struct Stamp {
     /// The moment.
     pub at: Raw,
-    /// Who noted it.
+    /// Who noted the moment.
     pub source: StampSource,
 }
 
@@ -46,7 +46,7 @@ pub struct Measurement {
     pub sample: Sample,
     /// When the server received the request and sent the reply, by its own clock.
     pub server_stamps: (NtpTimestamp, NtpTimestamp),
-    /// It is about the exchange before: the reply to this one told when that one's really left.
+    /// The measurement is about the exchange before: the reply to this one told when that one's really left.
     pub interleaved: bool,
     /// Protocol version of the reply.
     pub version: u8,

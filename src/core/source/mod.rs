@@ -52,11 +52,11 @@ const MAX_UNANSWERED: u32 = 4;
 /// A server being measured.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// Its place in the estimator.
+    /// The place of the source in the estimator.
     pub slot: Slot,
-    /// Where it is asked.
+    /// Address and port that requests go to.
     pub address: SocketAddr,
-    /// How the log names it.
+    /// How the log names the source.
     pub label: Label,
     /// Which configured line it came from.
     pub association: usize,
@@ -64,13 +64,13 @@ pub struct Source {
     pub options: SourceOptions,
     /// Whether its replies can be believed to be its own: without that it is not asked.
     authentication: Authentication,
-    /// When it is asked.
+    /// When the source is asked.
     pub schedule: Schedule,
     /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
     pub reach: u8,
     /// Polls in a row after which `reach` was empty.
     pub empty_polls: u32,
-    /// What happened to its packets.
+    /// What happened to the packets of the source.
     pub tally: Tally,
     /// The last reply that told the time.
     pub last: Option<Measurement>,
@@ -115,7 +115,7 @@ struct Exchange {
     cookie: Cookie,
     asked: Raw,
     sent: Option<Stamp>,
-    /// It only wakes the path (`presend`).
+    /// The request only wakes the path (`presend`).
     waking: bool,
     /// The second cookie of a request in interleaved mode.
     interleaved: Option<Cookie>,
@@ -124,7 +124,7 @@ struct Exchange {
 /// A reply that answered our request.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Answer {
-    /// It tells the time, and passed every check.
+    /// The reply tells the time, and passed every check.
     Measured(Measurement),
     /// The reply tells the time and passed every check, but `filter` waits for more before a sample is made.
     Collected,

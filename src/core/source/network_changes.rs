@@ -27,7 +27,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// None yet.
+    /// The network has not changed yet.
     pub fn new(now: Raw) -> Self {
         Changes { tokens: MOST_AT_ONCE, counted: now, last: None, is_first: false, pending: false }
     }

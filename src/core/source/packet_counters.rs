@@ -43,7 +43,7 @@ pub enum Refusal {
     Known,
 }
 
-/// How many of each there were.
+/// How many packets of each kind there were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Tally {
     /// Requests that left.
@@ -77,7 +77,7 @@ impl Tally {
         self.accepted + self.unsynchronised + refused.map(|reason| self.refused(reason)).sum::<u64>()
     }
 
-    /// One more.
+    /// Counts one more datagram that was refused for this reason.
     pub(in crate::core) fn count(&mut self, reason: Refusal) {
         self.refused[reason as usize] += 1;
     }
@@ -106,13 +106,13 @@ impl Refusal {
         Refusal::Known,
     ];
 
-    /// It took too long.
+    /// The reply was refused because it took too long.
     pub fn is_about_delay(self) -> bool {
         use Refusal::{Delay, DelayDeviation, DelayQuantile, DelayRatio};
         matches!(self, Delay | DelayRatio | DelayDeviation | DelayQuantile)
     }
 
-    /// It passed tests 1, 2, 3 and 5: it is a response, only not one to measure by.
+    /// The datagram passed tests 1, 2, 3 and 5: it is a response, only not one to measure by.
     pub fn is_of_valid(self) -> bool {
         matches!(self, Refusal::RootDistance | Refusal::Turnaround | Refusal::Era | Refusal::Known)
             || self.is_about_delay()

@@ -118,7 +118,7 @@ pub struct Schedule {
     unanswered: u32,
     send_failures: u32,
     first_answer: Option<Raw>,
-    /// From the first answer to the last.
+    /// The time from the first answer to the last.
     history: Span,
     sent: Option<Raw>,
     /// As `sent` was before the last request, which may not have left.

@@ -14,7 +14,7 @@ pub(in crate::core) struct Recent {
 }
 
 impl Recent {
-    /// One more; the oldest goes.
+    /// Adds a reply; the oldest goes.
     pub(in crate::core) fn push(&mut self, measurement: Measurement) {
         self.ring[self.next] = Some(measurement);
         self.next = (self.next + 1) % RECENT;

@@ -125,7 +125,7 @@ impl Announcements {
         }
     }
 
-    /// What any of them announces.
+    /// What any of the sources announces.
     fn any(self) -> Leap {
         match (self.insert, self.delete) {
             (0, 0) => Leap::None,
@@ -260,7 +260,7 @@ impl LeapWatch {
         known.is_some_and(|midnight| (utc - midnight).abs() < SEASON && self.told_smear != Some(midnight))
     }
 
-    /// It has been told.
+    /// Marks the smear of this leap second as told.
     pub fn smear_told(&mut self) {
         self.told_smear = self.rumour.map(|second| second.midnight);
     }

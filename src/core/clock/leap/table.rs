@@ -37,7 +37,7 @@ pub(super) struct Entry {
 pub enum Unusable {
     /// This line of a list (from 1) is neither a comment nor two numbers, or not in the order of time.
     Line(usize),
-    /// Not the format that was expected.
+    /// The file is not of the format that was expected.
     Format,
     /// The table lacks the leap second of June 2012, or has one of December 2012.
     History,
