@@ -52,6 +52,49 @@ fn systemd_finds_faults() {
 }
 
 #[test]
+fn the_service_is_exposed_to_little() {
+    assert!(exposure_is_at_most_2(&read("systemd/slewd.service")));
+    // What the limit is worth: one line less is too much.
+    let without = read("systemd/slewd.service").replace("SystemCallFilter=~@resources\n", "");
+    assert!(!exposure_is_at_most_2(&without));
+}
+
+/// systemd-analyze counts in tenths.
+fn exposure_is_at_most_2(unit: &str) -> bool {
+    static TURN: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let turn = TURN.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("exposure-{}-{turn}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory for the test");
+    let path = directory.join("slewd.service");
+    fs::write(&path, unit).expect("our own directory");
+    let output = systemd_analyze().args(["security", "--offline=yes", "--threshold=20"]).arg(&path).output();
+    fs::remove_dir_all(directory).expect("our own directory");
+    let output = output.expect("systemd-analyze runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("Overall exposure level for slewd.service"), "{output:?}");
+    output.status.success()
+}
+
+/// A start of systemd-timesyncd must neither stop slewd nor run beside it.
+#[test]
+fn timesyncd_does_not_stop_slewd() {
+    let unit = read("systemd/slewd.service");
+    let conflicts = unit.lines().find(|line| line.starts_with("Conflicts=")).expect("others that steer the clock");
+    assert!(!conflicts.contains("timesyncd"), "{conflicts}");
+    let condition = read("systemd/systemd-timesyncd.service.d/slewd.conf");
+    assert!(condition.contains("[Unit]\nConditionFileIsExecutable=!/usr/sbin/slewd\n"), "{condition}");
+}
+
+/// SIGHUP ends slewd with exit status 0, after which `on-failure` and `on-abnormal` start nothing.
+#[test]
+fn a_service_ended_by_sighup_is_started_again() {
+    let unit = read("systemd/slewd.service");
+    for line in ["Restart=always", "RestartPreventExitStatus=1"] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
 fn the_configuration_is_accepted_without_a_warning() {
     let output = slewd(&["-p", "-f", &format!("{PACKAGING}/slewd.conf")]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -104,7 +147,8 @@ fn root(name: &str, change: impl Fn(String) -> String) -> PathBuf {
     let units = fetched().join("lib/systemd/system");
     let copied = Command::new("cp").arg("-r").arg(&units).arg(root.join("usr/lib/systemd")).status();
     assert!(copied.is_ok_and(|status| status.success()), "{units:?}");
-    for unit in ["slewd.service", "slewd-wait.service"] {
+    fs::create_dir_all(root.join("etc/systemd/system/systemd-timesyncd.service.d")).expect("a directory for the test");
+    for unit in ["slewd.service", "slewd-wait.service", "systemd-timesyncd.service.d/slewd.conf"] {
         let text = change(read(&format!("systemd/{unit}")));
         fs::write(root.join("etc/systemd/system").join(unit), text).expect("our own directory");
     }
@@ -112,15 +156,21 @@ fn root(name: &str, change: impl Fn(String) -> String) -> PathBuf {
 }
 
 fn verify(root: &Path) -> Output {
-    let fetched = fetched();
-    let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/systemd"];
-    let libraries = libraries.map(|path| fetched.join(path).display().to_string()).join(":");
-    let mut command = Command::new(fetched.join("usr/bin/systemd-analyze"));
-    command.env("LD_LIBRARY_PATH", libraries).args(["verify", "--man=no", "--recursive-errors=no"]);
+    let mut command = systemd_analyze();
+    command.args(["verify", "--man=no", "--recursive-errors=no"]);
     command.arg(format!("--root={}", root.display())).args(["slewd.service", "slewd-wait.service"]);
     let output = command.output().expect("systemd-analyze runs");
     fs::remove_dir_all(root).expect("our own directory");
     output
+}
+
+fn systemd_analyze() -> Command {
+    let fetched = fetched();
+    let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu/systemd"];
+    let libraries = libraries.map(|path| fetched.join(path).display().to_string()).join(":");
+    let mut command = Command::new(fetched.join("usr/bin/systemd-analyze"));
+    command.env("LD_LIBRARY_PATH", libraries);
+    command
 }
 
 /// The packages as files.
