@@ -8,6 +8,8 @@ use std::process::{Command, Output};
 
 const PACKAGING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging");
 
+const UNITS: &[&str] = &["slewd.service", "slewd-wait.service", "slewd-check.service", "slewd-check.timer"];
+
 /// Debian's systemd-analyze and the libraries it is linked with.
 const PACKAGES: &[&str] = &[
     "systemd",
@@ -136,19 +138,19 @@ fn scripts_are_scripts() {
 fn root(name: &str, change: impl Fn(String) -> String) -> PathBuf {
     let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("systemd-root-{name}-{}", std::process::id()));
     let _ = fs::remove_dir_all(&root);
-    for directory in ["usr/sbin", "usr/lib/systemd", "bin", "etc/systemd/system"] {
+    for directory in ["usr/sbin", "usr/bin", "usr/lib/systemd", "bin", "etc/systemd/system"] {
         fs::create_dir_all(root.join(directory)).expect("a directory for the test");
     }
     let link = |from: &Path, to: &str| symlink(from, root.join(to)).expect("a link");
     link(Path::new("usr/lib"), "lib");
-    for program in ["usr/sbin/slewd", "bin/kill"] {
+    for program in ["usr/sbin/slewd", "usr/bin/logger", "bin/kill"] {
         fs::copy(env!("CARGO_BIN_EXE_slewd"), root.join(program)).expect("any program will do");
     }
     let units = fetched().join("lib/systemd/system");
     let copied = Command::new("cp").arg("-r").arg(&units).arg(root.join("usr/lib/systemd")).status();
     assert!(copied.is_ok_and(|status| status.success()), "{units:?}");
     fs::create_dir_all(root.join("etc/systemd/system/systemd-timesyncd.service.d")).expect("a directory for the test");
-    for unit in ["slewd.service", "slewd-wait.service", "systemd-timesyncd.service.d/slewd.conf"] {
+    for unit in UNITS.iter().chain(&["slewd-alarm@.service", "systemd-timesyncd.service.d/slewd.conf"]) {
         let text = change(read(&format!("systemd/{unit}")));
         fs::write(root.join("etc/systemd/system").join(unit), text).expect("our own directory");
     }
@@ -158,7 +160,7 @@ fn root(name: &str, change: impl Fn(String) -> String) -> PathBuf {
 fn verify(root: &Path) -> Output {
     let mut command = systemd_analyze();
     command.args(["verify", "--man=no", "--recursive-errors=no"]);
-    command.arg(format!("--root={}", root.display())).args(["slewd.service", "slewd-wait.service"]);
+    command.arg(format!("--root={}", root.display())).args(UNITS);
     let output = command.output().expect("systemd-analyze runs");
     fs::remove_dir_all(root).expect("our own directory");
     output
