@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::cli::say;
 use crate::config::read_source_dirs;
-use crate::daemon::files::PromptFiles;
+use crate::daemon::files::configuration::PromptFiles;
 use crate::daemon::run::{Options, load};
 use crate::sys::clock;
 

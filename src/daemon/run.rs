@@ -12,26 +12,26 @@ use crate::core::api::settings::{Family, MakeStep};
 use crate::core::clock::temp_comp::TempComp;
 use crate::core::engine::{Floor, Mode, Start};
 use crate::core::estimate::FrequencyPrior;
-use crate::daemon::address_file::{self, AddressFile};
-use crate::daemon::announce;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::control::{self, Control, Owner};
-use crate::daemon::drift_file::{self, DriftFile, Found};
-use crate::daemon::dump_files::DumpFiles;
 use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
-use crate::daemon::files::RealFiles;
-use crate::daemon::hardware_clock::set_from_rtc;
-use crate::daemon::leap_file::LeapFile;
-use crate::daemon::log_files::{self, LogFiles};
+use crate::daemon::files::address_file::{self, AddressFile};
+use crate::daemon::files::configuration::RealFiles;
+use crate::daemon::files::drift_file::{self, DriftFile, Found};
+use crate::daemon::files::dump_files::DumpFiles;
+use crate::daemon::files::hardware_clock::set_from_rtc;
+use crate::daemon::files::leap_file::LeapFile;
+use crate::daemon::files::log_files::{self, LogFiles};
+use crate::daemon::files::pid_file::{PidFile, Refusal};
+use crate::daemon::files::source_dirs::SourceDirs;
+use crate::daemon::files::thermometer::{self, Thermometer};
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
-use crate::daemon::pid_file::{PidFile, Refusal};
-use crate::daemon::reason::plain;
-use crate::daemon::service_manager::Unready;
-use crate::daemon::source_dirs::SourceDirs;
-use crate::daemon::synchronized_file::SynchronizedFiles;
-use crate::daemon::thermometer::{self, Thermometer};
+use crate::daemon::notify::observers;
+use crate::daemon::notify::service_manager::Unready;
+use crate::daemon::notify::synchronized_file::SynchronizedFiles;
+use crate::daemon::os_error::plain;
 use crate::sys::clock::ClockWatch;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::privileges::Capability;
@@ -335,7 +335,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
             return fail(unready.foreground, &format!("Could not read temperatures : {}", plain(&reason)));
         }
     };
-    let mut observers = announce::observers(told, files, unready, prepared.controls_clock);
+    let mut observers = observers::observers(told, files, unready, prepared.controls_clock);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),

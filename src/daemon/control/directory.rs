@@ -8,7 +8,7 @@ use std::path::Path;
 
 use nix::errno::Errno;
 
-use crate::daemon::reason::plain;
+use crate::daemon::os_error::plain;
 use crate::sys::privileges;
 
 /// Bits that the directory may have: all of its owner and its group.

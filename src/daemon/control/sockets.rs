@@ -13,7 +13,7 @@ use log::{Level, debug, log, warn};
 
 use crate::config::Commands;
 use crate::daemon::control::directory::{self, Owner, is_listened_on};
-use crate::daemon::reason::plain;
+use crate::daemon::os_error::plain;
 use crate::sys::privileges;
 use crate::sys::udp_server::{Envelope, ServerSocket};
 

@@ -16,7 +16,7 @@ const SECONDS_PER_SECOND: f64 = 10.0;
 
 /// How the clock is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Rightness {
+pub enum ReadyCondition {
     /// The sources agree, and it is where they say, or very near.
     Right,
     /// It is being slewed there, and may have arrived at this moment.
@@ -26,21 +26,21 @@ pub enum Rightness {
 }
 
 /// How the clock is now. One that is only observed goes nowhere.
-pub fn of(engine: &Engine, controls_clock: bool, now: &ClockReading) -> Rightness {
+pub fn of(engine: &Engine, controls_clock: bool, now: &ClockReading) -> ReadyCondition {
     match engine.tracking(now).filter(|tracking| tracking.is_synchronised) {
         Some(tracking) => judge(tracking.error.abs(), controls_clock, now.raw),
-        None => Rightness::Unknown,
+        None => ReadyCondition::Unknown,
     }
 }
 
-fn judge(error: Span, controls_clock: bool, now: Raw) -> Rightness {
+fn judge(error: Span, controls_clock: bool, now: Raw) -> ReadyCondition {
     if error <= RIGHT {
-        return Rightness::Right;
+        return ReadyCondition::Right;
     }
     if !controls_clock {
-        return Rightness::Unknown;
+        return ReadyCondition::Unknown;
     }
-    Rightness::Later(now + (error - ONE_SLEW).scaled(SECONDS_PER_SECOND).max(LOOK))
+    ReadyCondition::Later(now + (error - ONE_SLEW).scaled(SECONDS_PER_SECOND).max(LOOK))
 }
 
 #[cfg(test)]
@@ -50,10 +50,10 @@ mod tests {
     #[test]
     fn a_slew_is_waited_for_without_looking_too_often() {
         let now = Raw::from_nanos(0);
-        let later = |seconds| Rightness::Later(now + Span::from_secs(seconds));
-        assert_eq!(judge(Span::from_millis(100), true, now), Rightness::Right);
+        let later = |seconds| ReadyCondition::Later(now + Span::from_secs(seconds));
+        assert_eq!(judge(Span::from_millis(100), true, now), ReadyCondition::Right);
         assert_eq!(judge(Span::from_millis(400), true, now), later(1));
         assert_eq!(judge(Span::from_millis(3500), true, now), later(30));
-        assert_eq!(judge(Span::from_millis(400), false, now), Rightness::Unknown);
+        assert_eq!(judge(Span::from_millis(400), false, now), ReadyCondition::Unknown);
     }
 }

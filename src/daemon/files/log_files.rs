@@ -9,8 +9,8 @@ use log::{Level, debug, log, warn};
 
 use crate::config::Logs;
 use crate::core::api::record::{Record, Wanted};
-use crate::daemon::files::append_regular;
-use crate::daemon::reason::plain;
+use crate::daemon::files::configuration::append_regular;
+use crate::daemon::os_error::plain;
 use crate::report::log_file::{self, LogFile};
 use crate::sys::privileges::User;
 

@@ -2,8 +2,8 @@
 
 use crate::config;
 use crate::core::engine::Engine;
-use crate::daemon::observer::Observer;
-use crate::daemon::state_file::StateFile;
+use crate::daemon::files::state_file::StateFile;
+use crate::daemon::notify::observer::Observer;
 use crate::report::metrics;
 use crate::time::{ClockReading, Raw, Span};
 

@@ -7,8 +7,8 @@ use log::{info, warn};
 
 use crate::config::FilePaths;
 use crate::core::clock::leap::LeapTable;
-use crate::daemon::files::read_promptly;
-use crate::daemon::reason::plain;
+use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::os_error::plain;
 
 /// Where the tz database is, unless TZDIR says otherwise.
 const ZONES: &str = "/usr/share/zoneinfo";

@@ -7,9 +7,9 @@ use log::{info, warn};
 
 use crate::core::api::settings::Family;
 use crate::core::pool::last_good::{self, LastGood};
-use crate::daemon::files::read_regular;
-use crate::daemon::reason::plain;
-use crate::daemon::state_file::{self, StateFile};
+use crate::daemon::files::configuration::read_regular;
+use crate::daemon::files::state_file::{self, StateFile};
+use crate::daemon::os_error::plain;
 
 /// Sixteen addresses and their names fit many times.
 const MAX_BYTES: u64 = 16 * 1024;

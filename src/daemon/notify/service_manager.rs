@@ -9,8 +9,8 @@ use log::{debug, warn};
 use crate::config::ReadyWhen;
 use crate::core::api::event::Event;
 use crate::core::engine::Engine;
-use crate::daemon::observer::Observer;
-use crate::daemon::rightness::{self, Rightness};
+use crate::daemon::notify::observer::Observer;
+use crate::daemon::notify::ready_condition::{self, ReadyCondition};
 use crate::report;
 use crate::sys::daemonize::Foreground;
 use crate::sys::notify;
@@ -113,10 +113,10 @@ impl ServiceManager {
     /// Others than systemd may wait for the clock to be right.
     fn wait_until_right(&mut self, engine: &Engine, now: &ClockReading) -> Option<Raw> {
         self.unready.as_ref()?;
-        match rightness::of(engine, self.controls_clock, now) {
-            Rightness::Right => self.ready(),
-            Rightness::Later(at) => return Some(at),
-            Rightness::Unknown => {}
+        match ready_condition::of(engine, self.controls_clock, now) {
+            ReadyCondition::Right => self.ready(),
+            ReadyCondition::Later(at) => return Some(at),
+            ReadyCondition::Unknown => {}
         }
         None
     }

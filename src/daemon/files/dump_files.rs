@@ -7,10 +7,10 @@ use log::{debug, warn};
 
 use crate::core::api::dump::Dump;
 use crate::core::engine::PastFile;
-use crate::daemon::files::read_regular;
-use crate::daemon::log_files::create_directory;
-use crate::daemon::reason::plain;
-use crate::daemon::state_file::StateFile;
+use crate::daemon::files::configuration::read_regular;
+use crate::daemon::files::log_files::create_directory;
+use crate::daemon::files::state_file::StateFile;
+use crate::daemon::os_error::plain;
 use crate::report::dump_file;
 use crate::sys::privileges::User;
 

@@ -9,9 +9,9 @@ use log::{debug, warn};
 
 use crate::core::engine::Engine;
 use crate::daemon::control::{Owner, own};
-use crate::daemon::observer::Observer;
-use crate::daemon::reason::plain;
-use crate::daemon::rightness::{self, Rightness};
+use crate::daemon::notify::observer::Observer;
+use crate::daemon::notify::ready_condition::{self, ReadyCondition};
+use crate::daemon::os_error::plain;
 use crate::time::{ClockReading, Raw, Utc};
 
 /// The files of directive `synchronizedfile`. They are removed when this is dropped.
@@ -76,14 +76,14 @@ impl Observer for SynchronizedFiles {
         if self.is_done {
             return None;
         }
-        match rightness::of(engine, self.controls_clock, now) {
-            Rightness::Right => {
+        match ready_condition::of(engine, self.controls_clock, now) {
+            ReadyCondition::Right => {
                 self.is_done = true;
                 self.make(now.utc);
                 None
             }
-            Rightness::Later(at) => Some(at),
-            Rightness::Unknown => None,
+            ReadyCondition::Later(at) => Some(at),
+            ReadyCondition::Unknown => None,
         }
     }
 }

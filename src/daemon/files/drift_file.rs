@@ -8,9 +8,9 @@ use std::time::UNIX_EPOCH;
 use log::{info, warn};
 
 use crate::core::clock::drift::DriftRecord;
-use crate::daemon::files::read_regular;
-use crate::daemon::reason::plain;
-use crate::daemon::state_file::StateFile;
+use crate::daemon::files::configuration::read_regular;
+use crate::daemon::files::state_file::StateFile;
+use crate::daemon::os_error::plain;
 use crate::time::{Span, Utc};
 
 /// Longer than any drift file; what is longer is something else.

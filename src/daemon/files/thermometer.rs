@@ -10,8 +10,8 @@ use log::{debug, warn};
 
 use crate::config::Thermometer as Place;
 use crate::core::clock::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
-use crate::daemon::files::read_promptly;
-use crate::daemon::reason::plain;
+use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::os_error::plain;
 
 /// More than any temperature. What is longer is something else.
 const MOST_BYTES: u64 = 4096;

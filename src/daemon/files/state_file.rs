@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use log::{Level, log};
 
-use crate::daemon::reason::plain;
+use crate::daemon::os_error::plain;
 
 /// A file that is written from time to time.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use log::warn;
 
 use crate::config::{SourceFiles, read_source_dirs};
 use crate::core::api::settings::SourceConfig;
-use crate::daemon::files::PromptFiles;
+use crate::daemon::files::configuration::PromptFiles;
 
 /// Where they are, and what they said last.
 #[derive(Default)]

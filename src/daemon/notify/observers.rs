@@ -1,11 +1,11 @@
 //! Who is told of the state of the clock, and how, as the configuration has it.
 
 use crate::config::{Announcements, ReadyWhen};
-use crate::daemon::hook::Hook;
-use crate::daemon::metrics_file::MetricsFile;
-use crate::daemon::observer::{Logger, Observer, Observers};
-use crate::daemon::service_manager::{ServiceManager, Unready};
-use crate::daemon::synchronized_file::SynchronizedFiles;
+use crate::daemon::notify::hook::Hook;
+use crate::daemon::notify::metrics_file::MetricsFile;
+use crate::daemon::notify::observer::{Logger, Observer, Observers};
+use crate::daemon::notify::service_manager::{ServiceManager, Unready};
+use crate::daemon::notify::synchronized_file::SynchronizedFiles;
 
 /// Everybody. The service manager is told now that slewd runs; `told` is `None` in the one-shot modes, which have nothing
 /// else to tell.

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::config::{Files, SearchFailed};
-use crate::daemon::reason::plain;
+use crate::daemon::os_error::plain;
 use crate::sys::glob::glob;
 
 /// A configuration that is longer is something else.

@@ -1,0 +1,13 @@
+//! The files the daemon reads and writes.
+
+pub mod address_file;
+pub mod configuration;
+pub mod drift_file;
+pub mod dump_files;
+pub mod hardware_clock;
+pub mod leap_file;
+pub mod log_files;
+pub mod pid_file;
+pub mod source_dirs;
+pub mod state_file;
+pub mod thermometer;
