@@ -81,7 +81,7 @@ pub fn line(event: &Event) -> (Level, String) {
         }
         Event::RateFound(ppm) => {
             let direction = if *ppm < 0.0 { "slow" } else { "fast" };
-            warn(format!("System clock runs {:.0} ppm {direction}, which is corrected from now on", ppm.abs()))
+            warn(format!("System clock runs {:.0} ppm {direction}", ppm.abs()))
         }
         Event::MaxChange { offset, limit_s, exiting } => {
             // chronyd's line ends in a space, and filters know it.

@@ -82,7 +82,7 @@ pub enum Event {
     },
     /// The initial frequency contradicts the measurements and was discarded (ppm, positive: clock gains).
     PriorDiscarded(f64),
-    /// The raw counter is far off, by this rate (ppm, positive: clock gains), which is corrected from now on.
+    /// The raw counter is far off, by this rate (ppm, positive: clock gains).
     RateFound(f64),
     /// `maxchange` exceeded: by this correction, with this limit (seconds), and whether slewd gives up.
     MaxChange {
