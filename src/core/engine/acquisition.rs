@@ -6,12 +6,13 @@
 
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::clock::discipline::Occasion;
+use crate::core::engine::Engine;
 use crate::core::engine::clock_control::BOUND_SIGMAS;
 use crate::core::engine::selecting::PROVEN_WITHIN;
-use crate::core::engine::{Acquisition, Cause, Engine, Phase};
 use crate::core::estimate::{Estimate, Outcome, Sample};
 use crate::core::pool::configured::Association;
 use crate::core::selection::quorum::{Ballot, Known, LONE_PATIENCE, PATIENCE, Verdict};
+use crate::core::selection::sync_state::{Acquisition, VoteCause};
 use crate::core::source::Source;
 use crate::core::source::poll::Urgency;
 use crate::time::{ClockReading, Raw, Span};
@@ -61,7 +62,7 @@ impl Engine {
     pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {
         let Some(first_answer) = acquisition.first_answer.filter(|_| !self.is_rate_beyond()) else { return };
         self.reselect(now.raw, None);
-        let is_contested = acquisition.cause == Cause::Contradiction;
+        let is_contested = acquisition.cause == VoteCause::Contradiction;
         let vote = Vote { is_contested, waited: now.raw - first_answer, now: now.raw };
         match self.ballot(&vote).verdict() {
             Verdict::Elected if self.has_required() => self.adopt(acquisition, now),
@@ -75,7 +76,7 @@ impl Engine {
 
     /// When the vote may change without a further answer.
     pub(super) fn next_vote(&self) -> Option<Raw> {
-        let Phase::Acquiring(Acquisition { first_answer: Some(first_answer), .. }) = self.phase else { return None };
+        let first_answer = self.sync.vote()?.first_answer?;
         let requests = self.sources.iter().filter(|source| is_silent(source)).filter_map(Source::asked_at);
         let silences = requests.map(|asked| asked + PATIENCE);
         silences
@@ -234,10 +235,7 @@ impl Engine {
 
     /// The clock has somewhere to be, contested or not.
     pub(super) fn has_target(&self) -> bool {
-        match self.phase {
-            Phase::Tracking => true,
-            Phase::Acquiring(acquisition) => acquisition.cause == Cause::Contradiction,
-        }
+        self.sync.is_decided() || self.sync.is_contested()
     }
 
     /// The agreeing sources have been obeyed.
@@ -291,7 +289,7 @@ impl Engine {
                 }
             }
         }
-        self.phase = Phase::Acquiring(Acquisition { first_answer: Some(now), cause: Cause::Contradiction });
+        self.sync.call_vote(VoteCause::Contradiction, Some(now));
         if !self.unrest.is_known() {
             self.announced.selected = None;
         }
@@ -306,38 +304,37 @@ impl Engine {
         }
         self.forget_archives();
         self.backing = Backing::default();
-        self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Gap });
+        self.sync.call_vote(VoteCause::Gap, None);
         self.announced.selected = None;
         self.restart_all(now);
     }
 
     /// The vote is over: these sources are right.
     fn adopt(&mut self, acquisition: Acquisition, now: &ClockReading) {
-        self.phase = Phase::Tracking;
-        self.announced.obstacle = None;
+        self.sync.elected();
         let jump = self.jump(acquisition.cause, now.raw);
         if jump != Span::ZERO {
             self.follow_jump(jump, now.raw);
             self.forget_archives();
         }
         let is_proven = match acquisition.cause {
-            Cause::Start => false,
-            Cause::Gap => true,
-            Cause::Contradiction => {
+            VoteCause::Start => false,
+            VoteCause::Gap => true,
+            VoteCause::Contradiction => {
                 let is_told_by_several = self.selection.agreeing.len() > 1;
                 let is_gap = is_told_by_several && jump.abs() > GAP_JUMP;
                 is_gap || self.is_on_probation(now.raw) || self.rivalry.knew_of(jump, now.raw)
             }
         };
-        if acquisition.cause != Cause::Start && self.selection.agreeing.len() > 1 {
+        if acquisition.cause != VoteCause::Start && self.selection.agreeing.len() > 1 {
             self.open_rate();
         }
-        if acquisition.cause == Cause::Contradiction && jump != Span::ZERO {
+        if acquisition.cause == VoteCause::Contradiction && jump != Span::ZERO {
             self.note_jump(jump, now.raw);
         }
         match acquisition.cause {
-            Cause::Start => self.feed_past_and_recent(now.raw),
-            Cause::Gap | Cause::Contradiction => _ = self.feed_recent(),
+            VoteCause::Start => self.feed_past_and_recent(now.raw),
+            VoteCause::Gap | VoteCause::Contradiction => _ = self.feed_recent(),
         }
         self.announce_selection();
         self.correct(if is_proven { Occasion::ProvenGap } else { Occasion::Update { counts: true } }, now);
@@ -345,12 +342,12 @@ impl Engine {
     }
 
     /// How far the elected time is from the estimate, if that cannot be chance.
-    fn jump(&self, cause: Cause, now: Raw) -> Span {
+    fn jump(&self, cause: VoteCause, now: Raw) -> Span {
         let Some(estimate) = self.estimator.estimate() else { return Span::ZERO };
         let jump = self.agreed_lead(now) - estimate.lead_at(now);
         let is_real = match cause {
-            Cause::Contradiction => self.contradicts_estimate(now),
-            Cause::Start | Cause::Gap => jump.abs() > self.bound(&estimate, now),
+            VoteCause::Contradiction => self.contradicts_estimate(now),
+            VoteCause::Start | VoteCause::Gap => jump.abs() > self.bound(&estimate, now),
         };
         if is_real { jump } else { Span::ZERO }
     }
@@ -394,7 +391,7 @@ impl Engine {
         let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return false };
         let known = self.estimator.estimate().filter(|estimate| self.knows_frequency(estimate));
         let (frequency, rate) = match known {
-            Some(known) if self.phase == Phase::Tracking => (known.frequency, self.rate_bound()),
+            Some(known) if self.sync.is_decided() => (known.frequency, self.rate_bound()),
             _ => (0.0, UNKNOWN_FREQUENCY),
         };
         let between = new.sample.at - old.sample.at;

@@ -11,7 +11,7 @@ use crate::core::clock::update_history::Reference;
 use crate::core::engine::acquisition::UNKNOWN_FREQUENCY;
 use crate::core::engine::exchanges::UNREACHABLE_AFTER;
 use crate::core::engine::selecting::frequency_bounds;
-use crate::core::engine::{Cause, Engine, Floor, Mode, Output, Phase};
+use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::{Estimate, MAX_SOURCES};
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
@@ -150,7 +150,7 @@ impl Engine {
         let command = self.discipline.fall_back(now, frequency);
         self.emit(Output::Clock(command));
         self.report_unsynchronised();
-        self.announced.obstacle = Some(Obstacle::NoSelectableSources { unreachable: self.sources.len() });
+        self.sync.hindered(Obstacle::NoSelectableSources { unreachable: self.sources.len() });
         self.tell(Event::FallenBack(silence, -frequency * 1e6));
     }
 
@@ -352,10 +352,7 @@ impl Engine {
 
     /// While there is a vote against what is known, either may be right; and so it is while our rate is in doubt.
     pub(super) fn report_contested(&mut self, now: &ClockReading) {
-        let is_contested = match self.phase {
-            Phase::Acquiring(vote) => vote.cause == Cause::Contradiction,
-            Phase::Tracking => self.is_rate_doubted(),
-        };
+        let is_contested = self.sync.is_contested() || self.sync.is_decided() && self.is_rate_doubted();
         if let Some(estimate) = self.estimator.estimate().filter(|_| is_contested && self.mode == Mode::Discipline) {
             let left = (estimate.true_time(now.raw) - now.utc).abs();
             self.report(&estimate, now, left);

@@ -8,8 +8,9 @@ use crate::core::api::limits::{ANY, within};
 use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::settings::MakeStep;
 use crate::core::clock::discipline::Occasion;
-use crate::core::engine::{Acquisition, Cause, Engine, Mode, Output, Phase, WEAK_PRIOR_SD, acquisition, rate};
+use crate::core::engine::{Engine, Mode, Output, WEAK_PRIOR_SD, acquisition, rate};
 use crate::core::estimate::FrequencyPrior;
+use crate::core::selection::sync_state::SyncState;
 use crate::core::selection::{Favourite, Selection};
 use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::cmdmon::report::Address;
@@ -157,9 +158,8 @@ impl Engine {
         self.backing = acquisition::Backing::default();
         self.rate = rate::RateWatch::new(&self.prior);
         self.discipline.rest();
-        self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start });
+        self.sync = SyncState::START;
         self.announced.selected = None;
-        self.announced.obstacle = None;
         self.restart_all(now);
         self.report_unsynchronised();
     }

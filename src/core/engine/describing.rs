@@ -7,11 +7,11 @@ use crate::core::api::record::Standing;
 use crate::core::api::response::{Measured, Response};
 use crate::core::api::settings::SourceOptions;
 use crate::core::api::snapshot::SourceReport;
+use crate::core::engine::Engine;
 use crate::core::engine::believed::Believed;
 use crate::core::engine::clock_control::BOUND_SIGMAS;
 use crate::core::engine::recorder::failed_test;
 use crate::core::engine::reporting::leap_status;
-use crate::core::engine::{Engine, Phase};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
@@ -245,10 +245,10 @@ impl Engine {
 
     /// Why a source is in or out.
     pub(super) fn standing(&self, source: &Source) -> Standing {
-        let is_vote = matches!(self.phase, Phase::Acquiring(_));
+        let is_vote = !self.sync.is_decided();
         // Everybody has spoken, to no avail.
         let has_failed = matches!(
-            self.announced.obstacle,
+            self.sync.obstacle(),
             Some(Obstacle::NoMajority { .. } | Obstacle::NotEnough | Obstacle::NoRequired)
         );
         let status = self.selection.status[source.slot.index()];

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::core::api::event::Event;
-use crate::core::engine::{Engine, Mode, Output, Phase};
+use crate::core::engine::{Engine, Mode, Output};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::quorum::PATIENCE;
@@ -53,10 +53,8 @@ impl Engine {
     /// Everybody has been asked often enough, no name is still being looked up, and no answer waits for a second opinion.
     fn all_exhausted(&self, now: Raw) -> bool {
         let is_exhausted = |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS || is_out(source);
-        let is_voting = match self.phase {
-            Phase::Acquiring(vote) => vote.first_answer.is_some_and(|first| now - first < PATIENCE),
-            Phase::Tracking => false,
-        };
+        let first_answer = self.sync.vote().and_then(|vote| vote.first_answer);
+        let is_voting = first_answer.is_some_and(|first| now - first < PATIENCE);
         !is_voting && !self.associations.iter().any(Association::is_pending) && self.sources.iter().all(is_exhausted)
     }
 
@@ -173,7 +171,7 @@ impl Engine {
 
     /// Asks those that have not answered since the vote began. One that is new will be asked anyway.
     pub(super) fn hurry_silent(&mut self, now: Raw) {
-        debug_assert!(matches!(self.phase, Phase::Acquiring(_)));
+        debug_assert!(!self.sync.is_decided());
         for source in &mut self.sources {
             let is_silent = source.recent().next().is_none() && source.in_flight().is_none();
             if is_silent && source.schedule.requests() > 0 {

@@ -5,7 +5,7 @@
 
 use crate::core::api::event::{Event, Label, Obstacle};
 use crate::core::engine::exchanges::UNREACHABLE_AFTER;
-use crate::core::engine::{Engine, Mode, Phase};
+use crate::core::engine::{Engine, Mode};
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
 use crate::core::source::Source;
@@ -90,7 +90,7 @@ impl Engine {
             return;
         }
         // One that was followed until somebody took it away, or went offline with all others, will be missed.
-        let is_forsaken = self.phase == Phase::Tracking && !self.sources.iter().any(|s| s.schedule.is_bursting());
+        let is_forsaken = self.sync.is_decided() && !self.sources.iter().any(|s| s.schedule.is_bursting());
         let has_waited = now - self.chronicle.started >= SOURCES_AWAITED;
         // A lookup in vain is a try as well.
         let has_looked_up = self.unresolved().next().is_some();
@@ -134,7 +134,7 @@ impl Engine {
             self.tell(Event::SourceUnusable(label, flaw));
         }
         let is_empty = self.associations.iter().all(Association::is_retired);
-        if let Some(obstacle) = self.announced.obstacle.or(is_empty.then_some(Obstacle::NoSources)) {
+        if let Some(obstacle) = self.sync.obstacle().or(is_empty.then_some(Obstacle::NoSources)) {
             self.tell(Event::CannotSynchronise(obstacle));
         }
     }

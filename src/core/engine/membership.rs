@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::core::api::dump::Archive;
 use crate::core::api::event::{Event, Label};
 use crate::core::api::settings::Host;
-use crate::core::engine::{Engine, Mode, Output, Phase};
+use crate::core::engine::{Engine, Mode, Output};
 use crate::core::estimate::{MAX_SOURCES, Slot};
 use crate::core::pool::configured::{Purpose, Yield};
 use crate::core::pool::last_good::LastGood;
@@ -72,7 +72,7 @@ impl Engine {
 
     /// Drops the superfluous, and looks up names that are due. Called at every wake-up.
     pub(super) fn tend_lines(&mut self, now: Raw) {
-        if self.phase == Phase::Tracking {
+        if self.sync.is_decided() {
             self.set_at.get_or_insert(now);
             self.drop_superfluous(now);
         }
@@ -156,7 +156,7 @@ impl Engine {
 
     /// What the address file should say, if that has changed since it was last told. For the exit.
     pub fn addresses(&mut self) -> Option<Vec<LastGood>> {
-        let has_changed = self.phase == Phase::Tracking && self.mode != Mode::MeasureOnce && self.last_good_changed();
+        let has_changed = self.sync.is_decided() && self.mode != Mode::MeasureOnce && self.last_good_changed();
         has_changed.then(|| self.remember_good())
     }
 
@@ -205,7 +205,7 @@ impl Engine {
     /// It answers, and those that are believed agree with it.
     fn is_good(&self, source: &Source) -> bool {
         let is_believed = source.options.no_select || self.selection.agreeing.contains(source.slot);
-        source.reach != 0 && is_believed && self.phase == Phase::Tracking && !source.conduct.is_bad(self.seen)
+        source.reach != 0 && is_believed && self.sync.is_decided() && !source.conduct.is_bad(self.seen)
     }
 
     /// It answers with a time that selection considers, right or wrong.

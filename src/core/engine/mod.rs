@@ -69,7 +69,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::core::api::command::{Applied, ClockCommand, ClockReport};
-use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::event::Event;
 use crate::core::api::record::Record;
 use crate::core::api::settings::{Settings, SourceConfig};
 use crate::core::clock::discipline::Discipline;
@@ -83,6 +83,7 @@ use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
 use crate::core::pool::configured::Association;
 use crate::core::pool::last_good::LastGood;
 use crate::core::random::Random;
+use crate::core::selection::sync_state::SyncState;
 use crate::core::selection::{Favourite, Selection, Status};
 use crate::core::source::Source;
 use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
@@ -246,34 +247,6 @@ pub enum Output {
     },
 }
 
-/// Is the time right?
-#[derive(Clone, Copy, PartialEq, Debug)]
-enum Phase {
-    /// Collecting answers until a majority agrees.
-    Acquiring(Acquisition),
-    /// The estimate follows the sources.
-    Tracking,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug)]
-struct Acquisition {
-    /// When the first source answered.
-    first_answer: Option<Raw>,
-    /// Why there is a vote.
-    cause: Cause,
-}
-
-/// Why there is a vote.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Cause {
-    /// Nothing is known.
-    Start,
-    /// The machine slept.
-    Gap,
-    /// The sources that speak contradict the estimate.
-    Contradiction,
-}
-
 /// A first frequency less certain than this is not worth disproving.
 const WEAK_PRIOR_SD: f64 = 5e-5;
 
@@ -302,7 +275,7 @@ pub struct Engine {
     prior_is_proven: bool,
     selection: Selection,
     favourite: Favourite,
-    phase: Phase,
+    sync: SyncState,
     backing: acquisition::Backing,
     rate: rate::RateWatch,
     unrest: Unrest,
@@ -330,7 +303,6 @@ pub struct Engine {
 #[derive(Clone, Debug, Default)]
 struct Announced {
     selected: Option<crate::core::api::event::Label>,
-    obstacle: Option<Obstacle>,
     error: Span,
     step_failed: bool,
     /// One-shot mode: the clock was told to step, and the answer decides how the run ends.
@@ -384,7 +356,7 @@ impl Engine {
             prior_is_proven: start.prior.sd > WEAK_PRIOR_SD,
             selection: Selection::empty(),
             favourite: Favourite::default(),
-            phase: Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start }),
+            sync: SyncState::START,
             backing: acquisition::Backing::default(),
             rate: rate::RateWatch::new(&start.prior),
             unrest: Unrest::default(),
@@ -460,7 +432,7 @@ impl Engine {
 
     /// Is the clock following the sources?
     pub fn is_synchronised(&self) -> bool {
-        self.phase == Phase::Tracking && self.announced.obstacle.is_none() && !self.chronicle.is_refused
+        self.sync.is_synchronised() && !self.chronicle.is_refused
     }
 
     /// The clock does as it is told, as far as it has been told anything.
@@ -520,7 +492,7 @@ impl Engine {
         self.give_up_exchanges(now.raw);
         self.ask_due_sources(now.raw);
         self.report_flaws(now.raw);
-        if let Phase::Acquiring(acquisition) = self.phase {
+        if let Some(acquisition) = self.sync.vote() {
             self.acquire(acquisition, now);
         }
         self.remove_initial_lines(now.raw);

@@ -1,6 +1,6 @@
 //! Where requests can go: changes of the network.
 
-use crate::core::engine::{Engine, Phase};
+use crate::core::engine::Engine;
 use crate::core::source::Source;
 use crate::time::{Raw, Span};
 
@@ -19,7 +19,7 @@ impl Engine {
         let Some(is_first) = self.changes.take(now) else { return };
         self.associations.iter_mut().for_each(|association| association.hurry(now));
         let everybody = is_first || !self.is_synchronised();
-        let is_starting = matches!(self.phase, Phase::Acquiring(_));
+        let is_starting = !self.sync.is_decided();
         let answers = if is_starting { ANSWERS_TO_START } else { ANSWERS_TO_GO_ON };
         let mut asks = false;
         for source in &mut self.sources {

@@ -8,8 +8,9 @@
 
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::clock::discipline::Occasion;
-use crate::core::engine::{Acquisition, Cause, Engine, Phase, WEAK_PRIOR_SD};
+use crate::core::engine::{Engine, WEAK_PRIOR_SD};
 use crate::core::estimate::{Estimate, FrequencyPrior, MAX_SOURCES};
+use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::{RateRange, Source};
 use crate::time::{ClockReading, Raw, Span};
 
@@ -220,7 +221,7 @@ impl Engine {
             let source = &mut self.sources[index];
             source.restore(shown.replies[source.slot.index()]);
         }
-        self.phase = Phase::Tracking;
+        self.sync.elected();
         self.reselect(now.raw, None);
         self.feed_recent();
         self.announce_selection();
@@ -234,7 +235,7 @@ impl Engine {
             return;
         }
         self.rate.is_beyond = true;
-        self.phase = Phase::Acquiring(Acquisition { first_answer: None, cause: Cause::Start });
+        self.sync.call_vote(VoteCause::Start, None);
         self.discipline.rest();
         self.cannot_synchronise(Obstacle::RateBeyond { ppm: (-range.middle() * 1e6) as i32 });
         self.report_unsynchronised();

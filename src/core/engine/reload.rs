@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::core::api::event::Event;
 use crate::core::api::order::Refused;
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
-use crate::core::engine::{Engine, Mode, Phase};
+use crate::core::engine::{Engine, Mode};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::authentication::Policy;
@@ -67,7 +67,7 @@ impl Engine {
 
     /// The clock has been set, or they have had their time: the hosts of `initstepslew` have done their part.
     pub(super) fn remove_initial_lines(&mut self, now: Raw) {
-        let has_set = self.phase == Phase::Tracking && !self.discipline.is_untouched();
+        let has_set = self.sync.is_decided() && !self.discipline.is_untouched();
         let is_late = self.initial_until.is_some_and(|until| until <= now);
         if !has_set && !is_late {
             return;

@@ -4,8 +4,9 @@ use crate::core::api::event::Obstacle;
 use crate::core::api::snapshot::Snapshot;
 use crate::core::clock::leap::LeapSecond;
 use crate::core::engine::clock_control::{BOUND_SIGMAS, expected_error};
-use crate::core::engine::{Cause, Engine, Mode, Phase};
+use crate::core::engine::{Engine, Mode};
 use crate::core::estimate::Estimate;
+use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::cmdmon::reference_id;
@@ -124,7 +125,7 @@ impl Engine {
         }
         let has_lines = self.associations.iter().any(|line| !line.is_retired());
         let is_offline = |source: &Source| source.schedule.is_offline();
-        match (self.announced.obstacle, self.phase) {
+        match (self.sync.obstacle(), self.sync.vote()) {
             _ if !has_lines => Hindrance::NoSources,
             (Some(Obstacle::NoSources), _) => Hindrance::NoSources,
             (Some(Obstacle::NoSelectableSources { .. }), _) => Hindrance::NoSelectableSources,
@@ -133,7 +134,7 @@ impl Engine {
             (Some(Obstacle::NoRequired), _) => Hindrance::NoRequired,
             (Some(Obstacle::RateBeyond { .. }), _) => Hindrance::RateBeyond,
             _ if !self.sources.is_empty() && self.sources.iter().all(is_offline) => Hindrance::NoSelectableSources,
-            (None, Phase::Acquiring(vote)) if vote.cause != Cause::Start => Hindrance::Reacquiring,
+            (None, Some(vote)) if vote.cause != VoteCause::Start => Hindrance::Reacquiring,
             (None, _) => Hindrance::Acquiring,
         }
     }
@@ -145,13 +146,11 @@ impl Engine {
 
     /// How far what most sources say is from the estimate, while there is a vote on that.
     fn contested(&self, now: Raw) -> Span {
-        match self.phase {
-            Phase::Acquiring(_) if !self.selection.agreeing.is_empty() => {
-                let (low_s, high_s) = self.agreed_s(now);
-                Span::from_secs_f64(low_s.abs().max(high_s.abs()))
-            }
-            _ => Span::ZERO,
+        if self.sync.is_decided() || self.selection.agreeing.is_empty() {
+            return Span::ZERO;
         }
+        let (low_s, high_s) = self.agreed_s(now);
+        Span::from_secs_f64(low_s.abs().max(high_s.abs()))
     }
 }
 

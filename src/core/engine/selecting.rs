@@ -2,7 +2,7 @@
 
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::clock::discipline::Occasion;
-use crate::core::engine::{Cause, Engine, Mode, Phase};
+use crate::core::engine::{Engine, Mode};
 use crate::core::estimate::{FrequencyPrior, MAX_SOURCES, Outcome, Slot, Tuning};
 use crate::core::selection::{Candidate, Status, select};
 use crate::core::source::Source;
@@ -42,19 +42,16 @@ impl Engine {
         }
         self.reselect(now.raw, Some(measurement.sample.slot));
         self.judge(index);
-        match self.phase {
-            Phase::Acquiring(mut acquisition) => {
-                if !self.sources[index].options.no_select {
-                    acquisition.first_answer.get_or_insert(now.raw);
-                }
-                self.phase = Phase::Acquiring(acquisition);
-                let is_doubted = acquisition.cause == Cause::Contradiction;
-                self.plan_next(index, if is_doubted { Urgency::Contradicted } else { Urgency::Calm }, now.raw);
-                self.hurry_silent(now.raw);
-                self.report_contested(now);
-            }
-            Phase::Tracking => self.follow(index, &measurement, now),
+        if self.sync.is_decided() {
+            return self.follow(index, &measurement, now);
         }
+        if !self.sources[index].options.no_select {
+            self.sync.answered(now.raw);
+        }
+        let urgency = if self.sync.is_contested() { Urgency::Contradicted } else { Urgency::Calm };
+        self.plan_next(index, urgency, now.raw);
+        self.hurry_silent(now.raw);
+        self.report_contested(now);
     }
 
     /// A sample while the clock is being followed.
@@ -189,16 +186,14 @@ impl Engine {
 
     /// Said once, until a source is selected again.
     pub(super) fn cannot_synchronise(&mut self, obstacle: Obstacle) {
-        let is_news = self.announced.obstacle.is_none_or(|known| !known.is_same_kind(&obstacle));
-        if is_news && self.mode == Mode::Discipline {
+        if self.sync.hindered(obstacle) && self.mode == Mode::Discipline {
             self.tell(Event::CannotSynchronise(obstacle));
         }
-        self.announced.obstacle = Some(obstacle);
         self.announced.selected = None;
     }
 
     pub(super) fn announce_selection(&mut self) {
-        self.announced.obstacle = None;
+        self.sync.agreed();
         let best = self.selection.best.and_then(|slot| self.sources.iter().find(|source| source.slot == slot));
         let Some(label) = best.map(|source| source.label.clone()) else { return };
         if self.announced.selected.as_ref() != Some(&label) && self.mode == Mode::Discipline {
@@ -220,7 +215,7 @@ impl Engine {
             let label = || source.label.clone();
             if status == Some(Status::Untrusted)
                 && self.selection.active.contains(source.slot)
-                && self.phase == Phase::Tracking
+                && self.sync.is_decided()
             {
                 // chronyd has no line for that either: its letter in selectdata tells.
                 self.estimator.exclude(source.slot);
@@ -245,7 +240,7 @@ impl Engine {
             let slot = source.slot;
             self.announced.status[slot.index()] = status;
             has_dissent |= self.selection.agreeing.contains(slot);
-            if self.selection.active.contains(slot) && self.phase == Phase::Tracking {
+            if self.selection.active.contains(slot) && self.sync.is_decided() {
                 self.estimator.exclude(slot);
             }
             self.tell(event);
@@ -253,7 +248,7 @@ impl Engine {
         has_dissent |= self.selection.is_majority && !selection.is_majority;
         self.selection = selection;
         self.recorder.note_selection();
-        if has_dissent && self.phase == Phase::Tracking {
+        if has_dissent && self.sync.is_decided() {
             self.consult_all(now);
         }
     }

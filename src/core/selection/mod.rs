@@ -8,6 +8,7 @@
 
 pub(in crate::core) mod authentication;
 pub mod quorum;
+pub mod sync_state;
 
 use crate::core::api::settings::Settings;
 use crate::core::estimate::{MAX_SOURCES, Slot};

@@ -491,7 +491,9 @@ impl Schedule {
             let longest = if needed { self.deserved() } else { self.longest() };
             return self.interval.max(self.shortest()).times(1 << doublings).min(longest);
         }
-        self.interval.scaled(LOST_FACTOR).max(self.shortest())
+        // While the gaps still grow from those of the start they are shorter than `minpoll` anyway.
+        let least = if self.interval < self.shortest() { self.spacing() } else { self.shortest() };
+        self.interval.scaled(LOST_FACTOR).max(least)
     }
 
     fn gap_after_answer(&mut self, demand: Option<Demand>, urgency: Urgency, place: Place) -> Span {
