@@ -185,7 +185,8 @@ fn idle_sockets_wake_nobody() {
     inside(|| {
         let mut slewd = start(&["server 127.0.0.11 offline", "pidfile /"]);
         slewd.wait_until("a socket", |_| Path::new(flood::SOCKET).exists());
-        std::thread::sleep(Duration::from_secs(3));
+        // After ten seconds it says once that no source can be used.
+        std::thread::sleep(Duration::from_secs(12));
         let wakes = |slewd: &Slewd| status(slewd.pid(), "voluntary_ctxt_switches");
         let (before, cpu_before_s) = (wakes(&slewd), cpu_s(slewd.pid()));
         std::thread::sleep(Duration::from_secs(10));

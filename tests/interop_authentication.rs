@@ -82,7 +82,7 @@ fn names_that_want_nts_are_listed_and_cost_no_packet() {
     space.hosts("127.0.0.2 nts.example\n");
     let before = space.datagrams_sent();
     let mut client = start_slewd(&space, "pool nts.example iburst nts\nserver 127.0.0.3 nts\n");
-    client.wait_for("Can't synchronise: no selectable sources (1 unreachable sources)", PATIENCE);
+    client.wait_for("Can't synchronise: no selectable sources (2 unreachable sources)", PATIENCE);
     sleep(Duration::from_secs(3));
     assert_eq!(space.datagrams_sent(), before, "{}", client.log());
     let authentication = ask(&space, "slewd", "authdata -a");
