@@ -1,8 +1,12 @@
 //! The error that slewd admits to covers the real one, whatever the paths are like, whatever is ordered and whatever
 //! goes wrong.
 
+#[path = "support/dice.rs"]
+mod dice;
+
 use std::net::{IpAddr, Ipv4Addr};
 
+use dice::{between, link, signed};
 use slewd::core::api::order::{Order, Parameter, Whom};
 use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
 use slewd::sim::link::Link;
@@ -71,26 +75,8 @@ struct Play {
     servers: usize,
 }
 
-fn between(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
-    least * libm::pow(most / least, dice.f64())
-}
-
-fn signed(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
-    between(dice, least, most) * if dice.bool() { 1.0 } else { -1.0 }
-}
-
 fn span(dice: &mut fastrand::Rng, least_s: f64, most_s: f64) -> Span {
     Span::from_secs_f64(between(dice, least_s, most_s))
-}
-
-/// One way may take twice as long as the other.
-fn link(dice: &mut fastrand::Rng) -> Link {
-    let (base_s, jitter_s) = (between(dice, 1e-4, 0.05), between(dice, 1e-5, 5e-3));
-    let mut link = Link::symmetric(base_s, jitter_s);
-    let longer = if dice.bool() { &mut link.forward } else { &mut link.backward };
-    longer.base_s *= 1.0 + dice.f64();
-    link.loss = if dice.u8(..4) == 0 { 0.1 } else { 0.0 };
-    link
 }
 
 fn play(seed: u64, dice: &mut fastrand::Rng) -> Play {

@@ -2,7 +2,10 @@
 //!
 //! `SLEWD_PLAYS=3000 cargo test --release --test sim_liars -- --nocapture` plays more random worlds than the usual run.
 
-use slewd::sim::link::Link;
+#[path = "support/dice.rs"]
+mod dice;
+
+use dice::{between, link, signed};
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
 
@@ -18,29 +21,11 @@ fn plays() -> u64 {
     std::env::var("SLEWD_PLAYS").ok().and_then(|plays| plays.parse().ok()).unwrap_or(PLAYS)
 }
 
-fn between(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
-    least * libm::pow(most / least, dice.f64())
-}
-
-fn signed(dice: &mut fastrand::Rng, least: f64, most: f64) -> f64 {
-    between(dice, least, most) * if dice.bool() { 1.0 } else { -1.0 }
-}
-
-/// One way may take twice as long as the other.
-fn link(dice: &mut fastrand::Rng) -> Link {
-    let (base_s, jitter_s) = (between(dice, 1e-4, 0.05), between(dice, 1e-5, 5e-3));
-    let mut link = Link::symmetric(base_s, jitter_s);
-    let longer = if dice.bool() { &mut link.forward } else { &mut link.backward };
-    longer.base_s *= 1.0 + dice.f64();
-    link.loss = if dice.u8(..4) == 0 { 0.1 } else { 0.0 };
-    link
-}
-
 /// One to six honest servers, or three to six with a minority of liars.
 fn scenario(seed: u64, with_liars: bool) -> Scenario {
     let mut dice = fastrand::Rng::with_seed(seed);
     let configured = if with_liars { dice.usize(3..7) } else { dice.usize(1..7) };
-    let links: Vec<Link> = (0..configured).map(|_| link(&mut dice)).collect();
+    let links: Vec<_> = (0..configured).map(|_| link(&mut dice)).collect();
     let mut scenario = Scenario::new(seed, &links);
     scenario.crystal.frequency = signed(&mut dice, 1e-6, 1e-4);
     scenario.clock_ahead = Span::from_secs_f64(signed(&mut dice, 1e-3, 10.0));
