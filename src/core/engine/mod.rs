@@ -15,6 +15,7 @@
 //!     sources: vec![SourceConfig { host: "192.0.2.1".into(), pool: false, options: SourceOptions::default() }],
 //!     last_good: Vec::new(),
 //!     mode: Mode::Discipline,
+//!     is_brief: false,
 //!     prior: FrequencyPrior::measured(0.0, 1e-4),
 //!     floor: Floor { utc: BUILD_EPOCH, from_drift_file: false },
 //!     drift_interval: Span::from_secs(3600),
