@@ -8,7 +8,6 @@
 mod case;
 #[path = "../ideal/mod.rs"]
 mod ideal;
-mod plots;
 mod report;
 mod scenarios;
 mod schedule;
@@ -16,7 +15,7 @@ mod score;
 mod table;
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -31,7 +30,6 @@ cargo bench --bench accuracy -- [OPTION]...
   --corrtimeratio X   with this directive: larger is smoother and less exact (3)
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
   --ideal             the estimator alone, in a world without clocks and packets (docs/estimator.md)
-  --svg DIRECTORY     draw pictures (docs/img has those of the committed table)
   --scenario-list     name the scenarios and what they are";
 
 /// What to do.
@@ -40,7 +38,6 @@ struct Task {
     /// Names of scenarios, with commas; all if empty.
     only: String,
     writes: bool,
-    pictures: Option<PathBuf>,
     ideal: bool,
 }
 
@@ -70,7 +67,7 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
         jobs,
         corr_time_ratio: DEFAULT_RATIO,
     };
-    let mut task = Task { plan, only: String::new(), writes: false, pictures: None, ideal: false };
+    let mut task = Task { plan, only: String::new(), writes: false, ideal: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -81,7 +78,6 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             Long("corrtimeratio") => task.plan.corr_time_ratio = arguments.value()?.parse()?,
             Long("ideal") => task.ideal = true,
             Long("write") => task.writes = true,
-            Long("svg") => task.pictures = Some(PathBuf::from(arguments.value()?)),
             Long("scenario-list") => {
                 scenarios::SCENARIOS.iter().for_each(|case| println!("{:15} {}", case.name, case.about));
                 return Ok(None);
@@ -143,10 +139,6 @@ fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
         std::fs::write(home.join("tests/bench/table.txt"), table::text(&results))?;
         renew(&home.join("docs/benchmarks.md"), &table::markdown(&results))?;
-    }
-    if let Some(directory) = &task.pictures {
-        // Cargo runs a benchmark in the package's directory.
-        plots::write(directory, &results)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What slewd costs: processor time for each sample, and the speed of the simulator.
 //!
-//!     cargo bench --bench cost
+//!     cargo bench --manifest-path tests/bench/Cargo.toml
 
 #![allow(missing_docs, reason = "criterion's macros make public items")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark may look at the clock")]

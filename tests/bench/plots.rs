@@ -1,7 +1,19 @@
-//! The pictures of docs/how-it-works.md.
+//! The pictures of docs: `cargo run --release --manifest-path tests/bench/Cargo.toml` draws them anew from all
+//! scenarios, which takes as long as the benchmark of accuracy.
 //!
 //! Drawn at twice their size, because the coordinates are whole numbers. Each colour has a part to play, and another
 //! value where people prefer dark pages.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark may look at the machine")]
+
+mod case;
+mod scenarios;
+#[allow(dead_code, reason = "the table of scores is written by the benchmark of accuracy")]
+mod schedule;
+#[allow(dead_code, reason = "the table of scores is written by the benchmark of accuracy")]
+mod score;
+#[allow(dead_code, reason = "the table of scores is written by the benchmark of accuracy")]
+mod table;
 
 use std::error::Error;
 use std::ops::Range;
@@ -13,10 +25,11 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use slewd::sim::World;
 
-use super::case::Case;
-use super::scenarios::SCENARIOS;
-use super::score::Summary;
-use super::table::{SEEDS, short};
+use case::Case;
+use scenarios::SCENARIOS;
+use schedule::{DEFAULT_RATIO, Plan};
+use score::Summary;
+use table::{SEEDS, short};
 
 type Drawn = Result<(), Box<dyn Error>>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -43,8 +56,15 @@ const WIDTH: u32 = 1920;
 /// Points of a line.
 const POINTS: usize = 900;
 
+fn main() -> Drawn {
+    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let plan = Plan { cases: SCENARIOS.iter().collect(), seeds: SEEDS, jobs, corr_time_ratio: DEFAULT_RATIO };
+    let results: Vec<_> = plan.cases.iter().copied().zip(plan.run()).collect();
+    write(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/img"), &results)
+}
+
 /// Writes all pictures to a directory.
-pub(crate) fn write(directory: &Path, results: &[(&Case, Summary)]) -> Drawn {
+fn write(directory: &Path, results: &[(&Case, Summary)]) -> Drawn {
     std::fs::create_dir_all(directory)?;
     let courses = picture(1240, "Error of the clock against time in four scenarios", courses)?;
     std::fs::write(directory.join("courses.svg"), courses)?;
