@@ -8,10 +8,10 @@ mod vectors;
 
 use answer::{address, answer, body, fraction, text};
 use fastrand::Rng;
+use slewd::core::api::flaw::Flaw;
+use slewd::core::api::monitoring::{FLAWS, NtpData, SelectOptions, ServerStats, Status};
 use slewd::wire::cmdmon::MAX_LEN;
-use slewd::wire::cmdmon::flaw::Flaw;
 use slewd::wire::cmdmon::reply::{self, Body, Malformed};
-use slewd::wire::cmdmon::report::{FLAWS, NtpData, SelectOptions, ServerStats, Status};
 use slewd::wire::cmdmon::request::{
     Burst, Header, MakeStep, Net, NewSource, NewSource2, OffsetChange, Received, Request, SelectChange, SourceFlags,
     SourceKind, Subnet, receive,

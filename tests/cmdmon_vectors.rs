@@ -5,13 +5,14 @@ mod values;
 #[path = "cmdmon/vectors.rs"]
 mod vectors;
 
+use slewd::core::api::monitoring::{Address, SelectOptions};
+use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::report::{Address, SelectOptions};
 use slewd::wire::cmdmon::request::{
     Burst, Header, MakeStep, Net, NewSource, NewSource2, Received, Request, SelectChange, SourceFlags, SourceKind,
     open_command, receive,
 };
-use slewd::wire::cmdmon::{MAX_LEN, reference_id};
+use slewd::wire::reference_id;
 use values::value_of;
 use vectors::vectors;
 

@@ -16,9 +16,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use flood::{Door, Flood, LONGEST, Outcome, ask, cpu_s, flood as pour, status};
 use inside::{PATIENCE, Slewd, inside, start};
 use slewd::cli::demo::servers::{Truth, raw_now};
+use slewd::core::api::monitoring::{Address, NtpData, SourceData, Tracking};
 use slewd::time::{Span, Utc};
 use slewd::wire::cmdmon::reply::Body;
-use slewd::wire::cmdmon::report::{Address, NtpData, SourceData, Tracking};
 use slewd::wire::cmdmon::request::Request;
 
 /// Datagrams of each flood.

@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use fastrand::Rng;
 use slewd::core::api::command::{Applied, ClockCommand};
 use slewd::core::api::event::Event;
+use slewd::core::api::flaw::Flaw;
+use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::core::api::order::{Order, Parameter, Whom};
 use slewd::core::api::record::Wanted;
 use slewd::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
@@ -19,8 +21,6 @@ use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;
 use slewd::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
-use slewd::wire::cmdmon::flaw::Flaw;
-use slewd::wire::cmdmon::report::{Address, SelectOptions};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
 
 /// All log files.

@@ -5,14 +5,14 @@
 
 #![allow(missing_docs, clippy::disallowed_methods)]
 
-use slewd::core::api::snapshot::{Snapshot, SourceReport};
-use slewd::report::{csv, json, metrics, status, table};
-use slewd::time::Utc;
-use slewd::wire::cmdmon::flaw::Flaw;
-use slewd::wire::cmdmon::report::{
+use slewd::core::api::flaw::Flaw;
+use slewd::core::api::monitoring::{
     Activity, Address, AuthData, FLAWS, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats,
     SourceData, SourceStats, StampedBy, Standing, Status, Tracking,
 };
+use slewd::core::api::snapshot::{Snapshot, SourceReport};
+use slewd::report::{csv, json, metrics, status, table};
+use slewd::time::Utc;
 
 /// Every text there is, in each of the four forms.
 fn outputs(snapshot: &Snapshot) -> [(&'static str, String); 4] {

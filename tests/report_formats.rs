@@ -6,11 +6,11 @@ mod formats;
 mod vectors;
 
 use formats::{Json, exposition};
+use slewd::core::api::monitoring::{Address, SourceData, SourceStats, Status, Tracking};
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::report::json::{self, Part};
 use slewd::report::{csv, metrics, status, table};
 use slewd::wire::cmdmon::reply::{self, Body};
-use slewd::wire::cmdmon::report::{Address, SourceData, SourceStats, Status, Tracking};
 use slewd::wire::cmdmon::request::Header;
 use vectors::{Vector, vectors};
 

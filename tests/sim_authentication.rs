@@ -7,13 +7,13 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use slewd::core::api::event::{Event, Obstacle};
+use slewd::core::api::monitoring::{Address, AuthData, Hindrance, SelectOptions};
 use slewd::core::api::order::{Order, Whom};
 use slewd::core::api::settings::{AuthSelectMode, Host, SourceOptions};
 use slewd::core::api::snapshot::SourceReport;
 use slewd::core::source::authentication::{Authentication, Protection};
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::report::{Address, AuthData, Hindrance, SelectOptions};
 
 const MODES: [AuthSelectMode; 4] =
     [AuthSelectMode::Require, AuthSelectMode::Prefer, AuthSelectMode::Mix, AuthSelectMode::Ignore];

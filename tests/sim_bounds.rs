@@ -7,13 +7,13 @@ mod dice;
 use std::net::{IpAddr, Ipv4Addr};
 
 use dice::{between, link, signed};
+use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::core::api::order::{Order, Parameter, Whom};
 use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::report::{Address, SelectOptions};
 
 const LENGTH_S: f64 = 12_000.0;
 

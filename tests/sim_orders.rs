@@ -5,6 +5,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use slewd::core::api::event::Event;
+use slewd::core::api::monitoring::{Activity, Address, Hindrance, LeapStatus, SelectOptions, Standing, Status};
 use slewd::core::api::order::{Order, Parameter, Refused, Whom};
 use slewd::core::api::settings::{Host, MakeStep, SourceConfig, SourceOptions};
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
@@ -13,7 +14,6 @@ use slewd::sim::link::Link;
 use slewd::sim::server::{Manner, Server};
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::report::{Activity, Address, Hindrance, LeapStatus, SelectOptions, Standing, Status};
 use support::SEEDS;
 
 /// By now the clock is followed closely, and polls are far apart.

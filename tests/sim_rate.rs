@@ -5,10 +5,10 @@
 #![allow(missing_docs)]
 
 use slewd::core::api::event::{Event, Obstacle};
+use slewd::core::api::monitoring::Hindrance;
 use slewd::core::clock::drift::DriftRecord;
 use slewd::sim::{Happening, Scenario, Trace, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::report::Hindrance;
 
 const SEEDS: std::ops::Range<u64> = 0..10;
 

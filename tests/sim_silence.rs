@@ -4,12 +4,12 @@ mod support;
 
 use slewd::core::api::alarm::{Alarm, AlarmWatch};
 use slewd::core::api::event::{Event, Obstacle};
+use slewd::core::api::flaw::Flaw;
 use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
 use slewd::report::status::why_not;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::flaw::Flaw;
 use support::runs;
 
 /// A lone source is given up on within this.

@@ -4,15 +4,15 @@ mod support;
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use slewd::core::api::monitoring::{
+    Activity, Address, Hindrance, LeapStatus, SelectOptions, SourceData, StampedBy, Standing, Tracking,
+};
 use slewd::core::api::settings::Host;
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::core::estimate::MAX_SOURCES;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::report::{
-    Activity, Address, Hindrance, LeapStatus, SelectOptions, SourceData, StampedBy, Standing, Tracking,
-};
 use support::SEEDS;
 
 /// One server of four is behind by this much: no root distance hides it.

@@ -3,13 +3,13 @@
 mod support;
 
 use slewd::core::api::event::Event;
+use slewd::core::api::monitoring::Hindrance;
 use slewd::core::api::settings::{Host, InitStepSlew, MakeStep};
 use slewd::core::clock::drift::DriftRecord;
 use slewd::core::engine::Mode;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
-use slewd::wire::cmdmon::report::Hindrance;
 use support::{hours, runs};
 
 /// Four servers, a crystal 40 ppm fast, a good start, six hours.

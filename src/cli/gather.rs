@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::cli::client::{Client, Failure};
-use crate::core::api::snapshot::{Snapshot, SourceReport};
-use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::report::{
+use crate::core::api::monitoring::{
     Activity, Address, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
 };
+use crate::core::api::snapshot::{Snapshot, SourceReport};
+use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::request::Request;
 
 /// More sources than any daemon has: an index is a signed number, and a liar shall not keep us busy.

@@ -7,8 +7,8 @@ use crate::cli::client::{Client, Failure};
 use crate::cli::say;
 use crate::cli::show::tell;
 use crate::cli::words::{Words, address};
+use crate::core::api::monitoring::Address;
 use crate::wire::cmdmon::reply::Body;
-use crate::wire::cmdmon::report::Address;
 use crate::wire::cmdmon::request::{Burst, Net, Request};
 
 /// Sends the order. Status 0 if it was carried out.

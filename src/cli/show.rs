@@ -7,10 +7,10 @@ use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
 use crate::cli::words::{Words, address};
 use crate::cli::{complain, say};
+use crate::core::api::monitoring::{Address, SourceData, Tracking};
 use crate::core::api::snapshot::SourceReport;
 use crate::report::json::{self, Part};
 use crate::report::{csv, status, table};
-use crate::wire::cmdmon::report::{Address, SourceData, Tracking};
 
 /// How a report is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::str::FromStr;
 use lexopt::prelude::*;
 
 use crate::cli::{complain, say};
+use crate::core::api::monitoring::Address;
 use crate::core::api::settings::Family;
 use crate::daemon::resolver::look_up;
-use crate::wire::cmdmon::report::Address;
 
 /// A command: what it is called, takes and does.
 pub(super) struct Row {

@@ -1,11 +1,11 @@
 //! The reports as `chronyc -c` prints them: comma-separated values, one line each.
 
+use crate::core::api::monitoring::{
+    Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Tracking,
+};
 use crate::core::api::snapshot::SourceReport;
 use crate::report::table;
 use crate::report::units::{ago_number, leap, title, unix_time, who, yes};
-use crate::wire::cmdmon::report::{
-    Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Tracking,
-};
 
 /// `tracking`. `name`: of the selected source, if names are wanted.
 pub fn tracking(tracking: &Tracking, name: Option<&str>) -> String {

@@ -2,12 +2,12 @@
 //!
 //! Each report is taken apart without `..`, so that a new field does not compile until it has a place here.
 
+use crate::core::api::monitoring::{Activity, Address, ServerStats, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::names::{flaw_name, hindrance_name, leap_name};
 use crate::report::source_fields::{auth_data, ntp_data, select_data, source_data, source_stats};
 use crate::report::units::who;
 use crate::time::Utc;
-use crate::wire::cmdmon::report::{Activity, Address, ServerStats, Status, Tracking};
 
 /// One fact.
 pub(crate) struct Field {

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::core::api::monitoring::{Activity, ServerStats, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields::{self, Field, Unit, Value};
 use crate::report::source_fields;
 use crate::report::units::unix_time;
-use crate::wire::cmdmon::report::{Activity, ServerStats, Tracking};
 
 /// The part of each source that is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,10 +4,10 @@
 use log::Level;
 
 use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::LeapMode;
 use crate::core::clock::temp_comp::LARGEST_PPM;
 use crate::report::names::flaw_text;
-use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::Leap;
 
 /// Severity and text of an event.

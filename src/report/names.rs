@@ -1,7 +1,7 @@
 //! One word for each state, as JSON and metrics have them.
 
-use crate::wire::cmdmon::flaw::Flaw;
-use crate::wire::cmdmon::report::{Hindrance, LeapStatus, SelectOptions, StampedBy, Standing};
+use crate::core::api::flaw::Flaw;
+use crate::core::api::monitoring::{Hindrance, LeapStatus, SelectOptions, StampedBy, Standing};
 
 pub(super) fn leap_name(leap: LeapStatus) -> &'static str {
     match leap {

@@ -1,12 +1,12 @@
 //! Every fact of one source: see [`super::fields`].
 
+use crate::core::api::monitoring::{AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats};
 use crate::report::fields::{
     Field, Unit, Value, age, field, flag, hexadecimal, moment, ppm, seconds, total, whole, word,
 };
 use crate::report::names::{leap_name, option_names, stamp_name, standing_name};
 use crate::report::table;
 use crate::report::units::who;
-use crate::wire::cmdmon::report::{AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats};
 
 pub(crate) fn source_data(data: &SourceData) -> Vec<Field> {
     let SourceData { address, poll, stratum, standing, reach, since_sample_s, measured_offset_s, offset_s, error_s } =

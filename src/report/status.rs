@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
+use crate::core::api::monitoring::{Hindrance, LeapStatus, Standing, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields;
 use crate::report::json;
 use crate::report::names::flaw_text;
 use crate::report::table::standing_mark;
 use crate::report::units::{ago, clean, ppm, signed, size, who};
-use crate::wire::cmdmon::report::{Hindrance, LeapStatus, Standing, Status, Tracking};
 
 /// Where a value is not known: the daemon is not slewd, or nothing has been measured.
 const UNKNOWN: &str = "unknown";

@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use crate::core::api::snapshot::SourceReport;
-use crate::report::units::{self, ago, leap, left, right, signed, signed_ppm, size, title, yes};
-use crate::wire::cmdmon::reference_id;
-use crate::wire::cmdmon::report::{
+use crate::core::api::monitoring::{
     Activity, Address, AuthData, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats,
     StampedBy, Standing, Tracking,
 };
+use crate::core::api::snapshot::SourceReport;
+use crate::report::units::{self, ago, leap, left, right, signed, signed_ppm, size, title, yes};
+use crate::wire::reference_id;
 
 /// `tracking`. `name`: of the selected source, if names are wanted.
 pub fn tracking(tracking: &Tracking, name: Option<&str>) -> String {

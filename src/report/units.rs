@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::core::api::monitoring::{Address, LeapStatus};
 use crate::core::api::snapshot::SourceReport;
 use crate::time::Utc;
-use crate::wire::cmdmon::report::{Address, LeapStatus};
 
 /// Units of an amount of time in seconds, each with the first value that is too large for it.
 const UNITS: [(f64, f64, &str); 8] = [

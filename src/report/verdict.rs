@@ -4,10 +4,10 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
+use crate::core::api::monitoring::Standing;
 use crate::core::api::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
 use crate::report::units::{clean, signed, size, who};
-use crate::wire::cmdmon::report::Standing;
 
 /// How bad it is; the number is the exit code.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

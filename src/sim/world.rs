@@ -5,6 +5,7 @@ use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::command::{Applied, ClockCommand};
+use crate::core::api::flaw::Flaw;
 use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::settings::SourceConfig;
 use crate::core::clock::drift::DriftRecord;
@@ -21,7 +22,6 @@ use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
 use crate::sim::trace::{Point, Trace};
 use crate::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
-use crate::wire::cmdmon::flaw::Flaw;
 
 /// Timers fire this late: poll(2) counts milliseconds.
 const TIMER_LATENESS: Span = Span::from_millis(1);

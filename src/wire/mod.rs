@@ -2,3 +2,6 @@
 
 pub mod cmdmon;
 pub mod ntp;
+mod reference_id;
+
+pub use reference_id::reference_id;

@@ -5,14 +5,14 @@
 use std::net::IpAddr;
 
 use fastrand::Rng;
-use slewd::time::Utc;
-use slewd::wire::cmdmon::MAX_LEN;
-use slewd::wire::cmdmon::flaw::Flaw;
-use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::report::{
+use slewd::core::api::flaw::Flaw;
+use slewd::core::api::monitoring::{
     Activity, Address, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
     SourceStats, StampedBy, Standing, Status, Tracking,
 };
+use slewd::time::Utc;
+use slewd::wire::cmdmon::MAX_LEN;
+use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
 use slewd::wire::cmdmon::request::{Received, Request, receive};
 
 /// The reply to a datagram; `None` if there is none.

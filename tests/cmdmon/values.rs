@@ -1,8 +1,8 @@
 //! The fields of reports by the names that the recordings give them.
 
+use slewd::core::api::monitoring::{Address, LeapStatus, StampedBy, Standing};
 use slewd::time::Utc;
 use slewd::wire::cmdmon::reply::Body;
-use slewd::wire::cmdmon::report::{Address, LeapStatus, StampedBy, Standing};
 
 /// A field of a report, as the recording has it.
 #[derive(Debug)]

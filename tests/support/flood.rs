@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
+use slewd::core::api::monitoring::ServerStats;
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::report::ServerStats;
 use slewd::wire::cmdmon::request::{Header, Request};
 
 /// Where chronyc looks for it.

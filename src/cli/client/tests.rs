@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::*;
+use crate::core::api::monitoring::Activity;
 use crate::wire::cmdmon::reply::encode;
-use crate::wire::cmdmon::report::Activity;
 
 /// Short, as nobody in here needs longer.
 const SHORT: [Duration; 3] = [Duration::from_millis(200); 3];

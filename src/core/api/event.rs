@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::LeapMode;
 use crate::time::Span;
-use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::Leap;
 
 /// How the log names a source: its address, and the configured name if that differs.

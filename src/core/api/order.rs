@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::core::api::monitoring::{Address, SelectOptions};
 use crate::core::api::settings::{MakeStep, SourceConfig};
-use crate::wire::cmdmon::report::{Address, SelectOptions};
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq)]

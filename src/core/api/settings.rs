@@ -5,10 +5,10 @@
 
 use std::net::IpAddr;
 
+use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::record::Wanted;
 use crate::core::clock::temp_comp::TempComp;
 use crate::time::Span;
-use crate::wire::cmdmon::report::SelectOptions;
 
 /// Everything that is not about one particular source.
 #[derive(Clone, Debug, PartialEq)]

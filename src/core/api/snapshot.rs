@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::wire::cmdmon::flaw::Flaw;
-use crate::wire::cmdmon::report::{
+use crate::core::api::flaw::Flaw;
+use crate::core::api::monitoring::{
     Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
 };
 

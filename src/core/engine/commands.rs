@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::core::api::event::Event;
 use crate::core::api::limits::{ANY, within};
+use crate::core::api::monitoring::Address;
 use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::settings::MakeStep;
 use crate::core::clock::discipline::Occasion;
@@ -13,7 +14,6 @@ use crate::core::estimate::FrequencyPrior;
 use crate::core::selection::sync_state::SyncState;
 use crate::core::selection::{Favourite, Selection};
 use crate::time::{ClockReading, Raw, Span, Utc};
-use crate::wire::cmdmon::report::Address;
 
 /// No crystal is off by more; what is more is a mistake.
 const LARGEST_FREQUENCY_CHANGE_PPM: f64 = 1000.0;

@@ -3,6 +3,9 @@
 //! An index counts the sources first and then the names that have no address yet.
 
 use crate::core::api::event::Obstacle;
+use crate::core::api::monitoring::{
+    self, Address, AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
+};
 use crate::core::api::record::Standing;
 use crate::core::api::response::{Measured, Response};
 use crate::core::api::settings::SourceOptions;
@@ -19,11 +22,8 @@ use crate::core::source::authentication::Protection;
 use crate::core::source::measurement::{Measurement, StampSource};
 use crate::core::source::{Answer, Refusal, Source};
 use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
-use crate::wire::cmdmon::reference_id;
-use crate::wire::cmdmon::report::{
-    self, Address, AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
-};
 use crate::wire::ntp::{HEADER_LEN, Header};
+use crate::wire::reference_id;
 
 /// Fewer samples have no standard deviation; chronyd's regression needs three as well.
 pub(super) const LEAST_SAMPLES: usize = 3;
@@ -380,13 +380,13 @@ fn stamped_by(source: StampSource) -> StampedBy {
 }
 
 /// The class that chronyc's report `sources` has for each letter of `selectdata`.
-fn class(standing: Standing) -> report::Standing {
+fn class(standing: Standing) -> monitoring::Standing {
     match standing {
-        Standing::Selected => report::Standing::Selected,
-        Standing::Combined => report::Standing::Combined,
-        Standing::Falseticker => report::Standing::Falseticker,
-        Standing::TooJittery => report::Standing::Jittery,
-        Standing::Insufficient | Standing::NotPreferred | Standing::Distant => report::Standing::NotCombined,
+        Standing::Selected => monitoring::Standing::Selected,
+        Standing::Combined => monitoring::Standing::Combined,
+        Standing::Falseticker => monitoring::Standing::Falseticker,
+        Standing::TooJittery => monitoring::Standing::Jittery,
+        Standing::Insufficient | Standing::NotPreferred | Standing::Distant => monitoring::Standing::NotCombined,
         Standing::NotToBeSelected
         | Standing::NoMeasurements
         | Standing::Unsynchronised
@@ -394,7 +394,7 @@ fn class(standing: Standing) -> report::Standing {
         | Standing::BadStratum
         | Standing::TooDistant
         | Standing::Untrusted
-        | Standing::Waiting => report::Standing::Unselectable,
+        | Standing::Waiting => monitoring::Standing::Unselectable,
     }
 }
 

@@ -4,14 +4,14 @@
 //! avail is, for it will not get better by waiting.
 
 use crate::core::api::event::{Event, Label, Obstacle};
+use crate::core::api::flaw::Flaw;
+use crate::core::api::monitoring::FLAWS;
 use crate::core::engine::exchanges::UNREACHABLE_AFTER;
 use crate::core::engine::{Engine, Mode};
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
 use crate::core::source::Source;
 use crate::time::{Raw, Span};
-use crate::wire::cmdmon::flaw::Flaw;
-use crate::wire::cmdmon::report::FLAWS;
 
 /// One may be on its way, and the one before is lost.
 const SILENT_AFTER: u32 = 2;

@@ -71,6 +71,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::core::api::command::{Applied, ClockCommand, ClockReport};
 use crate::core::api::event::Event;
+use crate::core::api::flaw::Flaw;
 use crate::core::api::record::Record;
 use crate::core::api::settings::{Settings, SourceConfig};
 use crate::core::clock::discipline::Discipline;
@@ -90,7 +91,6 @@ use crate::core::source::Source;
 use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::network_changes::Changes;
 use crate::time::{ClockReading, Raw, Span, Utc};
-use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::{HEADER_LEN, Leap};
 
 pub use dump_restore::PastFile;

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::core::api::event::Event;
+use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::order::Refused;
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
 use crate::core::engine::{Engine, Mode};
@@ -12,7 +13,6 @@ use crate::core::pool::configured::Association;
 use crate::core::selection::authentication::Policy;
 use crate::core::source::authentication::Protection;
 use crate::time::{Raw, Span};
-use crate::wire::cmdmon::report::SelectOptions;
 
 /// A `server` or `pool` line as typed. It has the index of its association.
 #[derive(Clone, Debug)]

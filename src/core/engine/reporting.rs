@@ -1,6 +1,7 @@
 //! The state of the engine, for people and programs: the clock, and how far it can be trusted. `describing` has the sources.
 
 use crate::core::api::event::Obstacle;
+use crate::core::api::monitoring::{Activity, Address, Hindrance, LeapStatus, Status, Tracking};
 use crate::core::api::snapshot::Snapshot;
 use crate::core::clock::leap::LeapSecond;
 use crate::core::engine::clock_control::{BOUND_SIGMAS, expected_error};
@@ -9,9 +10,8 @@ use crate::core::estimate::Estimate;
 use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Raw, Span};
-use crate::wire::cmdmon::reference_id;
-use crate::wire::cmdmon::report::{Activity, Address, Hindrance, LeapStatus, Status, Tracking};
 use crate::wire::ntp::Leap;
+use crate::wire::reference_id;
 
 /// What chronyd says of the root while it is not synchronised, in seconds.
 const UNKNOWN_ROOT_S: f64 = 1.0;

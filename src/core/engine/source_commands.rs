@@ -2,12 +2,12 @@
 
 use crate::core::api::event::Event;
 use crate::core::api::limits::{DELAYS_S, OFFSETS_S, POLLS, RATIOS, sane_line, within};
+use crate::core::api::monitoring::{Address, SelectOptions};
 use crate::core::api::order::{Parameter, Refused};
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
 use crate::core::engine::Engine;
 use crate::core::engine::reload::Origin;
 use crate::time::{Raw, Span};
-use crate::wire::cmdmon::report::{Address, SelectOptions};
 
 /// An address that was deleted is not used again.
 const FOR_EVER: Raw = Raw::from_nanos(i64::MAX);

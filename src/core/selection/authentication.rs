@@ -4,8 +4,8 @@
 //! agrees, nobody else sets the clock while there is none. What the source *is* decides whether the demand is met: without
 //! the protection that its line wants it is not asked, and so never among those that agree.
 
+use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::settings::AuthSelectMode;
-use crate::wire::cmdmon::report::SelectOptions;
 
 /// The mode, and what there is for it to choose from.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,11 @@
 //! How a server behaves: whether another address of its name would do better (replacement, as `pool` in
 //! chrony.conf(5) has it).
 
+use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::SourceOptions;
 use crate::core::source::Refusal;
 use crate::core::source::poll::BURST_ANSWERS;
 use crate::time::{Raw, Span};
-use crate::wire::cmdmon::flaw::Flaw;
 
 /// Requests without a usable answer after which a source is bad: its reachability register is empty.
 const FRUITLESS_REQUESTS: u32 = 8;

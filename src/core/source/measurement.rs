@@ -1,8 +1,8 @@
 //! When packets left and arrived, and what an exchange with a server says.
 
+use crate::core::api::flaw::Flaw;
 use crate::core::estimate::Sample;
 use crate::time::{NtpTimestamp, Raw, Span};
-use crate::wire::cmdmon::flaw::Flaw;
 use crate::wire::ntp::Leap;
 
 /// Names one request and its socket.

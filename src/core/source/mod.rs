@@ -17,6 +17,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::core::api::dump::Archive;
 use crate::core::api::event::Label;
+use crate::core::api::flaw::Flaw;
+use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::response::Response;
 use crate::core::api::settings::SourceOptions;
 use crate::core::estimate::{Estimate, Slot};
@@ -32,8 +34,6 @@ use crate::core::source::recent::Recent;
 use crate::core::source::resolution::Resolution;
 use crate::core::source::sample_filter::Filter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
-use crate::wire::cmdmon::flaw::Flaw;
-use crate::wire::cmdmon::report::SelectOptions;
 use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
 use measuring::Previous;
 

@@ -23,6 +23,7 @@ use self::access::{Access, Standing};
 use self::rate::Limiter;
 use self::sockets::{Endpoint, Sender};
 use crate::config::{Commands, Subnet};
+use crate::core::api::monitoring::ServerStats;
 use crate::core::api::order::{Order, Refused};
 use crate::core::api::settings::Family;
 use crate::core::engine::Engine;
@@ -30,7 +31,6 @@ use crate::daemon::{hosts, resolver};
 use crate::time::{ClockReading, Raw};
 use crate::wire::cmdmon::MAX_LEN;
 use crate::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use crate::wire::cmdmon::report::ServerStats;
 use crate::wire::cmdmon::request::{self, Header, Received, Request};
 
 /// Datagrams taken from one socket before the servers are heard again: a flood cannot keep the clock waiting.

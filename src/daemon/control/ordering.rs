@@ -4,12 +4,12 @@ use std::ops::RangeInclusive;
 
 use log::{debug, info};
 
+use crate::core::api::monitoring::Address;
 use crate::core::api::order::{Order, Parameter, Refused, Whom};
 use crate::core::api::settings::MakeStep;
 use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::report::Address;
 use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
 
 /// Others are no intervals, and change nothing: chronyd says so to nobody.

@@ -1,10 +1,10 @@
 //! Requests that only want to know something.
 
+use crate::core::api::monitoring::ServerStats;
 use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::Engine;
 use crate::time::ClockReading;
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::report::ServerStats;
 use crate::wire::cmdmon::request::Request;
 
 /// The answer; `None` if it is another kind of request.

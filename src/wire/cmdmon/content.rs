@@ -2,7 +2,7 @@
 
 use super::field::{Cursor, Field, NAME_LEN};
 use super::reply::ReplyStatus;
-use super::report::{Address, SelectOptions};
+use crate::core::api::monitoring::{Address, SelectOptions};
 
 /// `maxntsretry` of who does not say: log2 of seconds.
 const NTS_RETRY: u32 = 19;

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::float;
 use super::reply::ReplyStatus;
-use super::report::Address;
+use crate::core::api::monitoring::Address;
 use crate::time::{NANOS_PER_SEC, Utc};
 
 /// Bytes of a name, the last of which is 0.

@@ -2,8 +2,8 @@
 
 use super::field::{Coded, Cursor, Field};
 use super::reply::ReplyStatus;
-use super::report::FLAWS;
-use super::report::{
+use crate::core::api::monitoring::FLAWS;
+use crate::core::api::monitoring::{
     Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
     SourceStats, StampedBy, Standing, Status, Tracking,
 };

@@ -2,19 +2,15 @@
 //!
 //! One datagram asks, one answers. Numbers are big-endian, fractions have a format of their own (`float`). A request is padded to the length
 //! of the longest answer it may get, so that an answer is never longer than what asked for it. Each layout is written
-//! once and serves both directions (`field`).
+//! once and serves both directions (`field`). What the reports say is in `core::api::monitoring`.
 
 mod content;
 mod field;
-pub mod flaw;
+mod flaw;
 mod float;
 mod layout;
-mod reference_id;
 pub mod reply;
-pub mod report;
 pub mod request;
-
-pub use reference_id::reference_id;
 
 /// Longest datagram considered. Requests are 28 to 520 bytes long, and some clients pad more than they need to.
 pub const MAX_LEN: usize = 860;

@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | 28 | u16 | number of this layout, 1; a client ignores what it does not know by its number |
 //! | 30 | u16 | bit 0: synchronised; bit 1: controls the clock |
-//! | 32 | u16 | [`Hindrance`](super::report::Hindrance), counted from 0 |
+//! | 32 | u16 | [`Hindrance`](crate::core::api::monitoring::Hindrance), counted from 0 |
 //! | 34 | u16 | sources that agree |
 //! | 36 | u16 | sources that had a vote |
 //! | 38 | u16 | 0 |
@@ -24,7 +24,7 @@
 //! | 96 | f64 | last step, s, positive is forward |
 //! | 104 | f64 | since the last step, s |
 //! | 112 | 32 bytes | version of the daemon as text, padded with zeros |
-//! | 144 | 32 bytes | code of the [`Flaw`](super::flaw::Flaw) of each source by its index, 0 for none |
+//! | 144 | 32 bytes | code of the [`Flaw`](crate::core::api::flaw::Flaw) of each source by its index, 0 for none |
 //!
 //! Numbers are big-endian, an f64 is an IEEE 754 double, and one that is not finite (NaN is sent) says that the value is
 //! not known. A later slewd may append fields. It sends no more than the request is long; a client that knows more
@@ -34,9 +34,11 @@ use std::fmt;
 
 use super::field::{Cursor, NAME_LEN};
 use super::layout::{NtpCounts, ServerCounts};
-use super::report::{Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking};
 use super::request::{Header, Request};
 use super::{KIND_REPLY, MAX_LEN, REPLY_HEADER_LEN, VERSION};
+use crate::core::api::monitoring::{
+    Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
+};
 
 // Codes of replies.
 pub(super) const NULL: u16 = 1;

@@ -5,8 +5,8 @@ pub use super::content::{
 };
 use super::field::{Cursor, Field};
 use super::reply::{self, ReplyStatus, STATUS};
-use super::report::Address;
 use super::{KIND_REQUEST, MAX_LEN, REPLY_HEADER_LEN, REQUEST_HEADER_LEN, VERSION};
+use crate::core::api::monitoring::Address;
 
 /// What a reply must repeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,11 +1,12 @@
-//! What a daemon says about itself. These structs are the bodies of replies, and the parts of the engine's snapshot.
+//! What a daemon says about itself: the parts of the engine's snapshot.
 //!
-//! Signs are the protocol's, and they differ from field to field: each says which.
+//! `wire::cmdmon` encodes these structs as bodies of replies to chronyc. Signs are chrony's, and they differ from field to
+//! field: each says which.
 
 use std::net::IpAddr;
 
+use crate::core::api::flaw::Flaw;
 use crate::time::Utc;
-use crate::wire::cmdmon::flaw::Flaw;
 
 /// Sources of which [`Status`] says what is wrong with them.
 pub const FLAWS: usize = 32;
