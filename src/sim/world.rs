@@ -410,7 +410,9 @@ impl World {
         let since_s = self.since_start_s();
         let Some(index) = self.scenario.servers.iter().position(|server| server.address == to) else { return };
         let server = &self.scenario.servers[index];
-        let Some((forward_s, backward_s)) = server.link.delays(since_s, &mut self.dice) else { return };
+        let Some((forward_s, backward_s)) = server.link.delays(since_s, self.served[index], &mut self.dice) else {
+            return;
+        };
         let reaches = self.oscillator.now() + Span::from_secs_f64(forward_s);
         let served = self.served[index];
         self.served[index] += 1;

@@ -2,12 +2,16 @@
 //!
 //!     cargo bench --bench accuracy
 //!     cargo bench --bench accuracy -- --only pool-4,wan-1ms --seeds 0-100
+//!     cargo bench --bench accuracy -- --regimes
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark may look at the clock")]
 
 mod case;
 #[path = "../ideal/mod.rs"]
 mod ideal;
+mod regime_table;
+mod regimes;
+mod replays;
 mod report;
 mod scenarios;
 mod schedule;
@@ -29,6 +33,8 @@ cargo bench --bench accuracy -- [OPTION]...
   --jobs N            on so many cores (all)
   --corrtimeratio X   with this directive: larger is smoother and less exact (3)
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
+  --regimes           networks as they are, measured paths among them, instead of the table (some minutes)
+  --held-out          the regimes with seeds that nothing was tuned with
   --ideal             the estimator alone, in a world without clocks and packets (docs/estimator.md)
   --scenario-list     name the scenarios and what they are";
 
@@ -39,6 +45,8 @@ struct Task {
     only: String,
     writes: bool,
     ideal: bool,
+    regimes: bool,
+    held_out: bool,
 }
 
 fn main() -> ExitCode {
@@ -67,7 +75,7 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
         jobs,
         corr_time_ratio: DEFAULT_RATIO,
     };
-    let mut task = Task { plan, only: String::new(), writes: false, ideal: false };
+    let mut task = Task { plan, only: String::new(), writes: false, ideal: false, regimes: false, held_out: false };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -77,9 +85,13 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             Long("only") => task.only = arguments.value()?.string()?,
             Long("corrtimeratio") => task.plan.corr_time_ratio = arguments.value()?.parse()?,
             Long("ideal") => task.ideal = true,
+            Long("regimes") => task.regimes = true,
+            Long("held-out") => task.held_out = true,
             Long("write") => task.writes = true,
             Long("scenario-list") => {
                 scenarios::SCENARIOS.iter().for_each(|case| println!("{:15} {}", case.name, case.about));
+                println!("With --regimes:");
+                regimes::REGIMES.iter().for_each(|regime| println!("{:15} {}", regime.name, regime.about));
                 return Ok(None);
             }
             Long("help") => {
@@ -88,6 +100,9 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             }
             other => return Err(other.unexpected()),
         }
+    }
+    if task.regimes {
+        return Ok(Some(task));
     }
     if !task.ideal && !task.only.is_empty() {
         task.plan.cases = chosen(&task.only)?;
@@ -122,6 +137,9 @@ fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
         ideal::table::print(plan.seeds.clone(), &only);
         return Ok(());
     }
+    if task.regimes {
+        return perform_regimes(task);
+    }
     let begun = Instant::now();
     let results: Vec<_> = plan.cases.iter().copied().zip(plan.run()).collect();
     let took_s = begun.elapsed().as_secs_f64();
@@ -138,20 +156,32 @@ fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
     if task.writes {
         let home = Path::new(env!("CARGO_MANIFEST_DIR"));
         std::fs::write(home.join("tests/bench/table.txt"), table::text(&results))?;
-        renew(&home.join("docs/benchmarks.md"), &table::markdown(&results))?;
+        renew(&home.join("docs/benchmarks.md"), BEGIN, &table::markdown(&results))?;
+    }
+    Ok(())
+}
+
+fn perform_regimes(task: &Task) -> Result<(), Box<dyn Error>> {
+    let seeds = if task.held_out { regime_table::HELD_OUT } else { task.plan.seeds.clone() };
+    let rows = regime_table::run(&task.only, seeds, task.plan.jobs);
+    println!("{}", regime_table::text(&rows));
+    if task.writes {
+        let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+        renew(&home.join("docs/benchmarks.md"), REGIMES_BEGIN, &regime_table::markdown(&rows))?;
     }
     Ok(())
 }
 
 const BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --write -->\n";
+const REGIMES_BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --regimes --held-out --write -->\n";
 const END: &str = "<!-- end -->\n";
 
 /// Replaces what stands between two marks of a document.
-fn renew(document: &Path, with: &str) -> std::io::Result<()> {
+fn renew(document: &Path, begin: &str, with: &str) -> std::io::Result<()> {
     let text = std::fs::read_to_string(document)?;
-    let marks = text.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let marks = text.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let Some((before, after)) = marks else {
         return Err(std::io::Error::other(format!("{}: no marks", document.display())));
     };
-    std::fs::write(document, format!("{before}{BEGIN}{with}{END}{after}"))
+    std::fs::write(document, format!("{before}{begin}{with}{END}{after}"))
 }

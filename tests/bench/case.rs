@@ -146,6 +146,7 @@ impl Case {
             wander: self.wander,
             sine: self.sine.map(|(amplitude, period_s)| Sine { amplitude, period_s }),
             steps: self.frequency_steps.to_vec(),
+            ..Crystal::default()
         }
     }
 

@@ -186,7 +186,7 @@ impl Rig {
 
     fn answer(&mut self, exchange: ExchangeId, to: IpAddr, packet: &[u8]) {
         let server = self.servers.iter().find(|server| server.address == to).expect("a server of the scenario");
-        let (forward_s, backward_s) = server.link.delays(0.0, &mut self.dice).expect("nothing is lost");
+        let (forward_s, backward_s) = server.link.delays(0.0, 0, &mut self.dice).expect("nothing is lost");
         let reaches = self.now + Span::from_secs_f64(forward_s);
         if let Some((bytes, leaves)) = server.answer(packet, &Timeline::default(), reading(reaches).utc, 0.0, 0) {
             let arrives = reaches + (leaves - reading(reaches).utc) + Span::from_secs_f64(backward_s);
