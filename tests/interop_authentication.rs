@@ -1,4 +1,4 @@
-//! Sources that want authentication, beside the real chronyd with the same configuration and no key.
+//! Sources that want authentication: with the keys of the real chronyd, and beside it with no key.
 //!
 //! The server is chronyd at several loopback addresses. Nothing here can set the clock.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
@@ -70,10 +70,89 @@ fn a_source_without_its_key_is_never_asked_and_the_others_wait_for_it_as_with_ch
     assert_eq!(ours_too, theirs);
     assert!(ask(&space, "slewd", "ntpdata 127.0.0.2").contains("Total TX        : 0\n"));
     let log = ours.log();
-    let told = "server directive: 127.0.0.2 is not asked: option key is not supported yet (remove it to ask without \
-                authentication) at line 1 in file";
-    assert_eq!(log.matches("127.0.0.2").count(), 1, "{log}");
+    let told = "Key 7 is missing (127.0.0.2 is not asked: name a file of keys with the directive keyfile)";
     assert!(log.contains(told), "{log}");
+    let unusable = "Source 127.0.0.2 is not usable: it is not asked, its key is not in the key file";
+    assert_eq!(log.matches(unusable).count(), 1, "{log}");
+}
+
+/// All types that chronyd knows and NTP uses. The numbers are those of the last byte of the server's address.
+const KEYS: &str = "\
+2 MD5 ASCII:a-long-key-of-md5
+3 SHA1 HEX:000102030405060708090a0b0c0d0e0f10111213
+4 SHA256 HEX:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff
+5 SHA384 a-plain-key-of-sha384
+6 SHA512 a-plain-key-of-sha512
+7 AES128 HEX:000102030405060708090a0b0c0d0e0f
+8 AES256 HEX:000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f
+9 a-key-without-a-type
+";
+
+/// Who has the wrong key gets no answer, until it has the right one and is told to read its file again.
+#[test]
+fn every_type_of_key_is_that_of_chronyd() {
+    let space = Namespace::new("keys");
+    let server_keys = space.file("server.keys", KEYS);
+    let _server = start_chronyd(&space, &format!("keyfile {}\n", server_keys.display()));
+    let own_keys = space.file("own.keys", &KEYS.replace("a-key-without-a-type", "another-key-of-number-9"));
+    let types = if cfg!(feature = "nts") { 2..=9 } else { 2..=2 };
+    let mut lines = format!("keyfile {}\n", own_keys.display());
+    for id in types.clone().chain(9..=9) {
+        lines += &format!("server 127.0.0.{id} iburst key {id}\n");
+        // Version 4 cuts digests of more than 20 bytes; without this version 3 is used, which does not.
+        if (4..=6).contains(&id) {
+            lines += &format!("server 127.0.0.{} iburst key {id} version 4\n", id + 10);
+        }
+    }
+    let mut ours = start_slewd(&space, &lines);
+    ours.wait_until_line(PATIENCE, |line| line.contains("Selected source 127.0.0."));
+    sleep(Duration::from_secs(4));
+    let authentication = ask(&space, "slewd", "authdata -a");
+    for (id, code, bits) in
+        [(2, 1, 136), (3, 2, 160), (4, 3, 256), (5, 4, 168), (6, 5, 168), (7, 13, 128), (8, 14, 256)]
+    {
+        if !types.contains(&id) {
+            continue;
+        }
+        let told = line(&authentication, &format!("127.0.0.{id} "));
+        assert_eq!(told[1..5], ["SK", &id.to_string(), &code.to_string(), &bits.to_string()], "{authentication}");
+        let data = ask(&space, "slewd", &format!("ntpdata 127.0.0.{id}"));
+        assert!(data.contains("Authenticated   : Yes\n"), "{data}");
+        assert!(!data.contains("Total good RX   : 0\n"), "{data}\n{}", ours.log());
+    }
+    if types.contains(&4) {
+        for id in 4..=6 {
+            for (address, version) in [(id, 3), (id + 10, 4)] {
+                let data = ask(&space, "slewd", &format!("ntpdata 127.0.0.{address}"));
+                assert!(data.contains(&format!("Version         : {version}\n")), "{data}");
+                assert!(!data.contains("Total good RX   : 0\n"), "{data}");
+            }
+        }
+    }
+    let wrong = || ask(&space, "slewd", "ntpdata 127.0.0.9");
+    assert!(wrong().contains("Total good RX   : 0\n"), "{}", wrong());
+    assert!(ours.log().contains("own.keys are open to everybody"), "{}", ours.log());
+    space.file("own.keys", KEYS);
+    ask(&space, "slewd", "rekey");
+    ask(&space, "slewd", "burst 1/4 127.0.0.9");
+    sleep(Duration::from_secs(2));
+    assert!(!wrong().contains("Total good RX   : 0\n"), "{}\n{}", wrong(), ours.log());
+}
+
+#[test]
+fn printing_the_configuration_says_which_keys_are_missing() {
+    let space = Namespace::new("missing-key");
+    let keys = space.file("own.keys", "1 MD5 secret\n2 MD6 secret\n");
+    let line = format!("keyfile {}", keys.display());
+    let printed = space.run(
+        Path::new(env!("CARGO_BIN_EXE_slewd")),
+        &["-p", &line, "server 127.0.0.2 key 2", "server 127.0.0.3 key 1"],
+    );
+    let said = String::from_utf8_lossy(&printed.stderr);
+    assert!(said.contains("Could not parse key (the type must be one of MD5, SHA1"), "{said}");
+    assert!(said.contains("Key 2 is missing (127.0.0.2 is not asked: add it to "), "{said}");
+    assert!(said.contains("Key 1 is too short (127.0.0.3: a key should have 10 bytes or more)"), "{said}");
+    assert!(!said.contains("secret"), "{said}");
 }
 
 #[test]
@@ -103,7 +182,7 @@ fn one_shot_modes_do_not_ask_it_either_and_end() {
         let output = space.run(Path::new(env!("CARGO_BIN_EXE_slewd")), &arguments);
         let log = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.success(), is_success, "{lines:?}:\n{log}");
-        assert!(log.contains("127.0.0.2 is not asked: option "), "{log}");
+        assert!(log.contains("127.0.0.2 is not asked: "), "{log}");
         assert!(!log.contains("Timeout"), "{lines:?}:\n{log}");
     }
     let printed = space.run(Path::new(env!("CARGO_BIN_EXE_slewd")), &["-p", "server 127.0.0.2 nts"]);

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use crate::cli::say;
 use crate::config::read_source_dirs;
 use crate::daemon::files::configuration::PromptFiles;
+use crate::daemon::files::key_file::Keys;
 use crate::daemon::run::{Options, load};
 use crate::sys::clock;
 
@@ -16,6 +17,7 @@ pub(super) fn run(options: &Options) -> ExitCode {
             let is_written = say(&lines(&config.printed));
             let of_sources = read_source_dirs(&PromptFiles, &config.source_dirs).warnings;
             config.warnings.iter().chain(&of_sources).for_each(|warning| eprintln!("{now} {warning}"));
+            Keys::open(&config).1.iter().for_each(|warning| eprintln!("{now} {warning}"));
             if is_written { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(failure) => {

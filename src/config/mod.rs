@@ -20,6 +20,7 @@ mod error;
 mod files;
 mod foreign;
 mod ignored;
+mod keys;
 mod lex;
 mod model;
 mod number;
@@ -34,6 +35,7 @@ pub use announce::{Announcements, MetricsFile, ReadyWhen};
 pub use directive::{Class, Directive, Section, directives, sections};
 pub use error::{Error, Place, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
+pub use keys::KeyFile;
 pub use model::{
     AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, RateLimit, Rtc, Subnet,
     Thermometer,

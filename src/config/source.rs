@@ -8,7 +8,7 @@ use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
 use super::suggest;
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
-use crate::core::source::authentication::Authentication;
+use crate::core::source::authentication::Protection;
 
 const MIN_POLL_DEFAULT: i8 = 6;
 const MAX_POLL_DEFAULT: i8 = 10;
@@ -138,11 +138,9 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
 
 /// What becomes of a source with these options that cannot be protected as they want it: said after its name.
 pub fn not_asked(options: &SourceOptions) -> Option<String> {
-    let option = match Authentication::of(options) {
-        Authentication::Missing(protection) => protection.option(),
-        Authentication::Unwanted | Authentication::Established(_) => return None,
-    };
-    Some(format!("is not asked: option {option} is not supported yet (remove it to ask without authentication)"))
+    let is_out = Protection::of(options) == Some(Protection::Nts);
+    let why = "is not asked: option nts is not supported yet (remove it to ask without authentication)";
+    is_out.then(|| why.to_owned())
 }
 
 fn unknown(word: &str) -> Fault {
@@ -209,7 +207,7 @@ mod tests {
             maxdelayquant 0 mindelay 0 asymmetry 1 offset 0 maxunreach 0 filter 0 minstratum 0 version 4 port 123 \
             ntsport 4460 certset 0 maxsources 4";
         let source = parse(&mut Words::split_directive(line).1, false).expect("a source").expect("a name");
-        assert_eq!(source.options, SourceOptions::default());
+        assert_eq!(source.options, SourceOptions { typed_version: true, ..SourceOptions::default() });
         for pair in line.split_ascii_whitespace().skip(2).collect::<Vec<_>>().chunks(2) {
             let option = SourceOption::find(pair[0]).expect("an option");
             let said = match option.default {

@@ -142,7 +142,7 @@ static OPTIONS: &[SourceOption] = &[
     // The protocol.
     option("xleave", "", "off", Used, Flag(|o| o.xleave = true),
         "use interleaved mode if the server can"),
-    option("version", "VERSION", "4", Used, Int(1, 4, |o, v| o.version = v as u8),
+    option("version", "VERSION", "4", Used, Int(1, 4, |o, v| (o.version, o.typed_version) = (v as u8, true)),
         "NTP version of requests"),
     option("port", "PORT", "123", Used, Int(0, 65535, |o, v| o.port = v as u16),
         "UDP port of the server"),
@@ -158,7 +158,7 @@ static OPTIONS: &[SourceOption] = &[
         "take over the server's reference ID and stratum"),
 
     // Authentication.
-    option("key", "ID", "none", Pending, Int(1, u32::MAX as i64, |o, v| o.key = Some(v as u32)),
+    option("key", "ID", "none", Used, Int(1, u32::MAX as i64, |o, v| o.key = Some(v as u32)),
         "authenticate with this key of the key file"),
     option("nts", "", "off", Pending, Flag(|o| o.nts = true),
         "authenticate with Network Time Security"),

@@ -75,7 +75,7 @@ pub(crate) static SECTIONS: &[Section] = &[
         "where the samples of the sources are saved at exit"),
     row("dumponexit", "", "", Harmless, Anything,
         "has no effect"),
-    row("keyfile", "FILE", "", Pending, Text(|c, v| c.files.keys = Some(v.to_string())),
+    row("keyfile", "FILE", "", Used, Text(|c, v| c.files.keys = Some(v.to_string())),
         "keys of symmetric authentication"),
     row("ntsdumpdir", "DIRECTORY", "", Pending, Text(|c, v| c.nts.dump_dir = Some(v.to_string())),
         "where NTS keys and cookies are kept"),

@@ -5,7 +5,7 @@ mod requests;
 use std::io;
 use std::os::fd::AsFd;
 
-use log::{debug, info};
+use log::{debug, info, warn};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::core::api::settings::{Family, Host};
@@ -19,6 +19,7 @@ use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
 use crate::daemon::files::address_file::AddressFile;
 use crate::daemon::files::drift_file::DriftFile;
 use crate::daemon::files::dump_files::{self, DumpFiles};
+use crate::daemon::files::key_file::Keys;
 use crate::daemon::files::leap_file::LeapFile;
 use crate::daemon::files::log_files::LogFiles;
 use crate::daemon::files::source_dirs::SourceDirs;
@@ -76,6 +77,8 @@ pub struct World<'a> {
     pub recalls: bool,
     /// Where good addresses are remembered.
     pub address_file: Option<AddressFile>,
+    /// Where symmetric keys are.
+    pub keys: Option<Keys>,
     /// Where measurements and the like are written, if anywhere.
     pub log_files: Option<LogFiles>,
     /// `-4`, `-6`: overrides what each line says.
@@ -109,6 +112,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         deadline: None,
         ending: None,
     };
+    turner.use_keys();
     turner.read_sources();
     turner.feed(What::Wake);
     let ending = loop {
@@ -335,6 +339,21 @@ impl Loop<'_> {
         let sockets = self.world.exchanges.ids().zip(&descriptors[own..exchanges]);
         self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
         Ok(awake)
+    }
+
+    /// Reads the file of symmetric keys again.
+    fn read_keys(&mut self) {
+        let said = self.world.keys.as_mut().map(Keys::read).unwrap_or_default();
+        said.iter().for_each(|line| warn!("{line}"));
+        self.use_keys();
+    }
+
+    fn use_keys(&mut self) {
+        let Some(keys) = self.world.keys.as_ref().map(Keys::table) else { return };
+        if keys.count() > 0 {
+            info!("Loaded {} symmetric keys", keys.count());
+        }
+        self.engine.use_keys(keys.clone(), self.world.clock.read().raw);
     }
 
     fn read_leap_data(&mut self) {

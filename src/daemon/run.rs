@@ -21,6 +21,7 @@ use crate::daemon::files::configuration::RealFiles;
 use crate::daemon::files::drift_file::{self, DriftFile, Found};
 use crate::daemon::files::dump_files::DumpFiles;
 use crate::daemon::files::hardware_clock::set_from_rtc;
+use crate::daemon::files::key_file::Keys;
 use crate::daemon::files::leap_file::LeapFile;
 use crate::daemon::files::log_files::{self, LogFiles};
 use crate::daemon::files::pid_file::{PidFile, Refusal};
@@ -137,6 +138,7 @@ struct Prepared {
     synchronized_files: Option<SynchronizedFiles>,
     control: Option<Box<Control>>,
     controls_clock: bool,
+    keys: Keys,
     /// Read from a file of points.
     temp_comp: Option<TempComp>,
 }
@@ -158,6 +160,8 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     if config.sources.is_empty() && config.source_dirs.is_empty() && !has_hosts {
         warn!("No source is configured (add a line such as: pool pool.ntp.org iburst)");
     }
+    let (keys, said) = Keys::open(config);
+    said.iter().for_each(|line| warn!("{line}"));
     let controls_clock = may_control_clock(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);
@@ -182,6 +186,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         synchronized_files,
         control,
         controls_clock,
+        keys,
         temp_comp,
     })
 }
@@ -343,6 +348,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         watch: ClockWatch::new(),
         network,
         leap_file,
+        keys: Some(prepared.keys),
         thermometer,
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),

@@ -169,7 +169,10 @@ fn flaw_and_remedy(flaw: Flaw) -> String {
     let next = match flaw {
         Flaw::NoDescriptors => "raise its limit (LimitNOFILE of the service, or ulimit -n)",
         Flaw::NotPermitted => "check the firewall, and the directives acquisitionport and user",
-        Flaw::Unprotected => "remove the option to ask it all the same",
+        Flaw::Unprotected => "remove the option nts to ask it without authentication",
+        Flaw::KeyMissing => "add it to the file of the directive keyfile",
+        Flaw::KeysAwaited | Flaw::KeyServerAway => "TCP port 4460 must be open, see ntsport",
+        Flaw::KeyEstablishment | Flaw::Certificate => "see the messages before",
         Flaw::LocalEnd => "check bindacqaddress, bindacqdevice and acquisitionport",
         Flaw::NoAddress => "looking it up again",
         Flaw::NoPlace => "remove other sources",

@@ -86,6 +86,11 @@ pub(super) fn flaw_name(flaw: Flaw) -> &'static str {
         Flaw::NotToBeSelected => "noselect",
         Flaw::LocalEnd => "local-end",
         Flaw::Unprotected => "unprotected",
+        Flaw::KeyMissing => "key-missing",
+        Flaw::KeysAwaited => "keys-awaited",
+        Flaw::KeyServerAway => "key-server-away",
+        Flaw::KeyEstablishment => "key-establishment",
+        Flaw::Certificate => "certificate",
     }
 }
 
@@ -116,6 +121,11 @@ pub(super) fn flaw_text(flaw: Flaw) -> &'static str {
         Flaw::Falseticker => "it contradicts the majority",
         Flaw::NotToBeSelected => "it has the option noselect",
         Flaw::LocalEnd => "the local address, port or device of the configuration cannot be used",
-        Flaw::Unprotected => "it is not asked, its answers could not be authenticated (options key and nts)",
+        Flaw::Unprotected => "it is not asked, this slewd was built without NTS",
+        Flaw::KeyMissing => "it is not asked, its key is not in the key file",
+        Flaw::KeysAwaited => "its NTS keys are being established",
+        Flaw::KeyServerAway => "it is not asked, its NTS-KE server cannot be reached",
+        Flaw::KeyEstablishment => "it is not asked, its NTS-KE server gives no keys",
+        Flaw::Certificate => "it is not asked, the certificate of its NTS-KE server is not accepted",
     }
 }

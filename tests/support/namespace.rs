@@ -164,6 +164,11 @@ impl Program {
         self.wait_until(text, patience, |line| line == text);
     }
 
+    /// Waits for a line like this.
+    pub(crate) fn wait_until_line(&mut self, patience: Duration, found: impl Fn(&str) -> bool) {
+        self.wait_until("such line", patience, found);
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()

@@ -77,6 +77,7 @@ fn show() -> io::Result<Span> {
         watch: None,
         network: None,
         leap_file: None,
+        keys: None,
         thermometer: None,
         drift_file: None,
         dump_files: None,

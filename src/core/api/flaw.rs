@@ -55,11 +55,21 @@ pub enum Flaw {
     LocalEnd,
     /// It is not asked, for its answers could not be authenticated as its line wants.
     Unprotected,
+    /// It is not asked, for the key of its line is not in the key file.
+    KeyMissing,
+    /// NTS keys for it are being established.
+    KeysAwaited,
+    /// The server that establishes NTS keys for it cannot be reached.
+    KeyServerAway,
+    /// The server that establishes NTS keys for it does not speak the protocol as it should.
+    KeyEstablishment,
+    /// The certificate of the server that establishes NTS keys for it is not accepted.
+    Certificate,
 }
 
 impl Flaw {
     /// All, in the order of their codes.
-    pub const ALL: [Flaw; 25] = [
+    pub const ALL: [Flaw; 30] = [
         Flaw::NoAddress,
         Flaw::NoPlace,
         Flaw::Offline,
@@ -85,5 +95,10 @@ impl Flaw {
         Flaw::NotToBeSelected,
         Flaw::LocalEnd,
         Flaw::Unprotected,
+        Flaw::KeyMissing,
+        Flaw::KeysAwaited,
+        Flaw::KeyServerAway,
+        Flaw::KeyEstablishment,
+        Flaw::Certificate,
     ];
 }

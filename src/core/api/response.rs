@@ -16,6 +16,8 @@ pub struct Response {
     pub failed: Option<Test>,
     /// It tells of the exchange before (RFC 9769).
     pub interleaved: bool,
+    /// It is known to come from the server.
+    pub authenticated: bool,
     /// Where it arrived, if the shell knows.
     pub local: Option<IpAddr>,
     /// Who noted the departure of the request.
@@ -57,6 +59,6 @@ impl Response {
             Some(Test::DelayRatio) => 1 << 2,
             Some(Test::DelayDeviation) => 1 << 1,
         };
-        PASSED & !failed | u16::from(self.interleaved) << 14
+        PASSED & !failed | u16::from(self.interleaved) << 14 | u16::from(self.authenticated) << 15
     }
 }

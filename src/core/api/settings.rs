@@ -185,6 +185,8 @@ pub struct SourceOptions {
     pub min_stratum: u8,
     /// `version` of the requests, 1 to 4.
     pub version: u8,
+    /// `version` was given: it is not chosen by what the key needs.
+    pub typed_version: bool,
     /// `port` of the server.
     pub port: u16,
     /// `key` of the symmetric authentication.
@@ -298,6 +300,7 @@ impl Default for SourceOptions {
             xleave: false,
             min_stratum: 0,
             version: 4,
+            typed_version: false,
             port: 123,
             key: None,
             nts: false,

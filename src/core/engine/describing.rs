@@ -4,11 +4,10 @@
 
 use crate::core::api::event::Obstacle;
 use crate::core::api::monitoring::{
-    self, Address, AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
+    self, Address, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
 };
 use crate::core::api::record::Standing;
 use crate::core::api::response::{Measured, Response};
-use crate::core::api::settings::SourceOptions;
 use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::Engine;
 use crate::core::engine::believed::Believed;
@@ -18,7 +17,7 @@ use crate::core::engine::reporting::leap_status;
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
-use crate::core::source::authentication::Protection;
+use crate::core::source::authenticator::Authenticator;
 use crate::core::source::measurement::{Measurement, StampSource};
 use crate::core::source::{Answer, Refusal, Source};
 use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
@@ -82,7 +81,7 @@ impl Engine {
             stats: self.describe_stats(source, now),
             selection: Some(self.describe_selection(source, now)),
             ntp: Some(self.describe_response(source)),
-            authentication: Some(auth_data(&source.options)),
+            authentication: Some(source.auth_data()),
             flaw: self.flaw(source),
         })
     }
@@ -140,7 +139,7 @@ impl Engine {
             stats: SourceStats { address, ..unknown_stats() },
             selection: Some(selection),
             ntp: None,
-            authentication: Some(auth_data(options)),
+            authentication: Some(Authenticator::with(options, &self.keys).report()),
             flaw: None,
         }
     }
@@ -303,8 +302,10 @@ impl Engine {
         }
         let local = source.local;
         let interleaved = source.is_interleaved;
+        let authenticated = source.authentication().is_established();
         let (sent_by, received_by) = measurement.map_or((sent_by, received_by), |m| (m.sent_by, m.received_by));
-        source.response = Some(Response { header, failed, interleaved, local, sent_by, received_by, measured });
+        source.response =
+            Some(Response { header, failed, interleaved, authenticated, local, sent_by, received_by, measured });
     }
 
     fn describe_response(&self, source: &Source) -> NtpData {
@@ -356,15 +357,6 @@ impl Engine {
             Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => self.sources[index].refused,
             _ => None,
         }
-    }
-}
-
-/// What the line asks for; with nothing negotiated and no key loaded it has no type and no length, as in chronyd.
-fn auth_data(options: &SourceOptions) -> AuthData {
-    match Protection::of(options) {
-        None => AuthData::default(),
-        Some(Protection::Key(key_id)) => AuthData { mode: AuthData::SYMMETRIC_KEY, key_id, ..AuthData::default() },
-        Some(Protection::Nts) => AuthData { mode: AuthData::NTS, ..AuthData::default() },
     }
 }
 

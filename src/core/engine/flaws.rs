@@ -11,6 +11,7 @@ use crate::core::engine::{Engine, Mode};
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
 use crate::core::source::Source;
+use crate::core::source::authentication::{Authentication, Protection};
 use crate::time::{Raw, Span};
 
 /// One may be on its way, and the one before is lost.
@@ -148,7 +149,7 @@ impl Engine {
     pub(super) fn flaw_of_line(&self, association: usize) -> Option<Flaw> {
         let line = self.associations.get(association)?;
         if !line.authentication().is_sufficient() {
-            return Some(Flaw::Unprotected);
+            return Some(missing(line.authentication()));
         }
         if line.is_out_of_room {
             return Some(Flaw::NoPlace);
@@ -171,7 +172,7 @@ impl Engine {
 
     fn present_flaw(&self, source: &Source, silent_after: u32, now: Raw) -> Option<Flaw> {
         if is_unprotected(source) {
-            return Some(Flaw::Unprotected);
+            return Some(missing(source.authentication()));
         }
         if source.options.no_select {
             return Some(Flaw::NotToBeSelected);
@@ -209,6 +210,9 @@ impl Engine {
 
 /// What has been wrong with a source for long enough to be said. Kisses have events of their own.
 fn lasting_flaw(source: &Source, now: Raw) -> Option<Flaw> {
+    if is_unprotected(source) {
+        return Some(missing(source.authentication()));
+    }
     // To have no route is a matter of the network, like silence.
     let unsent = source.conduct.unsent().filter(|flaw| *flaw != Flaw::NoRoute);
     let unsent = unsent.filter(|_| source.schedule.send_failures() >= SEND_FAILURES);
@@ -220,7 +224,15 @@ fn is_away(source: &Source) -> bool {
     source.reach == 0 && source.schedule.unanswered() >= UNREACHABLE_AFTER
 }
 
-/// It is not asked, for its answers could not be authenticated. The line says so when it is read.
+/// What a line lacks that cannot be authenticated.
+fn missing(authentication: Authentication) -> Flaw {
+    match authentication {
+        Authentication::Missing(Protection::Key(_)) => Flaw::KeyMissing,
+        _ => Flaw::Unprotected,
+    }
+}
+
+/// It is not asked, for its answers could not be authenticated.
 fn is_unprotected(source: &Source) -> bool {
     !source.authentication().is_sufficient()
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use crate::core::api::dump::Archive;
 use crate::core::api::event::{Event, Label};
 use crate::core::api::settings::Host;
+use crate::core::engine::keys::give_key;
 use crate::core::engine::{Engine, Mode, Output};
 use crate::core::estimate::{MAX_SOURCES, Slot};
 use crate::core::pool::configured::{Purpose, Yield};
@@ -288,6 +289,7 @@ impl Engine {
         if self.settings.keep_samples {
             source.archive = Archive::new();
         }
+        give_key(&mut source, &self.keys);
         source.configured = self.lines[association].select;
         source.precision = self.settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64);
         source

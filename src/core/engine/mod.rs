@@ -44,7 +44,7 @@
 //! `membership` keeps the lines filled with sources, `exchanges` sends requests and takes replies, `network` heeds where they
 //! can go, `selecting` decides whom to believe, `acquisition` holds the vote when that is not clear, `clock_control` moves the
 //! clock, `rate` finds a counter that is far off, `leap_seconds` deals with leap seconds, `temp_comp` with the temperature, `reload` changes the lines, `recorder`
-//! notes for the log files what the others do, `dump_restore` keeps samples for the next run. `reporting` and `describing`
+//! notes for the log files what the others do, `keys` says which sources have theirs, `dump_restore` keeps samples for the next run. `reporting` and `describing`
 //! tell people who ask, `commands` and `source_commands` do what they order.
 
 mod acquisition;
@@ -55,6 +55,7 @@ mod describing;
 mod dump_restore;
 mod exchanges;
 mod flaws;
+mod keys;
 mod leap_seconds;
 mod membership;
 mod network;
@@ -91,7 +92,9 @@ use crate::core::source::Source;
 use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::network_changes::Changes;
 use crate::time::{ClockReading, Raw, Span, Utc};
-use crate::wire::ntp::{HEADER_LEN, Leap};
+use crate::wire::ntp::Leap;
+use crate::wire::packet::Packet;
+use crate::wire::symmetric::KeyTable;
 
 pub use dump_restore::PastFile;
 
@@ -211,7 +214,7 @@ pub enum Output {
         /// The server.
         to: SocketAddr,
         /// The request.
-        packet: [u8; HEADER_LEN],
+        packet: Packet,
     },
     /// Close the socket of this exchange.
     Close(ExchangeId),
@@ -265,6 +268,7 @@ pub struct Engine {
     last_good: Vec<LastGood>,
     associations: Vec<Association>,
     sources: Vec<Source>,
+    keys: KeyTable,
     /// When the clock was first set.
     set_at: Option<Raw>,
     /// The hosts of `initstepslew` are asked until then.
@@ -348,6 +352,7 @@ impl Engine {
             last_good: start.last_good,
             associations: Vec::new(),
             sources: Vec::new(),
+            keys: KeyTable::default(),
             set_at: None,
             initial_until: None,
             replace_after: None,

@@ -144,6 +144,7 @@ impl Engine {
                 self.lines.len() - 1
             }
         };
+        self.authenticate_line(index, now);
         self.add_first_sources(index..index + 1, now);
         self.tell(Event::SourceAdded { name: typed.host.to_string(), is_pool: typed.pool });
         Ok(())

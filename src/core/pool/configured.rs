@@ -41,6 +41,7 @@ pub struct Association {
     addressed: Raw,
     retired: bool,
     shunned: Vec<(IpAddr, Raw)>,
+    authentication: Authentication,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +79,9 @@ pub enum Yield {
 impl Association {
     /// A line whose name, if it has one, is to be looked up at once, unless its servers would not be asked anyway.
     pub fn new(config: SourceConfig, now: Raw) -> Self {
+        let authentication = Authentication::of(&config.options);
         let lookup = match config.host {
-            Host::Name(_) if Authentication::of(&config.options).is_sufficient() => Lookup::Due(now, Purpose::Fill),
+            Host::Name(_) if authentication.is_sufficient() => Lookup::Due(now, Purpose::Fill),
             Host::Address(_) | Host::Name(_) => Lookup::None,
         };
         Association {
@@ -94,6 +96,16 @@ impl Association {
             addressed: now,
             retired: false,
             shunned: Vec::new(),
+            authentication,
+        }
+    }
+
+    /// What its sources say can be authenticated now, or cannot any more.
+    pub fn set_authentication(&mut self, authentication: Authentication, now: Raw) {
+        self.authentication = authentication;
+        let is_new = self.name().is_some() && self.lookup == Lookup::None && !self.has_been_answered;
+        if authentication.is_sufficient() && is_new {
+            self.lookup = Lookup::Due(now, Purpose::Fill);
         }
     }
 
@@ -135,7 +147,7 @@ impl Association {
 
     /// How what its sources say is protected.
     pub fn authentication(&self) -> Authentication {
-        Authentication::of(&self.config.options)
+        self.authentication
     }
 
     /// The address, if the line names one.

@@ -10,7 +10,7 @@ use crate::core::api::settings::SourceOptions;
 pub enum Authentication {
     /// The line asks for no protection.
     Unwanted,
-    /// The line asks for protection, and there is none.
+    /// The line asks for protection, and it cannot be had as things are.
     Missing(Protection),
     /// Each reply is authenticated before anything in it is believed.
     Established(Protection),

@@ -1,6 +1,7 @@
 //! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
 
 pub mod authentication;
+pub mod authenticator;
 mod delay_tests;
 pub mod health;
 pub mod measurement;
@@ -18,12 +19,13 @@ use std::net::{IpAddr, SocketAddr};
 use crate::core::api::dump::Archive;
 use crate::core::api::event::Label;
 use crate::core::api::flaw::Flaw;
-use crate::core::api::monitoring::SelectOptions;
+use crate::core::api::monitoring::{AuthData, SelectOptions};
 use crate::core::api::response::Response;
 use crate::core::api::settings::SourceOptions;
 use crate::core::estimate::{Estimate, Slot};
 use crate::core::random::Random;
 use crate::core::source::authentication::Authentication;
+use crate::core::source::authenticator::Authenticator;
 use crate::core::source::delay_tests::DelayTests;
 use crate::core::source::health::Conduct;
 use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource, Undelivered};
@@ -34,7 +36,8 @@ use crate::core::source::recent::Recent;
 use crate::core::source::resolution::Resolution;
 use crate::core::source::sample_filter::Filter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
-use crate::wire::ntp::{Cookie, HEADER_LEN, Interleaved, KissCode, Reply, Request};
+use crate::wire::ntp::{Cookie, Interleaved, KissCode, Reply, Request};
+use crate::wire::packet::Packet;
 use measuring::Previous;
 
 /// Sockets wait this much longer than `maxdelay` for a reply: as long as chronyd's.
@@ -62,8 +65,8 @@ pub struct Source {
     pub association: usize,
     /// The options of that line.
     pub options: SourceOptions,
-    /// Whether its replies can be believed to be its own: without that it is not asked.
-    authentication: Authentication,
+    /// What makes sure that its replies are its own: without that it is not asked.
+    authenticator: Authenticator,
     /// When the source is asked.
     pub schedule: Schedule,
     /// Outcome of the last eight requests, newest in the lowest bit (RFC 5905 section 9.2).
@@ -144,15 +147,15 @@ impl Source {
         options: SourceOptions,
         due: Raw,
     ) -> Self {
-        let authentication = Authentication::of(&options);
+        let authenticator = Authenticator::of(&options);
         let mut schedule = Schedule::new(&options, due);
-        schedule.permit(authentication.is_sufficient());
+        schedule.permit(authenticator.state().is_sufficient());
         Source {
             slot,
             address,
             label,
             association,
-            authentication,
+            authenticator,
             schedule,
             reach: 0,
             empty_polls: 0,
@@ -183,18 +186,34 @@ impl Source {
 
     /// How its replies are protected.
     pub fn authentication(&self) -> Authentication {
-        self.authentication
+        self.authenticator.state()
+    }
+
+    /// What makes sure that its replies are its own.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// Its key is this one from now on, or it has none.
+    pub fn set_authenticator(&mut self, authenticator: Authenticator) {
+        self.schedule.permit(authenticator.state().is_sufficient());
+        self.authenticator = authenticator;
+    }
+
+    /// The report about its keys.
+    pub fn auth_data(&self) -> AuthData {
+        self.authenticator.report()
+    }
+
+    /// The version of its requests. Version 3 has room for digests that version 4 cuts, as chronyd has it.
+    fn version(&self) -> u8 {
+        let has_choice = !self.options.typed_version && !self.options.xleave;
+        if has_choice && self.authenticator.wants_version_3() { 3 } else { self.options.version }
     }
 
     /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`].
-    pub fn ask(
-        &mut self,
-        id: ExchangeId,
-        now: Raw,
-        needed: bool,
-        random: &mut Random,
-    ) -> ([u8; HEADER_LEN], Option<ExchangeId>) {
-        debug_assert!(self.authentication.is_sufficient(), "a source without the protection it wants is not asked");
+    pub fn ask(&mut self, id: ExchangeId, now: Raw, needed: bool, random: &mut Random) -> (Packet, Option<ExchangeId>) {
+        debug_assert!(self.authentication().is_sufficient(), "a source without the protection it wants is not asked");
         let cookie = random.cookie();
         let about = self.previous.filter(|_| self.schedule.unanswered() < MAX_UNANSWERED);
         let interleaved = about.map(|about| Interleaved { about: about.reply.receive, cookie: random.cookie() });
@@ -210,8 +229,9 @@ impl Source {
         }
         self.tally.sent += 1;
         self.conduct.asked();
-        let request = Request { version: self.options.version, poll: self.schedule.poll(), cookie, interleaved };
-        (request.encode(), lost.map(|exchange| exchange.id))
+        let request = Request { version: self.version(), poll: self.schedule.poll(), cookie, interleaved };
+        let packet = self.authenticator.seal(request.encode(), request.version);
+        (packet, lost.map(|exchange| exchange.id))
     }
 
     /// The request left at this moment.
@@ -409,7 +429,8 @@ impl Source {
 
     fn examine(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         let exchange = self.exchange.ok_or(Refusal::NoRequest)?;
-        let reply = Reply::parse(bytes)?;
+        let version = self.version();
+        let reply = Reply::parse(self.authenticator.open(bytes, version)?)?;
         let is_interleaved = exchange.interleaved == Some(reply.origin());
         if reply.origin() != exchange.cookie && !is_interleaved {
             return Err(Refusal::Origin);

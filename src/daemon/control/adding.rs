@@ -81,6 +81,7 @@ fn options(typed: &NewSource) -> Result<SourceOptions, ReplyStatus> {
         require: has(SourceFlags::REQUIRE),
         xleave: has(SourceFlags::INTERLEAVED),
         min_stratum: typed.min_stratum.min(15) as u8,
+        typed_version: typed.version != 0,
         version: match typed.version {
             0 => SourceOptions::default().version,
             version @ 1..=4 => version as u8,

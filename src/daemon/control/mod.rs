@@ -48,6 +48,8 @@ pub trait Daemon {
     fn reload_sources(&mut self);
     /// Begins the log files anew.
     fn reopen_logs(&mut self);
+    /// Reads the file of symmetric keys again.
+    fn read_keys(&mut self);
     /// Writes the measurements to files, if there is a place for them.
     fn dump(&mut self);
     /// Whether there is a way to a server.

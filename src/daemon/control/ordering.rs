@@ -42,8 +42,7 @@ impl Control {
             Request::ReloadSources => daemon.reload_sources(),
             Request::CycleLogs => daemon.reopen_logs(),
             Request::Dump => daemon.dump(),
-            // There are no keys to be read again.
-            Request::Rekey => {}
+            Request::Rekey => daemon.read_keys(),
             // The answer comes first.
             Request::Shutdown => {}
             other => {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::core::api::order::{Order, Refused};
-use crate::core::engine::Engine;
+use crate::core::engine::{Engine, What};
 use crate::daemon::control::Daemon;
 use crate::daemon::event_loop::{Ending, Loop};
 use crate::time::ClockReading;
@@ -42,6 +42,11 @@ impl Daemon for Loop<'_> {
         if let Some(logs) = &mut self.world.log_files {
             logs.reopen();
         }
+    }
+
+    fn read_keys(&mut self) {
+        self.read_keys();
+        self.feed(What::Wake);
     }
 
     fn dump(&mut self) {

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod drift_file;
 pub mod dump_files;
 pub mod hardware_clock;
+pub mod key_file;
 pub mod leap_file;
 pub mod log_files;
 pub mod pid_file;
