@@ -57,6 +57,30 @@ pub struct ClockReading {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct NtpTimestamp(pub u64);
 
+/// Whether a leap second comes at the end of the UTC day. Where the time itself may be unknown, an `Option` holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Leap {
+    /// An ordinary day.
+    #[default]
+    Normal,
+    /// The last minute has 61 seconds: 23:59:60 is inserted.
+    Insert,
+    /// The last minute has 59 seconds: 23:59:59 is left out.
+    Delete,
+}
+
+impl Leap {
+    /// The leap indicator (RFC 5905 figure 9); `None` is a clock that is not synchronised.
+    pub fn indicator(leap: Option<Leap>) -> u8 {
+        leap.map_or(3, |leap| leap as u8)
+    }
+
+    /// The leap indicator in the last two bits of `bits`.
+    pub fn from_indicator(bits: u8) -> Option<Leap> {
+        [Some(Leap::Normal), Some(Leap::Insert), Some(Leap::Delete), None][usize::from(bits & 3)]
+    }
+}
+
 impl Raw {
     /// From nanoseconds of the counter.
     pub const fn from_nanos(ns: i64) -> Self {

@@ -7,12 +7,12 @@
 
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{
-    Activity, Address, AuthData, FLAWS, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats,
-    SourceData, SourceStats, StampedBy, Standing, Status, Tracking,
+    Activity, Address, AuthData, FLAWS, Hindrance, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
+    SourceStats, StampedBy, Standing, Status, Tracking,
 };
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::report::{csv, json, metrics, status, table};
-use slewd::time::Utc;
+use slewd::time::{Leap, Utc};
 
 /// Every text there is, in each of the four forms.
 fn outputs(snapshot: &Snapshot) -> [(&'static str, String); 4] {
@@ -99,7 +99,7 @@ fn snapshot(numbers: &mut Numbers) -> Snapshot {
             reference_id: 0xc000_0201,
             address,
             stratum: n.short("tracking.stratum"),
-            leap: LeapStatus::Normal,
+            leap: Some(Leap::Normal),
             reference_time: Some(Utc::from_secs(1_795_421_108)),
             correction_s: n.micros("tracking.correction_s"),
             last_offset_s: n.micros("tracking.last_offset_s"),
@@ -178,7 +178,7 @@ fn source(n: &mut Numbers, address: Address) -> SourceReport {
             address,
             state: 'x',
             authenticated: false,
-            leap: LeapStatus::Normal,
+            leap: Some(Leap::Normal),
             configured: SelectOptions(SelectOptions::PREFER),
             effective: SelectOptions(SelectOptions::TRUST),
             last_sample_ago_s: n.number("selection.last_sample_ago_s"),
@@ -206,7 +206,7 @@ fn ntp_data(n: &mut Numbers, address: Address) -> NtpData {
         address,
         local_address: Address::Ip([192, 0, 2, 9].into()),
         port: n.short("ntp.port"),
-        leap: LeapStatus::Normal,
+        leap: Some(Leap::Normal),
         version: n.small("ntp.version") as u8,
         mode: 4,
         stratum: n.small("ntp.stratum") as u8,
@@ -242,7 +242,7 @@ fn nameless() -> SourceReport {
         address: Address::Unspecified,
         state: '-',
         authenticated: false,
-        leap: LeapStatus::Normal,
+        leap: Some(Leap::Normal),
         configured: SelectOptions(0),
         effective: SelectOptions(0),
         last_sample_ago_s: 0,
@@ -295,10 +295,10 @@ fn changes() -> Vec<Change> {
     let mut changes: Vec<Change> = changes! {
         tracking: reference_id = 7;
         tracking: address = Address::Id(3);
-        tracking: leap = LeapStatus::Insert;
+        tracking: leap = Some(Leap::Insert);
         tracking: reference_time = Some(Utc::from_secs(1));
         sources[0]: name = "other.example".into();
-        sources[0] ?ntp: leap = LeapStatus::Delete;
+        sources[0] ?ntp: leap = Some(Leap::Delete);
         sources[0] ?ntp: address = Address::Id(3);
         sources[0] ?ntp: local_address = Address::Id(3);
         sources[0] ?ntp: mode = 1;
@@ -312,7 +312,7 @@ fn changes() -> Vec<Change> {
         sources[0] ?selection: address = Address::Id(3);
         sources[0] ?selection: state = '~';
         sources[0] ?selection: authenticated = true;
-        sources[0] ?selection: leap = LeapStatus::Unsynchronised;
+        sources[0] ?selection: leap = None;
         sources[0] ?selection: configured = SelectOptions(SelectOptions::REQUIRE);
         sources[0] ?selection: effective = SelectOptions(SelectOptions::NO_SELECT);
         sources[1] ?selection: reference_id = 0x5050_5300;
@@ -404,7 +404,7 @@ fn unknown_is_not_zero() {
     assert!(json::snapshot(&nothing).contains("\"maximum_error_s\":null"));
     // The zeros with which the protocol fills what has not been measured.
     let unasked = SourceReport {
-        selection: nameless().selection.map(|data| SelectData { leap: LeapStatus::Unsynchronised, ..data }),
+        selection: nameless().selection.map(|data| SelectData { leap: None, ..data }),
         ntp: Some(NtpData::default()),
         ..SourceReport::default()
     };

@@ -7,8 +7,7 @@ use slewd::core::api::settings::{LeapMode, MakeStep, MaxChange};
 use slewd::core::clock::leap::{LeapSecond, LeapTable};
 use slewd::sim::server::Announces;
 use slewd::sim::{Happening, Scenario, World};
-use slewd::time::{Span, Utc};
-use slewd::wire::ntp::Leap;
+use slewd::time::{Leap, Span, Utc};
 use support::{Run, Worst, runs};
 
 /// 2027-01-01T00:00:00Z.
@@ -157,7 +156,7 @@ fn the_flag_in_the_kernel_is_set_that_day_and_cleared_after_it() {
     let mut scenario = new_years_eve(1, 4, Leap::Insert, LeapMode::System);
     scenario.leap_tables = vec![(0.0, table("", NEW_YEAR + 86_400))];
     let mut world = World::new(scenario);
-    for (until_s, leap) in [(60.0, Leap::Insert), (MIDNIGHT_S + 1.0, Leap::Insert), (MIDNIGHT_S + 3.0, Leap::None)] {
+    for (until_s, leap) in [(60.0, Leap::Insert), (MIDNIGHT_S + 1.0, Leap::Insert), (MIDNIGHT_S + 3.0, Leap::Normal)] {
         world.run_for(until_s);
         assert_eq!(world.kernel().report().leap, leap, "after {until_s} s");
     }
@@ -170,7 +169,7 @@ fn the_lying_leap_bit_of_one_of_four_is_ignored() {
     for leap in KINDS {
         let name = format!("one of four announces {leap:?}");
         let result = runs(|seed| {
-            let mut scenario = new_years_eve(seed, 4, Leap::None, LeapMode::System);
+            let mut scenario = new_years_eve(seed, 4, Leap::Normal, LeapMode::System);
             scenario.servers[2].announces = Announces::Always(leap, 0.0, 20_000.0);
             scenario
         });
@@ -182,7 +181,7 @@ fn the_lying_leap_bit_of_one_of_four_is_ignored() {
 #[test]
 fn a_lone_server_that_announces_one_on_a_wrong_day_is_ignored() {
     let result = runs(|seed| {
-        let mut scenario = new_years_eve(seed, 1, Leap::None, LeapMode::System);
+        let mut scenario = new_years_eve(seed, 1, Leap::Normal, LeapMode::System);
         scenario.start = Utc::from_secs(NEW_YEAR - 3 * 86_400) - Span::from_secs_f64(MIDNIGHT_S);
         scenario.servers[0].announces = Announces::Always(Leap::Insert, 0.0, 20_000.0);
         scenario
@@ -196,7 +195,7 @@ fn a_lone_server_that_announces_one_that_does_not_come_costs_a_second_for_a_whil
     for mode in [LeapMode::System, LeapMode::Step, LeapMode::Slew] {
         let name = format!("false announcement, {mode:?}");
         let result = runs(|seed| {
-            let mut scenario = new_years_eve(seed, 1, Leap::None, mode);
+            let mut scenario = new_years_eve(seed, 1, Leap::Normal, mode);
             scenario.servers[0].announces = Announces::Always(Leap::Insert, 0.0, MIDNIGHT_S);
             scenario
         });
@@ -212,7 +211,7 @@ fn an_announcement_that_is_withdrawn_is_forgotten() {
     for mode in [LeapMode::System, LeapMode::Step] {
         let name = format!("withdrawn, {mode:?}");
         let result = runs(|seed| {
-            let mut scenario = new_years_eve(seed, 4, Leap::None, mode);
+            let mut scenario = new_years_eve(seed, 4, Leap::Normal, mode);
             scenario.servers.iter_mut().for_each(|s| s.announces = Announces::Always(Leap::Insert, 0.0, 3000.0));
             scenario
         });
@@ -383,7 +382,7 @@ fn the_file_knows_what_the_servers_do_not_announce() {
         let name = format!("leapseclist, {mode:?}");
         let result = runs(|seed| {
             let mut scenario = new_years_eve(seed, 4, Leap::Delete, mode);
-            let silence = Announces::Always(Leap::None, 0.0, 0.0);
+            let silence = Announces::Always(Leap::Normal, 0.0, 0.0);
             scenario.servers.iter_mut().for_each(|server| server.announces = silence);
             scenario.leap_tables = vec![(0.0, table("4007750400 36\n", NEW_YEAR + 86_400))];
             scenario
@@ -408,7 +407,7 @@ fn servers_that_announce_are_believed_against_the_file() {
 fn a_file_that_has_expired_is_a_warning() {
     let is_warning = |event: &Event| matches!(event, Event::LeapDataExpired(_));
     let result = runs(|seed| {
-        let mut scenario = new_years_eve(seed, 4, Leap::None, LeapMode::System);
+        let mut scenario = new_years_eve(seed, 4, Leap::Normal, LeapMode::System);
         scenario.leap_tables = vec![(0.0, table("", NEW_YEAR - 3600))];
         scenario
     });
@@ -425,7 +424,7 @@ fn a_file_that_was_renewed_is_read_again() {
     let result = runs(|seed| {
         let mut scenario = new_years_eve(seed, 4, Leap::Insert, LeapMode::System);
         scenario.start = scenario.start - Span::from_secs(86_400);
-        let silence = Announces::Always(Leap::None, 0.0, 0.0);
+        let silence = Announces::Always(Leap::Normal, 0.0, 0.0);
         scenario.servers.iter_mut().for_each(|server| server.announces = silence);
         let expires_s = NEW_YEAR - 86_400;
         let renewed = table("4007750400 38\n", NEW_YEAR + 86_400);
@@ -446,7 +445,7 @@ fn one_that_nobody_announced_is_followed_like_any_change_of_the_servers() {
         let name = format!("unannounced, {servers} servers");
         let result = runs(|seed| {
             let mut scenario = new_years_eve(seed, servers, Leap::Insert, LeapMode::System);
-            let silence = Announces::Always(Leap::None, 0.0, 0.0);
+            let silence = Announces::Always(Leap::Normal, 0.0, 0.0);
             scenario.servers.iter_mut().for_each(|server| server.announces = silence);
             scenario
         });

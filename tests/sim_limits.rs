@@ -10,8 +10,7 @@ use slewd::core::api::settings::{MakeStep, MaxChange};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::server::{Announces, Manner};
 use slewd::sim::{Happening, Scenario, Trace, World};
-use slewd::time::{Span, Utc};
-use slewd::wire::ntp::Leap;
+use slewd::time::{Leap, Span, Utc};
 use support::hours;
 
 #[test]
@@ -150,6 +149,6 @@ fn an_armed_leap_second_is_disarmed_at_exit() {
     assert_eq!(world.kernel().report().leap, Leap::Insert);
     let parting = world.engine().and_then(|engine| engine.parting(&world.reading()));
     let Some(ClockCommand::Report(report)) = parting else { panic!("{parting:?}") };
-    assert_eq!(report.leap, Leap::None);
+    assert_eq!(report.leap, Leap::Normal);
     assert!(report.synchronized && report.max_error < Span::from_millis(100), "{report:?}");
 }

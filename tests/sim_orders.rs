@@ -5,7 +5,7 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use slewd::core::api::event::Event;
-use slewd::core::api::monitoring::{Activity, Address, Hindrance, LeapStatus, SelectOptions, Standing, Status};
+use slewd::core::api::monitoring::{Activity, Address, Hindrance, SelectOptions, Standing, Status};
 use slewd::core::api::order::{Order, Parameter, Refused, Whom};
 use slewd::core::api::settings::{Host, MakeStep, SourceConfig, SourceOptions};
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
@@ -433,7 +433,7 @@ fn a_reset_forgets_all_measurements_and_the_clock_is_set_anew() {
             let (reset, kernel) = (snapshot(&world), world.kernel().report());
             let tracking = reset.tracking;
             assert_eq!((tracking.reference_id, tracking.address, tracking.stratum), (0, Address::Unspecified, 0));
-            assert_eq!((tracking.leap, tracking.reference_time), (LeapStatus::Unsynchronised, None));
+            assert_eq!((tracking.leap, tracking.reference_time), (None, None));
             assert_eq!((tracking.skew_ppm, tracking.residual_frequency_ppm), (0.0, 0.0));
             assert_eq!((tracking.root_delay_s, tracking.root_dispersion_s), (1.0, 1.0));
             assert_eq!(tracking.frequency_ppm, before.frequency_ppm);

@@ -5,14 +5,14 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use slewd::core::api::monitoring::{
-    Activity, Address, Hindrance, LeapStatus, SelectOptions, SourceData, StampedBy, Standing, Tracking,
+    Activity, Address, Hindrance, SelectOptions, SourceData, StampedBy, Standing, Tracking,
 };
 use slewd::core::api::settings::Host;
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::core::estimate::MAX_SOURCES;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
-use slewd::time::Span;
+use slewd::time::{Leap, Span};
 use support::SEEDS;
 
 /// One server of four is behind by this much: no root distance hides it.
@@ -63,7 +63,7 @@ fn nothing_is_known_before_the_first_answer() {
         assert_eq!(source.data, SourceData { address, poll, ..SourceData::default() });
         assert_eq!((source.stats.samples, source.stats.skew_ppm, source.stats.sd_s), (0, 2000.0, 4.0));
         let selection = source.selection.expect("it is known");
-        assert_eq!((selection.state, selection.leap), ('M', LeapStatus::Unsynchronised));
+        assert_eq!((selection.state, selection.leap), ('M', None));
         let ntp = source.ntp.expect("it is known");
         assert_eq!((ntp.mode, ntp.total_received, ntp.local_address, ntp.port), (0, 0, Address::Unspecified, 123));
         assert!(ntp.total_sent >= 3, "{ntp:?}");
@@ -125,7 +125,7 @@ fn after_a_sleep_nothing_is_known_until_somebody_answers() {
         assert!(error_s.abs() > 0.5, "seed {seed}: {error_s}");
         let (tracking, status) = (snapshot.tracking, snapshot.status.expect("it is slewd"));
         assert_eq!((tracking.reference_id, tracking.address, tracking.stratum), (0, Address::Unspecified, 0));
-        assert_eq!((tracking.leap, tracking.root_dispersion_s), (LeapStatus::Unsynchronised, 1.0));
+        assert_eq!((tracking.leap, tracking.root_dispersion_s), (None, 1.0));
         assert_eq!((status.maximum_error_s, status.estimated_error_s), (None, None), "seed {seed}");
         assert_eq!((status.synchronised, status.hindrance), (false, Hindrance::NoSelectableSources), "seed {seed}");
         let (snapshot, error_s) = after(&mut world, 9000.0);
@@ -144,7 +144,7 @@ fn what_is_said_of_the_clock_is_true() {
         let (snapshot, error_s) = after(&mut world, 4000.0);
         let (tracking, status) = (snapshot.tracking, snapshot.status.expect("it is slewd"));
         let Address::Ip(IpAddr::V4(best)) = tracking.address else { panic!("{tracking:?}") };
-        assert_eq!((tracking.reference_id, tracking.stratum, tracking.leap), (best.to_bits(), 3, LeapStatus::Normal));
+        assert_eq!((tracking.reference_id, tracking.stratum, tracking.leap), (best.to_bits(), 3, Some(Leap::Normal)));
         let selected = snapshot.sources.iter().filter(|source| source.data.standing == Standing::Selected);
         assert_eq!(selected.map(|source| source.data.address).collect::<Vec<_>>(), [tracking.address]);
         // True time runs faster than the counter if the crystal is slow: 40 ppm fast here.
@@ -306,7 +306,7 @@ fn names_without_an_address_have_numbers_and_come_last() {
     assert_eq!(engine.source_report(3, &world.reading()), None);
     assert_eq!(engine.source_report(usize::MAX, &world.reading()), None);
     let unresolved = late.sources[2].selection.expect("it is known");
-    assert_eq!((unresolved.state, unresolved.leap, unresolved.score), ('M', LeapStatus::Unsynchronised, 1.0));
+    assert_eq!((unresolved.state, unresolved.leap, unresolved.score), ('M', None, 1.0));
     assert_eq!((unresolved.configured, late.sources[2].ntp), (SelectOptions(SelectOptions::PREFER), None));
 }
 

@@ -8,8 +8,7 @@ use crate::cli::words::Words;
 use crate::cli::{complain, say};
 use crate::core::api::settings::Family;
 use crate::core::source::measurement::Measurement;
-use crate::time::Span;
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, Span};
 
 /// Status 0 if any server told the time.
 pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
@@ -60,7 +59,7 @@ fn print(outcome: &Outcome<'_>) {
         }
     };
     let leap = match measurement.leap {
-        Leap::None => "",
+        Leap::Normal => "",
         Leap::Insert => "  leap second will be inserted",
         Leap::Delete => "  leap second will be deleted",
     };

@@ -5,7 +5,6 @@ use log::{error, warn};
 use crate::core::api::command::{Applied, ClockCommand, ClockReport};
 use crate::sys::clock::{self, ClockError, PhaseSlew, Status};
 use crate::time::{ClockReading, Raw, Span, Utc};
-use crate::wire::ntp::Leap;
 
 /// CLOCK_BOOTTIME and CLOCK_MONOTONIC differ by less than this unless the machine slept.
 const LEAST_SLEEP: Span = Span::from_millis(10);
@@ -163,11 +162,7 @@ fn status(report: &ClockReport) -> Status {
         synchronized: report.synchronized,
         max_error: report.max_error,
         est_error: report.est_error,
-        leap: match report.leap {
-            Leap::None => clock::Leap::None,
-            Leap::Insert => clock::Leap::Insert,
-            Leap::Delete => clock::Leap::Delete,
-        },
+        leap: report.leap,
     }
 }
 

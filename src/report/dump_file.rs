@@ -18,8 +18,7 @@ use std::net::IpAddr;
 
 use crate::core::api::dump::{Anchor, Dump, DumpedSample};
 use crate::report::log_file::exponential;
-use crate::time::{NANOS_PER_SEC, Raw, Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, NANOS_PER_SEC, Raw, Span, Utc};
 
 /// The first line.
 const FORMAT: &str = "SRC0";
@@ -36,7 +35,7 @@ const DIGITS: usize = 6;
 /// The text of the file.
 pub fn text(dump: &Dump) -> String {
     let mut text = format!("{FORMAT}\n{}\n", dump.name);
-    let _ = writeln!(text, "0 {:o} 8 {} {}", dump.reach, dump.stratum, leap_number(dump.leap));
+    let _ = writeln!(text, "0 {:o} 8 {} {}", dump.reach, dump.stratum, Leap::indicator(dump.leap));
     let _ = writeln!(text, "{} 0", dump.samples.len());
     for sample in &dump.samples {
         push_time(&mut text, sample.at);
@@ -64,7 +63,7 @@ pub fn parse(address: IpAddr, text: &str) -> Option<Dump> {
     let reach = u8::from_str_radix(state.next()?, 8).ok()?;
     let _length: u8 = state.next()?.parse().ok()?;
     let stratum: u8 = state.next()?.parse().ok()?;
-    let leap = leap_of(state.next()?.parse().ok()?)?;
+    let leap = Leap::from_indicator(state.next()?.parse().ok().filter(|indicator| *indicator <= 3)?);
     let mut sizes = lines.next()?.split_ascii_whitespace();
     let count: usize = sizes.next()?.parse().ok().filter(|count| *count <= MOST_SAMPLES)?;
     let samples = (0..count).map(|_| lines.next().and_then(sample)).collect::<Option<Vec<_>>>()?;
@@ -121,25 +120,6 @@ fn anchor(line: &str) -> Option<Anchor> {
     Some(Anchor { boot, raw, utc, frequency, slept: Span::from_nanos(slept) })
 }
 
-fn leap_number(leap: Option<Leap>) -> u8 {
-    match leap {
-        Some(Leap::None) => 0,
-        Some(Leap::Insert) => 1,
-        Some(Leap::Delete) => 2,
-        None => 3,
-    }
-}
-
-fn leap_of(number: u8) -> Option<Option<Leap>> {
-    match number {
-        0 => Some(Some(Leap::None)),
-        1 => Some(Some(Leap::Insert)),
-        2 => Some(Some(Leap::Delete)),
-        3 => Some(None),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,7 +136,7 @@ mod tests {
     #[test]
     fn chronyds_file_is_read_and_written_to_the_byte() {
         let dump = parse(address(), THEIRS).expect("it is chronyd's");
-        assert_eq!((dump.reach, dump.stratum, dump.leap), (0o377, 8, Some(Leap::None)));
+        assert_eq!((dump.reach, dump.stratum, dump.leap), (0o377, 8, Some(Leap::Normal)));
         assert_eq!(dump.samples[0].at, Utc::from_nanos(1_795_449_288_236_972_359));
         assert_eq!((dump.samples[1].ahead_s, dump.samples[1].delay_s), (-1.033793e-6, 7.22e-6));
         assert_eq!((text(&dump).as_str(), &dump.anchor), (THEIRS, &None));

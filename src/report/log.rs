@@ -8,7 +8,7 @@ use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::LeapMode;
 use crate::core::clock::temp_comp::LARGEST_PPM;
 use crate::report::names::flaw_text;
-use crate::wire::ntp::Leap;
+use crate::time::Leap;
 
 /// Severity and text of an event.
 pub fn line(event: &Event) -> (Level, String) {
@@ -91,10 +91,10 @@ pub fn line(event: &Event) -> (Level, String) {
                 offset.secs_f64()
             ))
         }
-        Event::Leap(Leap::None) => info("System clock status set to not insert/delete leap second".to_owned()),
+        Event::Leap(Leap::Normal) => info("System clock status set to not insert/delete leap second".to_owned()),
         Event::Leap(Leap::Insert) => info("System clock status set to insert leap second".to_owned()),
         Event::Leap(Leap::Delete) => info("System clock status set to delete leap second".to_owned()),
-        Event::LeapExpected(Leap::None) => info("No leap second is announced any more".to_owned()),
+        Event::LeapExpected(Leap::Normal) => info("No leap second is announced any more".to_owned()),
         Event::LeapExpected(Leap::Insert) => info("A leap second will be inserted at the end of this day".to_owned()),
         Event::LeapExpected(Leap::Delete) => info("A leap second will be left out at the end of this day".to_owned()),
         Event::LeapSecond(LeapMode::System) => info("System clock status reset after leap second".to_owned()),

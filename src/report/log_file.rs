@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
 use crate::core::source::measurement::StampSource;
+use crate::report::units::leap_letter;
 use crate::time::Utc;
-use crate::wire::ntp::Leap;
 
 /// One of the log files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -188,15 +188,6 @@ pub(crate) fn exponential(value: f64, digits: usize) -> String {
     format!("{mantissa}e{sign}{size:0>2}")
 }
 
-fn leap_letter(leap: Option<Leap>) -> char {
-    match leap {
-        Some(Leap::None) => 'N',
-        Some(Leap::Insert) => '+',
-        Some(Leap::Delete) => '-',
-        None => '?',
-    }
-}
-
 fn stamp_letter(source: StampSource) -> char {
     match source {
         StampSource::Kernel => 'K',
@@ -208,7 +199,7 @@ fn stamp_letter(source: StampSource) -> char {
 mod tests {
     use super::*;
     use crate::core::api::record::Standing;
-    use crate::time::{NtpTimestamp, Span};
+    use crate::time::{Leap, NtpTimestamp, Span};
     use crate::wire::ntp::Header;
 
     /// The lines below were written by chronyd 4.3.
@@ -220,7 +211,7 @@ mod tests {
     #[test]
     fn a_measurement_is_chronyds_to_the_byte() {
         let header = Header {
-            leap: Some(Leap::None),
+            leap: Some(Leap::Normal),
             version: 4,
             mode: 4,
             stratum: 8,
@@ -297,7 +288,7 @@ mod tests {
             offset: Span::from_nanos(-172),
             offset_sd_s: 4.616e-7,
             remaining: Span::from_nanos(-1518),
-            leap: Some(Leap::None),
+            leap: Some(Leap::Normal),
             combined: 2,
             root_delay_s: 8.098e-6,
             root_dispersion_s: 1.290e-6,

@@ -1,14 +1,15 @@
 //! One word for each state, as JSON and metrics have them.
 
 use crate::core::api::flaw::Flaw;
-use crate::core::api::monitoring::{Hindrance, LeapStatus, SelectOptions, StampedBy, Standing};
+use crate::core::api::monitoring::{Hindrance, SelectOptions, StampedBy, Standing};
+use crate::time::Leap;
 
-pub(super) fn leap_name(leap: LeapStatus) -> &'static str {
+pub(super) fn leap_name(leap: Option<Leap>) -> &'static str {
     match leap {
-        LeapStatus::Normal => "normal",
-        LeapStatus::Insert => "insert",
-        LeapStatus::Delete => "delete",
-        LeapStatus::Unsynchronised => "unsynchronised",
+        Some(Leap::Normal) => "normal",
+        Some(Leap::Insert) => "insert",
+        Some(Leap::Delete) => "delete",
+        None => "unsynchronised",
     }
 }
 

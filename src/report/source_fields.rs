@@ -1,6 +1,6 @@
 //! Every fact of one source: see [`super::fields`].
 
-use crate::core::api::monitoring::{AuthData, LeapStatus, NtpData, SelectData, SourceData, SourceStats};
+use crate::core::api::monitoring::{AuthData, NtpData, SelectData, SourceData, SourceStats};
 use crate::report::fields::{
     Field, Unit, Value, age, field, flag, hexadecimal, moment, ppm, seconds, total, whole, word,
 };
@@ -74,7 +74,7 @@ pub(crate) fn select_data(data: &SelectData) -> Vec<Field> {
         low_limit_s,
         high_limit_s,
     } = *data;
-    let is_measured = leap != LeapStatus::Unsynchronised;
+    let is_measured = leap.is_some();
     vec![
         word("reference_id", hexadecimal(reference_id), "Reference ID that stands for the source"),
         word("address", who(address, reference_id), "Address of the source"),

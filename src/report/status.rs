@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::core::api::monitoring::{Hindrance, LeapStatus, Standing, Status, Tracking};
+use crate::core::api::monitoring::{Hindrance, Standing, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields;
 use crate::report::json;
 use crate::report::names::flaw_text;
 use crate::report::table::standing_mark;
 use crate::report::units::{ago, clean, ppm, signed, size, who};
+use crate::time::Leap;
 
 /// Where a value is not known: the daemon is not slewd, or nothing has been measured.
 const UNKNOWN: &str = "unknown";
@@ -127,7 +128,7 @@ fn name(source: &SourceReport) -> String {
 
 /// chronyd's own sign of being synchronised: it names a source, and not itself (127.127.1.1).
 fn follows_somebody(tracking: &Tracking) -> bool {
-    !matches!(tracking.reference_id, 0 | 0x7f7f_0101) && tracking.leap != LeapStatus::Unsynchronised
+    !matches!(tracking.reference_id, 0 | 0x7f7f_0101) && tracking.leap.is_some()
 }
 
 fn hindrance(hindrance: Hindrance) -> &'static str {
@@ -152,9 +153,9 @@ fn selected(snapshot: &Snapshot) -> String {
     let name = name.map(|source| source.name.as_ref()).filter(|name| *name != address && !name.is_empty());
     let name = name.map_or(String::new(), |name| format!(" ({})", clean(name)));
     let leap = match tracking.leap {
-        LeapStatus::Insert => ", a leap second will be inserted today",
-        LeapStatus::Delete => ", a leap second will be left out today",
-        LeapStatus::Normal | LeapStatus::Unsynchronised => "",
+        Some(Leap::Insert) => ", a leap second will be inserted today",
+        Some(Leap::Delete) => ", a leap second will be left out today",
+        Some(Leap::Normal) | None => "",
     };
     format!("to {address}{name}, stratum {}{leap}", tracking.stratum)
 }

@@ -3,11 +3,11 @@
 use std::fmt::Write;
 
 use crate::core::api::monitoring::{
-    Activity, Address, AuthData, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats,
-    StampedBy, Standing, Tracking,
+    Activity, Address, AuthData, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats, StampedBy,
+    Standing, Tracking,
 };
 use crate::core::api::snapshot::SourceReport;
-use crate::report::units::{self, ago, leap, left, right, signed, signed_ppm, size, title, yes};
+use crate::report::units::{self, ago, leap_letter, left, right, signed, signed_ppm, size, title, yes};
 use crate::wire::reference_id;
 
 /// `tracking`. `name`: of the selected source, if names are wanted.
@@ -144,12 +144,7 @@ pub fn select_data(source: &SourceReport, by_name: bool) -> String {
     let name = title(source, by_name, address, reference_id);
     let mut line = String::new();
     let authenticated = if authenticated { 'Y' } else { 'N' };
-    let leap = match leap {
-        LeapStatus::Normal => 'N',
-        LeapStatus::Insert => '+',
-        LeapStatus::Delete => '-',
-        LeapStatus::Unsynchronised => '?',
-    };
+    let leap = leap_letter(leap);
     let _ = write!(line, "{state} {name:<25} {authenticated} ");
     line.extend(option_letters(configured));
     line.push(' ');
@@ -267,7 +262,7 @@ pub fn ntp_data(data: &NtpData) -> String {
         own_id(address),
         plain_address(local_address),
         own_id(local_address),
-        leap(leap_status),
+        units::leap(leap_status),
         mode_name(mode),
         power_of_two(poll),
         power_of_two(precision),

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use crate::core::api::monitoring::{Address, LeapStatus};
+use crate::core::api::monitoring::Address;
 use crate::core::api::snapshot::SourceReport;
-use crate::time::Utc;
+use crate::time::{Leap, Utc};
 
 /// Units of an amount of time in seconds, each with the first value that is too large for it.
 const UNITS: [(f64, f64, &str); 8] = [
@@ -107,13 +107,23 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// chronyd's words.
-pub(crate) fn leap(leap: LeapStatus) -> &'static str {
+/// chrony's letter for a leap indicator.
+pub(super) fn leap_letter(leap: Option<Leap>) -> char {
     match leap {
-        LeapStatus::Normal => "Normal",
-        LeapStatus::Insert => "Insert second",
-        LeapStatus::Delete => "Delete second",
-        LeapStatus::Unsynchronised => "Not synchronised",
+        Some(Leap::Normal) => 'N',
+        Some(Leap::Insert) => '+',
+        Some(Leap::Delete) => '-',
+        None => '?',
+    }
+}
+
+/// chronyd's words for a leap indicator.
+pub(crate) fn leap(leap: Option<Leap>) -> &'static str {
+    match leap {
+        Some(Leap::Normal) => "Normal",
+        Some(Leap::Insert) => "Insert second",
+        Some(Leap::Delete) => "Delete second",
+        None => "Not synchronised",
     }
 }
 

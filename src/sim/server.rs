@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use crate::sim::link::Link;
 use crate::sim::timeline::Timeline;
-use crate::time::{NtpTimestamp, Span, Utc};
-use crate::wire::ntp::{HEADER_LEN, Leap, Request, TimeReply, encode_kiss};
+use crate::time::{Leap, NtpTimestamp, Span, Utc};
+use crate::wire::ntp::{HEADER_LEN, Header, Request, TimeReply, encode_kiss};
 
 /// A server and the path to it.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,7 +153,7 @@ impl Server {
         let leap = match self.announces {
             Announces::Always(leap, from_s, until_s) if (from_s..until_s).contains(&since_s) => leap,
             Announces::Truth if self.smears.is_none() => timeline.announced(now),
-            _ => Leap::None,
+            _ => Leap::Normal,
         };
         let (earlier_s, later_s) = self.inflates_turnaround_s;
         let receive = told(now) - Span::from_secs_f64(earlier_s) + self.receives_late;
@@ -167,8 +167,8 @@ impl Server {
     }
 
     fn reply(&self, request: &Request, leap: Leap, receive: Utc, transmit: Utc) -> [u8; HEADER_LEN] {
-        TimeReply {
-            leap,
+        let header = Header {
+            leap: Some(leap),
             version: request.version,
             stratum: self.stratum,
             poll: request.poll,
@@ -177,6 +177,10 @@ impl Server {
             root_dispersion: Span::from_secs_f64(self.root_s.1),
             reference_id: [192, 0, 2, 1],
             reference: NtpTimestamp::from_utc(receive - Span::from_secs(16)),
+            ..Header::default()
+        };
+        TimeReply {
+            header,
             origin: request.cookie,
             receive: NtpTimestamp::from_utc(receive),
             transmit: NtpTimestamp::from_utc(transmit),

@@ -3,8 +3,7 @@
 //! The world runs on a steady scale that never jumps: UTC as it would be counted without the leap second.
 
 use crate::core::clock::leap::LeapSecond;
-use crate::time::{Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, Span, Utc};
 
 /// A leap second is announced on its day.
 const DAY: Span = Span::from_secs(86_400);
@@ -36,6 +35,6 @@ impl Timeline {
     /// What an honest server announces.
     pub fn announced(&self, steady: Utc) -> Leap {
         let today = self.leap.filter(|leap| (leap.midnight() - DAY..leap.instant()).contains(&steady));
-        today.map_or(Leap::None, LeapSecond::leap)
+        today.map_or(Leap::Normal, LeapSecond::leap)
     }
 }

@@ -12,7 +12,7 @@ use nix::time::{ClockId, clock_settime};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::clock;
-use crate::time::{NANOS_PER_SEC, Span};
+use crate::time::{Leap, NANOS_PER_SEC, Span};
 
 /// The largest phase the kernel slews in one go (MAXPHASE of Linux's timex.h).
 pub const MAX_PHASE: Span = Span::from_millis(500);
@@ -51,18 +51,6 @@ pub struct KernelState {
     pub time_constant: u8,
     /// TAI minus UTC in seconds, 0 if nobody told the kernel.
     pub tai_s: i32,
-}
-
-/// A leap second at the end of the UTC day, as the kernel is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Leap {
-    /// An ordinary day.
-    #[default]
-    None,
-    /// 23:59:60 will be inserted (STA_INS).
-    Insert,
-    /// 23:59:59 will be left out (STA_DEL).
-    Delete,
 }
 
 /// A phase for the kernel to slew with the frequency held.
@@ -213,7 +201,7 @@ fn status_request(now: &timex, status: Status) -> timex {
     request.status = now.status & !(libc::STA_UNSYNC | libc::STA_INS | libc::STA_DEL);
     request.status |= if status.synchronized { 0 } else { libc::STA_UNSYNC };
     request.status |= match status.leap {
-        Leap::None => 0,
+        Leap::Normal => 0,
         Leap::Insert => libc::STA_INS,
         Leap::Delete => libc::STA_DEL,
     };
@@ -234,7 +222,7 @@ fn decode(reply: &timex) -> KernelState {
         leap: match (has(libc::STA_INS), has(libc::STA_DEL)) {
             (true, _) => Leap::Insert,
             (false, true) => Leap::Delete,
-            (false, false) => Leap::None,
+            (false, false) => Leap::Normal,
         },
         pll: has(libc::STA_PLL),
         frequency_held: has(libc::STA_FREQHOLD),
@@ -351,7 +339,7 @@ mod tests {
         let request = status_request(&now, status);
         assert_eq!(request.status, slewing | libc::STA_INS);
         assert_eq!((request.maxerror, request.esterror), (16_000_000, 2));
-        let unknown = status_request(&now, Status { synchronized: false, leap: Leap::None, ..status });
+        let unknown = status_request(&now, Status { synchronized: false, leap: Leap::Normal, ..status });
         assert_eq!(unknown.status, slewing | libc::STA_UNSYNC);
     }
 

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use fastrand::Rng;
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{
-    Activity, Address, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
-    SourceStats, StampedBy, Standing, Status, Tracking,
+    Activity, Address, AuthData, Hindrance, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats,
+    StampedBy, Standing, Status, Tracking,
 };
-use slewd::time::Utc;
+use slewd::time::{Leap, Utc};
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
 use slewd::wire::cmdmon::request::{Received, Request, receive};
@@ -74,8 +74,8 @@ pub(crate) fn text(dice: &mut Rng, longest: usize) -> String {
     (0..dice.usize(1..=longest)).map(|_| char::from(dice.u8(b'!'..=b'~'))).collect()
 }
 
-fn leap(dice: &mut Rng) -> LeapStatus {
-    [LeapStatus::Normal, LeapStatus::Insert, LeapStatus::Delete, LeapStatus::Unsynchronised][dice.usize(..4)]
+fn leap(dice: &mut Rng) -> Option<Leap> {
+    [Some(Leap::Normal), Some(Leap::Insert), Some(Leap::Delete), None][dice.usize(..4)]
 }
 
 fn time(dice: &mut Rng) -> Option<Utc> {

@@ -1,7 +1,7 @@
 //! The fields of reports by the names that the recordings give them.
 
-use slewd::core::api::monitoring::{Address, LeapStatus, StampedBy, Standing};
-use slewd::time::Utc;
+use slewd::core::api::monitoring::{Address, StampedBy, Standing};
+use slewd::time::{Leap, Utc};
 use slewd::wire::cmdmon::reply::Body;
 
 /// A field of a report, as the recording has it.
@@ -167,12 +167,12 @@ fn address(value: Address) -> Value {
     }
 }
 
-fn leap(value: LeapStatus) -> Value {
+fn leap(value: Option<Leap>) -> Value {
     number(match value {
-        LeapStatus::Normal => 0,
-        LeapStatus::Insert => 1,
-        LeapStatus::Delete => 2,
-        LeapStatus::Unsynchronised => 3,
+        Some(Leap::Normal) => 0,
+        Some(Leap::Insert) => 1,
+        Some(Leap::Delete) => 2,
+        None => 3,
     })
 }
 

@@ -1,7 +1,6 @@
 //! What the clock is told, and what it really did.
 
-use crate::time::Span;
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, Span};
 
 /// What the clock is to do.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -8,8 +8,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use crate::time::{ClockReading, Lead, Raw, Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{ClockReading, Lead, Leap, Raw, Span, Utc};
 
 /// Samples kept of each source: as many as chronyd keeps.
 const KEPT: usize = 64;
@@ -234,7 +233,7 @@ mod tests {
             name: "ntp.example".to_owned(),
             reach: 0o377,
             stratum: 2,
-            leap: Some(Leap::None),
+            leap: Some(Leap::Normal),
             samples: Dump::of(&archive(), &now, frequency),
             anchor: boot.map(anchor),
         }

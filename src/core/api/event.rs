@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::LeapMode;
-use crate::time::Span;
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, Span};
 
 /// How the log names a source: its address, and the configured name if that differs.
 pub type Label = Arc<str>;
@@ -93,7 +92,7 @@ pub enum Event {
         /// No more refusals are allowed.
         exiting: bool,
     },
-    /// A leap second is armed in the kernel (`Insert`, `Delete`) or disarmed (`None`).
+    /// A leap second is armed in the kernel (`Insert`, `Delete`) or disarmed (`Normal`).
     Leap(Leap),
     /// A leap second is expected (or no longer), and slewd itself deals with it, or nobody does.
     LeapExpected(Leap),

@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use crate::core::api::flaw::Flaw;
-use crate::time::Utc;
+use crate::time::{Leap, Utc};
 
 /// Sources of which [`Status`] says what is wrong with them.
 pub const FLAWS: usize = 32;
@@ -23,20 +23,6 @@ pub enum Address {
     Id(u32),
 }
 
-/// Is a second inserted or deleted at the end of the day?
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum LeapStatus {
-    /// Neither.
-    Normal,
-    /// Inserted.
-    Insert,
-    /// Deleted.
-    Delete,
-    /// Nothing is known of the time.
-    #[default]
-    Unsynchronised,
-}
-
 /// The clock, in chronyd's terms. The default is that of a daemon which knows nothing yet, but for the root values.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Tracking {
@@ -46,8 +32,8 @@ pub struct Tracking {
     pub address: Address,
     /// Our own: 0 if not synchronised.
     pub stratum: u16,
-    /// At the end of this day.
-    pub leap: LeapStatus,
+    /// At the end of this day; `None` if not synchronised.
+    pub leap: Option<Leap>,
     /// When the clock was last corrected; `None` if not synchronised.
     pub reference_time: Option<Utc>,
     /// Seconds that the clock is behind the estimate: what is still to be slewed.
@@ -171,8 +157,8 @@ impl SelectOptions {
     }
 }
 
-/// One source: why it is in or out.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// One source: why it is in or out. By default nothing is known of it.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SelectData {
     /// As in [`Tracking`]; 0 without an address.
     pub reference_id: u32,
@@ -182,8 +168,8 @@ pub struct SelectData {
     pub state: char,
     /// Its answers are authenticated.
     pub authenticated: bool,
-    /// What it says of leap seconds; [`LeapStatus::Unsynchronised`] before the first sample.
-    pub leap: LeapStatus,
+    /// What it says of leap seconds; `None` before the first sample.
+    pub leap: Option<Leap>,
     /// Options from the configuration.
     pub configured: SelectOptions,
     /// Those that hold.
@@ -221,8 +207,8 @@ pub struct NtpData {
     pub local_address: Address,
     /// UDP port it is asked at.
     pub port: u16,
-    /// From the packet, as are the next eight.
-    pub leap: LeapStatus,
+    /// From the packet, as are the next eight; `None` is a server that does not know the time.
+    pub leap: Option<Leap>,
     /// NTP version.
     pub version: u8,
     /// 4 is a server; 0 before the first response.

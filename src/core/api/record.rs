@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use crate::core::source::measurement::StampSource;
-use crate::time::{Span, Utc};
-use crate::wire::ntp::{Header, Leap};
+use crate::time::{Leap, Span, Utc};
+use crate::wire::ntp::Header;
 
 /// Which records are wanted (directive `log`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

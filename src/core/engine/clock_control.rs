@@ -14,8 +14,7 @@ use crate::core::engine::selecting::frequency_bounds;
 use crate::core::engine::{Engine, Floor, Mode, Output};
 use crate::core::estimate::{Estimate, MAX_SOURCES};
 use crate::core::source::Source;
-use crate::time::{ClockReading, Raw, Span};
-use crate::wire::ntp::Leap;
+use crate::time::{ClockReading, Leap, Raw, Span};
 
 /// A frequency less certain than this is not worth keeping in the drift file: half of what is assumed without one.
 pub(super) const KEEP_FREQUENCY_SD: f64 = 5e-5;
@@ -361,7 +360,7 @@ impl Engine {
 
     pub(super) fn report_unsynchronised(&mut self) {
         let worst = Span::from_secs(16);
-        let report = ClockReport { synchronized: false, max_error: worst, est_error: worst, leap: Leap::None };
+        let report = ClockReport { synchronized: false, max_error: worst, est_error: worst, leap: Leap::Normal };
         self.emit(Output::Clock(ClockCommand::Report(report)));
     }
 

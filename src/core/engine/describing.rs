@@ -3,9 +3,7 @@
 //! An index counts the sources first and then the names that have no address yet.
 
 use crate::core::api::event::Obstacle;
-use crate::core::api::monitoring::{
-    self, Address, LeapStatus, NtpData, SelectData, SourceData, SourceStats, StampedBy,
-};
+use crate::core::api::monitoring::{self, Address, NtpData, SelectData, SourceData, SourceStats, StampedBy};
 use crate::core::api::record::Standing;
 use crate::core::api::response::{Measured, Response};
 use crate::core::api::snapshot::SourceReport;
@@ -13,15 +11,14 @@ use crate::core::engine::Engine;
 use crate::core::engine::believed::Believed;
 use crate::core::engine::clock_control::BOUND_SIGMAS;
 use crate::core::engine::recorder::failed_test;
-use crate::core::engine::reporting::leap_status;
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::configured::Association;
 use crate::core::selection::Status;
 use crate::core::source::authenticator::Authenticator;
 use crate::core::source::measurement::{Measurement, StampSource};
 use crate::core::source::{Answer, Refusal, Source};
-use crate::time::{ClockReading, Lead, NtpTimestamp, Span};
-use crate::wire::ntp::{HEADER_LEN, Header};
+use crate::time::{ClockReading, Lead, Leap, NtpTimestamp, Span};
+use crate::wire::ntp::Header;
 use crate::wire::reference_id;
 
 /// Fewer samples have no standard deviation; chronyd's regression needs three as well.
@@ -125,7 +122,7 @@ impl Engine {
             address,
             state: if options.no_select { Standing::NotToBeSelected } else { Standing::NoMeasurements }.letter(),
             authenticated: false,
-            leap: LeapStatus::Unsynchronised,
+            leap: None,
             configured: line.select,
             effective: options.selection(),
             last_sample_ago_s: 0,
@@ -232,7 +229,7 @@ impl Engine {
             address: Address::Ip(ip),
             state: self.standing(source).letter(),
             authenticated: source.authentication().is_established(),
-            leap: leap_status(source.last.map(|last| last.leap)),
+            leap: source.last.map(|last| last.leap),
             configured: source.configured,
             effective: source.options.selection(),
             last_sample_ago_s: ages.unwrap_or(0),
@@ -276,7 +273,7 @@ impl Engine {
     pub(super) fn note_response(
         &mut self,
         index: usize,
-        bytes: &[u8],
+        header: Header,
         (sent_by, received_by): (StampSource, StampSource),
         result: &Result<Answer, Refusal>,
         now: &ClockReading,
@@ -286,8 +283,7 @@ impl Engine {
             Ok(Answer::Kiss(_)) => false,
             Err(refusal) => refusal.is_of_valid(),
         };
-        let header = bytes.first_chunk::<HEADER_LEN>().map(Header::read);
-        let Some((header, failed)) = header.zip(failed_test(result)).filter(|_| is_response) else { return };
+        let Some(failed) = failed_test(result).filter(|_| is_response) else { return };
         let measurement = self.measured_by(index, result);
         let measured = measurement.map(|m| Measured {
             ahead: now.lead() - m.sample.lead - self.gained(&m, now),
@@ -322,12 +318,12 @@ impl Engine {
             kernel_received: count(tally.kernel_received),
             ..NtpData::default()
         };
-        let Some(response) = &source.response else { return NtpData { leap: LeapStatus::Normal, ..counts } };
+        let Some(response) = &source.response else { return NtpData { leap: Some(Leap::Normal), ..counts } };
         let asymmetry = source.options.asymmetry.unwrap_or(0.0 - 0.5 * self.estimator.lean(source.slot));
         let (header, measured) = (&response.header, response.measured.as_ref());
         NtpData {
             local_address: response.local.map_or(Address::Unspecified, Address::Ip),
-            leap: leap_status(header.leap),
+            leap: header.leap,
             version: header.version,
             mode: header.mode,
             stratum: header.stratum,

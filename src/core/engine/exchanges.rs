@@ -10,7 +10,7 @@ use crate::core::selection::quorum::PATIENCE;
 use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::{Answer, Source};
 use crate::time::{ClockReading, Raw, Span};
-use crate::wire::ntp::KissCode;
+use crate::wire::ntp::{Header, KissCode};
 
 /// Before the clock was first set no kiss silences a server for longer than this.
 const LONGEST_SILENCE_AT_START: Span = Span::from_secs(60);
@@ -94,8 +94,10 @@ impl Engine {
         if self.sources[index].in_flight().is_none() {
             self.emit(Output::Close(exchange));
         }
-        self.note_response(index, bytes, stamped_by, &result, now);
-        self.record_reply(index, bytes, stamped_by, &result);
+        if let Some(header) = bytes.first_chunk().map(Header::read) {
+            self.note_response(index, header, stamped_by, &result, now);
+            self.record_reply(index, header, stamped_by, &result);
+        }
         match result {
             Ok(Answer::Measured(measurement)) => {
                 let before = self.known_before();

@@ -12,8 +12,7 @@ use crate::core::clock::smear::{Rate, split};
 use crate::core::engine::{Engine, Output};
 use crate::core::estimate::{Estimate, MAX_SOURCES};
 use crate::core::source::Source;
-use crate::time::{ClockReading, Raw, Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{ClockReading, Leap, Raw, Span, Utc};
 
 /// A kernel looks at its clock every 10 ms at least (100 Hz), or as soon as something wakes it.
 const KERNEL_LATENESS: Span = Span::from_millis(20);

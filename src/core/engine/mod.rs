@@ -91,8 +91,7 @@ use crate::core::selection::{Favourite, Selection, Status};
 use crate::core::source::Source;
 use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
 use crate::core::source::network_changes::Changes;
-use crate::time::{ClockReading, Raw, Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{ClockReading, Leap, Raw, Span, Utc};
 use crate::wire::packet::Packet;
 use crate::wire::symmetric::KeyTable;
 
@@ -468,13 +467,13 @@ impl Engine {
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches.
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
-        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::None)?;
+        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::Normal)?;
         let left = tracking.error.abs();
         Some(ClockCommand::Report(ClockReport {
             synchronized: self.settings.rtc_sync && tracking.is_synchronised,
             max_error: tracking.bound + left,
             est_error: tracking.est_error,
-            leap: Leap::None,
+            leap: Leap::Normal,
         }))
     }
 

@@ -11,8 +11,8 @@ use crate::core::estimate::Estimate;
 use crate::core::selection::Candidate;
 use crate::core::source::measurement::{Measurement, StampSource};
 use crate::core::source::{Answer, Refusal};
-use crate::time::{ClockReading, Lead, Raw, Span};
-use crate::wire::ntp::{HEADER_LEN, Header, Leap};
+use crate::time::{ClockReading, Lead, Leap, Raw, Span};
+use crate::wire::ntp::Header;
 
 /// What chronyd writes while nothing is known, in seconds: root delay, root dispersion, and their bound.
 const UNKNOWN_ROOT_S: f64 = 1.0;
@@ -55,7 +55,7 @@ impl Engine {
     pub(super) fn record_reply(
         &mut self,
         index: usize,
-        bytes: &[u8],
+        header: Header,
         (sent_by, received_by): (StampSource, StampSource),
         result: &Result<Answer, Refusal>,
     ) {
@@ -63,7 +63,6 @@ impl Engine {
         if !wanted.measurements && !wanted.raw_measurements {
             return;
         }
-        let Some(header) = bytes.first_chunk::<HEADER_LEN>().map(Header::read) else { return };
         let Some(failed) = failed_test(result) else { return };
         if failed.is_some_and(|test| test < Test::Delay) && !wanted.raw_measurements {
             return;
@@ -127,7 +126,7 @@ impl Engine {
             offset: error - remaining,
             offset_sd_s: sd_s,
             remaining,
-            leap: Some(self.leap.expected().map_or(Leap::None, LeapSecond::leap)),
+            leap: Some(self.leap.expected().map_or(Leap::Normal, LeapSecond::leap)),
             combined: self.selection.active.len(),
             root_delay_s: reference.root_delay_s,
             root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * sd_s,

@@ -1,7 +1,7 @@
 //! The state of the engine, for people and programs: the clock, and how far it can be trusted. `describing` has the sources.
 
 use crate::core::api::event::Obstacle;
-use crate::core::api::monitoring::{Activity, Address, Hindrance, LeapStatus, Status, Tracking};
+use crate::core::api::monitoring::{Activity, Address, Hindrance, Status, Tracking};
 use crate::core::api::snapshot::Snapshot;
 use crate::core::clock::leap::LeapSecond;
 use crate::core::engine::clock_control::{BOUND_SIGMAS, expected_error};
@@ -9,8 +9,7 @@ use crate::core::engine::{Engine, Mode};
 use crate::core::estimate::Estimate;
 use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::Source;
-use crate::time::{ClockReading, Raw, Span};
-use crate::wire::ntp::Leap;
+use crate::time::{ClockReading, Leap, Raw, Span};
 use crate::wire::reference_id;
 
 /// What chronyd says of the root while it is not synchronised, in seconds.
@@ -58,7 +57,7 @@ impl Engine {
             reference_id: reference_id(reference.address),
             address: Address::Ip(reference.address),
             stratum: u16::from(reference.stratum) + 1,
-            leap: leap_status(Some(self.leap.expected().map_or(Leap::None, LeapSecond::leap))),
+            leap: Some(self.leap.expected().map_or(Leap::Normal, LeapSecond::leap)),
             reference_time: Some(update.utc),
             correction_s: (estimate.true_time(now.raw) - now.utc).secs_f64(),
             residual_frequency_ppm: 1e6 * (in_force - estimate.frequency),
@@ -151,15 +150,5 @@ impl Engine {
         }
         let (low_s, high_s) = self.agreed_s(now);
         Span::from_secs_f64(low_s.abs().max(high_s.abs()))
-    }
-}
-
-/// In the terms of the protocol; `None` is nothing known.
-pub(super) fn leap_status(leap: Option<Leap>) -> LeapStatus {
-    match leap {
-        Some(Leap::None) => LeapStatus::Normal,
-        Some(Leap::Insert) => LeapStatus::Insert,
-        Some(Leap::Delete) => LeapStatus::Delete,
-        None => LeapStatus::Unsynchronised,
     }
 }

@@ -2,8 +2,7 @@
 
 use crate::core::api::flaw::Flaw;
 use crate::core::estimate::Sample;
-use crate::time::{NtpTimestamp, Raw, Span};
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, NtpTimestamp, Raw, Span};
 
 /// Names one request and its socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -4,7 +4,7 @@ use crate::core::estimate::{Estimate, Sample};
 use crate::core::source::measurement::{Measurement, Stamp, StampSource};
 use crate::core::source::{Exchange, Refusal, Source};
 use crate::time::{BUILD_EPOCH, Lead, Span};
-use crate::wire::ntp::TimeReply;
+use crate::wire::ntp::{Header, TimeReply};
 
 /// A server that holds a request longer than this cannot be measured through (part of chronyd's test A).
 const MAX_TURNAROUND: Span = Span::from_secs(4);
@@ -81,7 +81,7 @@ impl Source {
         estimate: Option<&Estimate>,
     ) -> Result<Measurement, Refusal> {
         let reply = exchange.told(later);
-        if reply.root_delay.half() + reply.root_dispersion >= MAX_ROOT_DISTANCE {
+        if reply.header.root_delay.half() + reply.header.root_dispersion >= MAX_ROOT_DISTANCE {
             return Err(Refusal::RootDistance);
         }
         let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
@@ -112,6 +112,7 @@ impl Source {
     }
 
     fn measurement(&self, reply: &TimeReply, sent: Stamp, arrived: Stamp, delay: Span) -> Measurement {
+        let header = &reply.header;
         let (received, transmitted) = (reply.receive.to_utc(), reply.transmit.to_utc());
         let outward = Lead::between(received, sent.at);
         let homeward = Lead::between(transmitted, arrived.at);
@@ -125,13 +126,13 @@ impl Source {
             },
             server_stamps: (reply.receive, reply.transmit),
             interleaved: false,
-            version: reply.version,
-            leap: reply.leap,
-            stratum: reply.stratum.max(self.options.min_stratum),
-            reference_id: reply.reference_id,
-            root_delay: reply.root_delay,
-            root_dispersion: reply.root_dispersion,
-            precision: reply.precision,
+            version: header.version,
+            leap: reply.leap(),
+            stratum: header.stratum.max(self.options.min_stratum),
+            reference_id: header.reference_id,
+            root_delay: header.root_delay,
+            root_dispersion: header.root_dispersion,
+            precision: header.precision,
             resolution: Span::ZERO,
             sent_by: sent.source,
             received_by: arrived.source,
@@ -143,11 +144,12 @@ impl Previous {
     /// What the server says of this exchange, if a `later` reply says more. The worse of the two root distances counts.
     fn told(&self, later: Option<&TimeReply>) -> TimeReply {
         let Some(later) = later else { return self.reply };
-        TimeReply {
-            receive: self.reply.receive,
-            root_delay: later.root_delay.max(self.reply.root_delay),
-            root_dispersion: later.root_dispersion.max(self.reply.root_dispersion),
-            ..*later
-        }
+        let earlier = &self.reply.header;
+        let header = Header {
+            root_delay: later.header.root_delay.max(earlier.root_delay),
+            root_dispersion: later.header.root_dispersion.max(earlier.root_dispersion),
+            ..later.header
+        };
+        TimeReply { header, receive: self.reply.receive, ..*later }
     }
 }

@@ -27,7 +27,7 @@ impl Resolution {
         }
         // Fine stamps hit a tick by chance once in 300,000 replies: one interval is then wider by a millisecond.
         let seen = TICKS_NS.get(self.tick).map_or(Span::ZERO, |tick_ns| Span::from_nanos(*tick_ns));
-        stated(reply.precision).max(seen)
+        stated(reply.header.precision).max(seen)
     }
 }
 

@@ -30,8 +30,7 @@
 
 use crate::core::api::command::{Applied, ClockCommand, ClockReport};
 use crate::core::clock::slew::MAX_PHASE;
-use crate::time::{NANOS_PER_SEC, Raw, Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, NANOS_PER_SEC, Raw, Span, Utc};
 
 /// The kernel keeps frequencies as multiples of 2^-16 ppm.
 const FREQUENCY_UNIT: f64 = 1e-6 / 65536.0;
@@ -117,7 +116,7 @@ impl KernelClock {
                 synchronized: false,
                 max_error: WORST_ERROR,
                 est_error: WORST_ERROR,
-                leap: Leap::None,
+                leap: Leap::Normal,
             },
             reported: raw,
             leap: LeapState::Idle,
@@ -224,7 +223,7 @@ impl KernelClock {
         self.owed_ns = 0.0;
         self.leap = LeapState::Idle;
         self.report =
-            ClockReport { synchronized: false, max_error: WORST_ERROR, est_error: WORST_ERROR, leap: Leap::None };
+            ClockReport { synchronized: false, max_error: WORST_ERROR, est_error: WORST_ERROR, leap: Leap::Normal };
     }
 
     /// The machine was suspended for this long, as the kernel counts it: both clocks jump.
@@ -255,7 +254,7 @@ impl KernelClock {
     /// A leap second takes place at the next end of a UTC day.
     fn arm(&mut self, leap: Leap) {
         let (before_midnight, by) = match leap {
-            Leap::None => {
+            Leap::Normal => {
                 self.leap = LeapState::Idle;
                 return;
             }

@@ -48,7 +48,7 @@ fn an_abandoned_clock_admits_that_it_gets_worse() {
         synchronized: true,
         max_error: Span::from_millis(10),
         est_error: Span::from_millis(1),
-        leap: Leap::None,
+        leap: Leap::Normal,
     };
     clock.apply(ClockCommand::Report(good));
     clock.advance(Raw::from_nanos(1000 * NANOS_PER_SEC));
@@ -189,7 +189,7 @@ fn a_leap_second_takes_place_at_midnight_and_once() {
         // The flag is still set, then set anew.
         expect(&mut clock, at_s + 2.0 * 86_400.0, by_s);
         assert_eq!(clock.tai_s(), 37 - by_s);
-        clock.apply(ClockCommand::Report(ClockReport { leap: Leap::None, ..report }));
+        clock.apply(ClockCommand::Report(ClockReport { leap: Leap::Normal, ..report }));
         clock.apply(ClockCommand::Report(report));
         expect(&mut clock, at_s + 3.0 * 86_400.0 + 2.0, 2 * by_s);
     }
@@ -202,7 +202,7 @@ fn a_flag_that_is_withdrawn_does_nothing() {
     let report = |leap| ClockReport { synchronized: true, max_error: error, est_error: error, leap };
     clock.apply(ClockCommand::Report(report(Leap::Insert)));
     lead_at(&mut clock, 50_000.0);
-    clock.apply(ClockCommand::Report(report(Leap::None)));
+    clock.apply(ClockCommand::Report(report(Leap::Normal)));
     assert!(lead_at(&mut clock, 86_400.0).abs() <= 1.0);
 }
 

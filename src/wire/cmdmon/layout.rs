@@ -4,9 +4,10 @@ use super::field::{Coded, Cursor, Field};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::FLAWS;
 use crate::core::api::monitoring::{
-    Activity, AuthData, Hindrance, LeapStatus, NtpData, SelectData, SelectOptions, ServerStats, SourceData,
-    SourceStats, StampedBy, Standing, Status, Tracking,
+    Activity, AuthData, Hindrance, NtpData, SelectData, ServerStats, SourceData, SourceStats, StampedBy, Standing,
+    Status, Tracking,
 };
+use crate::time::Leap;
 
 /// Number of the layout of [`Status`]. It changes when what is there gets another meaning, not when something is
 /// appended.
@@ -251,41 +252,13 @@ impl Status {
     }
 }
 
-impl Default for SelectData {
-    fn default() -> SelectData {
-        SelectData {
-            reference_id: 0,
-            address: Default::default(),
-            state: ' ',
-            authenticated: false,
-            leap: LeapStatus::default(),
-            configured: SelectOptions::default(),
-            effective: SelectOptions::default(),
-            last_sample_ago_s: 0,
-            score: 0.0,
-            low_limit_s: 0.0,
-            high_limit_s: 0.0,
-        }
-    }
-}
-
-impl Coded for LeapStatus {
+impl Coded for Option<Leap> {
     fn code(&self) -> u16 {
-        match self {
-            LeapStatus::Normal => 0,
-            LeapStatus::Insert => 1,
-            LeapStatus::Delete => 2,
-            LeapStatus::Unsynchronised => 3,
-        }
+        u16::from(Leap::indicator(*self))
     }
 
-    fn from_code(code: u16) -> LeapStatus {
-        match code {
-            0 => LeapStatus::Normal,
-            1 => LeapStatus::Insert,
-            2 => LeapStatus::Delete,
-            _ => LeapStatus::Unsynchronised,
-        }
+    fn from_code(code: u16) -> Option<Leap> {
+        u8::try_from(code).ok().filter(|code| *code < 3).and_then(Leap::from_indicator)
     }
 }
 

@@ -12,8 +12,7 @@ pub use table::{LeapTable, Unusable};
 
 use crate::core::api::event::Event;
 use crate::core::api::settings::{LeapMode, Settings};
-use crate::time::{Raw, Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, Raw, Span, Utc};
 
 /// Length of a day of UTC as CLOCK_REALTIME counts it (s).
 const DAY_S: i64 = 86_400;
@@ -86,7 +85,7 @@ impl LeapSecond {
         }
         let midnight = Utc::from_secs((utc.secs().div_euclid(DAY_S) + 1) * DAY_S);
         match leap {
-            Leap::None => None,
+            Leap::Normal => None,
             Leap::Insert => Some(LeapSecond { is_inserted: true, midnight }),
             Leap::Delete => Some(LeapSecond { is_inserted: false, midnight }),
         }
@@ -121,14 +120,14 @@ impl Announcements {
         } else if 2 * self.delete > self.voters {
             Leap::Delete
         } else {
-            Leap::None
+            Leap::Normal
         }
     }
 
     /// What any of the sources announces.
     fn any(self) -> Leap {
         match (self.insert, self.delete) {
-            (0, 0) => Leap::None,
+            (0, 0) => Leap::Normal,
             (insert, delete) if insert >= delete => Leap::Insert,
             _ => Leap::Delete,
         }
@@ -167,15 +166,15 @@ impl LeapWatch {
     /// What the kernel is to be told.
     pub fn armed(&self) -> Leap {
         if self.mode != LeapMode::System {
-            return Leap::None;
+            return Leap::Normal;
         }
         let still_set = self.past.filter(|past| past.is_flag_set).map(|past| past.second);
-        self.expected.or(still_set).map_or(Leap::None, LeapSecond::leap)
+        self.expected.or(still_set).map_or(Leap::Normal, LeapSecond::leap)
     }
 
     /// Counts the announcements at true time `utc`. What is decided moments before midnight stands.
     pub fn elect(&mut self, announced: Announcements, utc: Utc) -> Option<Event> {
-        let by_table = self.table.as_ref().map_or(Leap::None, |table| table.at_end_of_day(utc));
+        let by_table = self.table.as_ref().map_or(Leap::Normal, |table| table.at_end_of_day(utc));
         if let Some(rumour) = LeapSecond::ending_day(utc, first(announced.any(), by_table)) {
             self.rumour = Some(rumour);
         }
@@ -186,7 +185,7 @@ impl LeapWatch {
             return None;
         }
         self.expected = elected;
-        let leap = elected.map_or(Leap::None, LeapSecond::leap);
+        let leap = elected.map_or(Leap::Normal, LeapSecond::leap);
         Some(if self.mode == LeapMode::System { Event::Leap(leap) } else { Event::LeapExpected(leap) })
     }
 
@@ -268,7 +267,7 @@ impl LeapWatch {
 
 /// Sources first; the file is asked if they say nothing.
 fn first(sources: Leap, table: Leap) -> Leap {
-    if sources == Leap::None { table } else { sources }
+    if sources == Leap::Normal { table } else { sources }
 }
 
 #[cfg(test)]
@@ -292,16 +291,16 @@ mod tests {
         for (utc, announced, expected) in [
             (NEW_YEAR - hour, votes(3, 1), Leap::Insert),
             (NEW_YEAR - hour, votes(0, 4), Leap::Delete),
-            (NEW_YEAR - hour, votes(2, 0), Leap::None),
-            (NEW_YEAR - hour.times(25), votes(4, 0), Leap::None),
-            (NEW_YEAR + hour, votes(4, 0), Leap::None),
+            (NEW_YEAR - hour, votes(2, 0), Leap::Normal),
+            (NEW_YEAR - hour.times(25), votes(4, 0), Leap::Normal),
+            (NEW_YEAR + hour, votes(4, 0), Leap::Normal),
             (NEW_YEAR - Span::from_secs(184 * 86_400) - hour, votes(4, 0), Leap::Insert),
-            (NEW_YEAR - Span::from_secs(306 * 86_400) - hour, votes(4, 0), Leap::None),
+            (NEW_YEAR - Span::from_secs(306 * 86_400) - hour, votes(4, 0), Leap::Normal),
         ] {
             let mut watch = watch(LeapMode::System);
             let event = watch.elect(announced, utc);
             assert_eq!(watch.armed(), expected, "{utc}");
-            assert_eq!(event, (expected != Leap::None).then_some(Event::Leap(expected)), "{utc}");
+            assert_eq!(event, (expected != Leap::Normal).then_some(Event::Leap(expected)), "{utc}");
         }
     }
 
@@ -318,7 +317,7 @@ mod tests {
         assert!(!watch.is_flag_to_be_cleared(moment + Span::from_secs(1)));
         assert!(watch.is_flag_to_be_cleared(moment + Span::from_secs(2)));
         assert!(!watch.is_flag_to_be_cleared(moment + Span::from_secs(3)), "once");
-        assert_eq!(watch.armed(), Leap::None);
+        assert_eq!(watch.armed(), Leap::Normal);
     }
 
     #[test]
@@ -338,7 +337,7 @@ mod tests {
             let mut watch = watch(mode);
             let event = watch.elect(votes(0, 4), NEW_YEAR - Span::from_secs(60));
             assert_eq!(event, Some(Event::LeapExpected(Leap::Delete)));
-            assert_eq!(watch.armed(), Leap::None);
+            assert_eq!(watch.armed(), Leap::Normal);
             let second = watch.expected().unwrap();
             assert_eq!((second.instant(), second.step()), (NEW_YEAR - Span::from_secs(1), Span::from_secs(1)));
         }

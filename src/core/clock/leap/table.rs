@@ -4,8 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{LeapSecond, list, tzif};
-use crate::time::{Span, Utc};
-use crate::wire::ntp::Leap;
+use crate::time::{Leap, Span, Utc};
 
 /// TAI minus UTC as of 1972, when leap seconds began.
 pub(super) const FIRST_TAI_S: i32 = 10;
@@ -59,7 +58,7 @@ impl LeapTable {
     /// Is there one at the end of the day of `utc`?
     pub fn at_end_of_day(&self, utc: Utc) -> Leap {
         // What is asked for is the midnight: which leap second is of no importance.
-        LeapSecond::ending_day(utc, Leap::Insert).map_or(Leap::None, |second| self.before(second.midnight()))
+        LeapSecond::ending_day(utc, Leap::Insert).map_or(Leap::Normal, |second| self.before(second.midnight()))
     }
 
     /// TAI minus UTC in seconds; `None` before 1972.
@@ -78,19 +77,19 @@ impl LeapTable {
     }
 
     fn before(&self, midnight: Utc) -> Leap {
-        let Some(index) = self.entries.iter().position(|entry| entry.from == midnight) else { return Leap::None };
+        let Some(index) = self.entries.iter().position(|entry| entry.from == midnight) else { return Leap::Normal };
         let before = self.tai_s(midnight - Span::from_secs(1));
         match before.map(|before| self.entries[index].tai_s - before) {
             Some(1) => Leap::Insert,
             Some(-1) => Leap::Delete,
-            _ => Leap::None,
+            _ => Leap::Normal,
         }
     }
 
     /// A file about something else, or a zone that counts no leap seconds, does not know 2012.
     fn checked(self) -> Result<Self, Unusable> {
         let is_known = self.before(JULY_2012) == Leap::Insert
-            && self.before(JANUARY_2013) == Leap::None
+            && self.before(JANUARY_2013) == Leap::Normal
             && [JULY_2012, JANUARY_2013].iter().all(|at| self.tai_s(*at) == Some(TAI_S_IN_2012));
         if is_known { Ok(self) } else { Err(Unusable::History) }
     }
@@ -129,8 +128,8 @@ pub(super) mod tests {
         let end_of = |s: i64| table.at_end_of_day(Utc::from_secs(s));
         assert_eq!(end_of(1_483_228_799), Leap::Insert, "2016-12-31T23:59:59");
         assert_eq!(end_of(1_483_142_400), Leap::Insert, "2016-12-31T00:00:00");
-        assert_eq!(end_of(1_483_142_399), Leap::None, "2016-12-30");
-        assert_eq!(end_of(1_498_866_000), Leap::None, "2017-06-30");
+        assert_eq!(end_of(1_483_142_399), Leap::Normal, "2016-12-30");
+        assert_eq!(end_of(1_498_866_000), Leap::Normal, "2017-06-30");
         assert_eq!(table.tai_s(Utc::from_secs(1_483_228_799)), Some(36));
         assert_eq!(table.tai_s(Utc::from_secs(1_800_000_000)), Some(37));
         assert_eq!(table.tai_s(Utc::from_secs(0)), None);
@@ -143,7 +142,7 @@ pub(super) mod tests {
         let table = LeapTable::from_list("list", text.as_bytes()).unwrap();
         assert_eq!(
             table.at_end_of_day(Utc::from_secs(1_640_131_200 - 1)),
-            Leap::None,
+            Leap::Normal,
             "not the end of June or December"
         );
         let text = LIST.replace("#h", "4007750400\t36\n#h");
