@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::words::{Flag, Row, Words, push_flags};
+use crate::cli::words::{Flag, Row, Words, flag, push_flags};
 use crate::cli::{check, demo, metrics, orders, query, show, wait};
 
 /// Understands what follows the program's name; `None` if it is not a command.
@@ -28,10 +28,6 @@ pub(super) fn help() -> String {
         push_flags(&mut text, group.iter());
     }
     text
-}
-
-const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
-    Flag { name, value, help }
 }
 
 const CONNECTION: &[Flag] = &[

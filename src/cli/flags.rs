@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 use log::LevelFilter;
 
 use crate::cli::commands;
-use crate::cli::words::Words;
+use crate::cli::words::{Flag, Words, flag};
 use crate::config::{Directive, directives, near};
 use crate::core::api::settings::Family;
 use crate::core::engine::Mode;
@@ -24,18 +24,7 @@ pub(super) enum Command {
     Words(Words),
 }
 
-/// A flag as `--help` shows it.
-struct Flag {
-    name: &'static str,
-    value: &'static str,
-    help: &'static str,
-}
-
-const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
-    Flag { name, value, help }
-}
-
-const FLAGS: &[Flag] = &[
+pub(super) const FLAGS: &[Flag] = &[
     flag("-f", "FILE", "read this configuration file"),
     flag("-n", "", "stay in the foreground, log to the system log"),
     flag("-d", "", "stay in the foreground, log to standard error; twice: debug messages"),

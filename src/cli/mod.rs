@@ -5,6 +5,8 @@ mod ask;
 mod check;
 mod client;
 mod commands;
+#[cfg(test)]
+mod completions;
 pub mod demo;
 mod flags;
 mod gather;

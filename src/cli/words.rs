@@ -30,6 +30,11 @@ pub(super) struct Flag {
     pub(super) help: &'static str,
 }
 
+/// A row of a table of flags.
+pub(super) const fn flag(name: &'static str, value: &'static str, help: &'static str) -> Flag {
+    Flag { name, value, help }
+}
+
 /// A command with what was given to it.
 pub(super) struct Words {
     row: &'static Row,
