@@ -123,7 +123,7 @@ fn the_flags_are_understood() {
 
 #[test]
 fn scripts_are_scripts() {
-    for script in ["runit/run", "s6/slewd/run", "openrc/slewd"] {
+    for script in ["runit/run", "runit/finish", "s6/slewd/run", "s6/slewd/finish", "openrc/slewd", "sysvinit/slewd"] {
         let path = format!("{PACKAGING}/{script}");
         let output = Command::new("sh").args(["-n", &path]).output().expect("sh runs");
         assert!(output.status.success(), "{script}: {output:?}");
@@ -132,6 +132,74 @@ fn scripts_are_scripts() {
     }
     assert_eq!(read("s6/slewd/notification-fd").trim(), "3");
     assert!(read("s6/slewd/run").contains(" -N 3 "));
+}
+
+/// What supervisors run when slewd has ended: a daemon that was killed has left files that say that all is well.
+#[test]
+fn after_a_kill_nothing_says_that_all_is_well() {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cleanup-{}", std::process::id()));
+    fs::create_dir_all(&directory).expect("a directory for the test");
+    let path = |name: &str| directory.join(name).display().to_string();
+    let (config, metrics, synchronized) = (path("slewd.conf"), path("slewd.prom"), path("synchronized"));
+    let text = format!(
+        "server 127.0.0.1 port 9\ncmdport 0\nbindcmdaddress /\npidfile {}\nmetricsfile {metrics} 1\nsynchronizedfile {synchronized}\n",
+        path("slewd.pid")
+    );
+    fs::write(&config, text).expect("our own directory");
+    let mut daemon =
+        Command::new(env!("CARGO_BIN_EXE_slewd")).args(["-x", "-d", "-f", &config]).spawn().expect("slewd");
+    let says = |word: &str| fs::read_to_string(&metrics).is_ok_and(|text| text.contains(word));
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !says("slewd_up 1\n") {
+        assert!(std::time::Instant::now() < deadline, "no metrics");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    fs::write(&synchronized, "").expect("our own directory");
+    let output = slewd(&["cleanup", "-f", &config]);
+    assert_eq!(output.status.code(), Some(1), "it runs: {output:?}");
+    assert!(says("slewd_up 1\n") && Path::new(&synchronized).exists());
+    daemon.kill().expect("it runs");
+    daemon.wait().expect("it has ended");
+    assert!(says("slewd_up 1\n") && Path::new(&synchronized).exists(), "what the test is about");
+    let output = slewd(&["cleanup", "-f", &config]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(says("slewd_up 0\n") && says("\nslewd_written_timestamp_seconds "));
+    assert!(!Path::new(&synchronized).exists());
+    fs::remove_dir_all(directory).expect("our own directory");
+    for (file, call) in [
+        ("systemd/slewd.service", "ExecStopPost=-/usr/sbin/slewd cleanup\n"),
+        ("runit/finish", "exec /usr/sbin/slewd cleanup\n"),
+        ("s6/slewd/finish", "exec /usr/sbin/slewd cleanup\n"),
+        ("openrc/slewd", "$command cleanup\n"),
+        ("sysvinit/slewd", "$daemon cleanup"),
+    ] {
+        assert!(read(file).contains(call), "{file}");
+    }
+}
+
+/// Words in bash after this line, and what it offers for them.
+#[test]
+fn bash_completes_commands_and_flags() {
+    for (words, offered) in [
+        ("slewd st", "status\n"),
+        ("slewd check --k", "--kernel\n"),
+        ("slewd wait --max", "--max-error\n--max-skew\n"),
+        ("slewd demo -", "--help\n"),
+        ("slewd wait --timeout ", ""),
+    ] {
+        let script = "source \"$0\"; COMP_WORDS=($1); [ \"${1% }\" = \"$1\" ] || COMP_WORDS+=(''); \
+            COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _slewd; [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' \"${COMPREPLY[@]}\"";
+        let file = format!("{PACKAGING}/completions/slewd.bash");
+        let output = Command::new("bash").args(["-c", script, &file, words]).output().expect("bash runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), offered, "{words}: {output:?}");
+    }
+}
+
+#[test]
+fn hooks_of_leases_are_short() {
+    for hook in ["dhclient-exit-hook", "networkmanager-dispatcher", "networkd-dispatcher", "write-servers"] {
+        assert!(read(&format!("dhcp/{hook}")).lines().count() < 15, "{hook}");
+    }
 }
 
 /// A root directory with systemd's own units, ours and the programs they name.

@@ -54,6 +54,7 @@ _slewd() {
     *:metrics:--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
     *:metrics:-h) COMPREPLY=($(compgen -A hostname -- "$word")); return ;;
     *:metrics:-p) return ;;
+    *:cleanup:-f) COMPREPLY=($(compgen -f -- "$word")); return ;;
     *:*:-f) COMPREPLY=($(compgen -f -- "$word")); return ;;
     *:*:-l) COMPREPLY=($(compgen -f -- "$word")); return ;;
     *:*:-L) return ;;
@@ -62,7 +63,7 @@ _slewd() {
     *:*:-F) return ;;
     *:*:-P) return ;;
     *:*:-N) return ;;
-    1:*) words="status tracking sources sourcestats selectdata ntpdata authdata activity serverstats makestep burst online offline refresh reload wait check metrics query demo -f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h" ;;
+    1:*) words="status tracking sources sourcestats selectdata ntpdata authdata activity serverstats makestep burst online offline refresh reload wait check metrics cleanup query demo -f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h" ;;
     *:status:*) words="-c --json -h -p --help" ;;
     *:tracking:*) words="-c --json -N -n -h -p --help" ;;
     *:sources:*) words="-a -c --json -N -n -h -p --help" ;;
@@ -81,6 +82,7 @@ _slewd() {
     *:wait:*) words="--timeout --max-error --max-skew --running -h -p --help" ;;
     *:check:*) words="--offset-warning --offset-critical --error-warning --error-critical --age-warning --age-critical --agreeing-warning --agreeing-critical --stratum-warning --stratum-critical --kernel --server -h -p --help" ;;
     *:metrics:*) words="--output -h -p --help" ;;
+    *:cleanup:*) words="-f --help" ;;
     *:query:*) words="-4 -6 --help $(compgen -A hostname)" ;;
     *:demo:*) words="--help" ;;
     *:*:*) words="-f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h --help" ;;

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::words::{Flag, Row, Words, flag, push_flags};
-use crate::cli::{check, demo, metrics, orders, query, show, wait};
+use crate::cli::{check, cleanup, demo, metrics, orders, query, show, wait};
 
 /// Understands what follows the program's name; `None` if it is not a command.
 ///
@@ -24,7 +24,7 @@ pub(super) fn help() -> String {
         text.push_str(&format!("  {:30} {}\n", format!("{} {}", row.name, row.arguments), row.help));
     }
     text.push_str("\nFlags of commands:\n");
-    for group in [FORMAT, NAMES, ALL, CONNECTION, WAIT, CHECK, METRICS, FAMILY] {
+    for group in [FORMAT, NAMES, ALL, CONNECTION, WAIT, CHECK, METRICS, CLEANUP, FAMILY] {
         push_flags(&mut text, group.iter());
     }
     text
@@ -66,6 +66,8 @@ const CHECK: &[Flag] = &[
     flag("--server", "HOST", "ask no daemon, but this NTP server"),
 ];
 const METRICS: &[Flag] = &[flag("--output", "FILE", "replace this file instead of writing to standard output")];
+
+const CLEANUP: &[Flag] = &[flag("-f", "FILE", "the configuration file of that daemon")];
 
 /// A report of chronyc.
 const fn report(
@@ -124,6 +126,14 @@ pub(super) const TABLE: &[Row] = &[
         flags: &[METRICS, CONNECTION],
         help: "everything, for Prometheus",
         run: metrics::run,
+        misuse: 1,
+    },
+    Row {
+        name: "cleanup",
+        arguments: "",
+        flags: &[CLEANUP],
+        help: "after a daemon that was killed: remove what says that the clock is right",
+        run: cleanup::run,
         misuse: 1,
     },
     Row {

@@ -122,6 +122,11 @@ fn mistyped(word: &str) -> Option<String> {
     Some(format!("'{first}' is neither a command nor a directive{hint}"))
 }
 
+/// The options of a daemon that is started without flags, but perhaps with this configuration file.
+pub(super) fn plain(config_file: Option<&str>) -> Options {
+    Options { config_file: config_file.map(str::to_owned), ..Flags::new("slewd".to_owned()).options }
+}
+
 struct Flags {
     options: Options,
     foreground: bool,

@@ -11,6 +11,7 @@ use crate::cli::gather::Parts;
 use crate::cli::words::Words;
 use crate::cli::{complain, say};
 use crate::report::metrics;
+use crate::sys::clock;
 
 /// Exit code: nobody answers, and `slewd_up` is all there is.
 const NO_DAEMON: u8 = 2;
@@ -24,6 +25,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
             (metrics::down(), ExitCode::from(NO_DAEMON))
         }
     };
+    let text = text + &metrics::written(clock::read().utc);
     let is_written = match words.value("--output") {
         Some(path) => {
             let result = replace(Path::new(path), &text);

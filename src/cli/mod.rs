@@ -3,6 +3,7 @@
 
 mod ask;
 mod check;
+mod cleanup;
 mod client;
 mod commands;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::fmt::Write;
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::fields::{self, Field, Unit, Value};
 use crate::report::units::{unix_time, who};
+use crate::time::Utc;
 
 /// All metrics, the daemon being there.
 pub fn text(snapshot: &Snapshot) -> String {
@@ -36,6 +37,15 @@ pub fn text(snapshot: &Snapshot) -> String {
 pub fn down() -> String {
     let mut text = String::new();
     push_up(&mut text, false);
+    text
+}
+
+/// When the figures were taken, which is said last: after a crash the file of a collector stays as it was.
+pub fn written(now: Utc) -> String {
+    let mut text = String::new();
+    let help = "Time when this was written: old figures of a daemon that was killed have an old one";
+    push_head(&mut text, "slewd_written_timestamp_seconds", "gauge", help, None);
+    let _ = writeln!(text, "slewd_written_timestamp_seconds {}", now.secs());
     text
 }
 

@@ -61,7 +61,7 @@ pub fn split(rates: &[Rate]) -> Option<usize> {
     let width = |group: &[Rate]| group.last().map_or(0.0, |last| last.rate - group[0].rate);
     let (slower, faster) = rates.split_at(first);
     let gap = gap(&first);
-    let sd = rates[first - 1].sd.hypot(rates[first].sd);
+    let sd = libm::hypot(rates[first - 1].sd, rates[first].sd);
     let is_smear =
         (LEAST_GAP..LARGEST_GAP).contains(&gap) && gap > CERTAIN * sd && gap > TIGHT * width(slower).max(width(faster));
     is_smear.then_some(first)

@@ -380,7 +380,7 @@ impl Engine {
 
 /// Root mean square of the error to be expected of a clock that is off the estimate by `left`.
 pub(super) fn expected_error(estimate: &Estimate, now: Raw, left: Span) -> Span {
-    Span::from_secs_f64(estimate.offset_sd_s(now).hypot(left.secs_f64()))
+    Span::from_secs_f64(libm::hypot(estimate.offset_sd_s(now), left.secs_f64()))
 }
 
 /// With n sources of which a majority is honest, one of the f + 1 nearest is, where f = floor((n - 1) / 2). Those that have

@@ -145,7 +145,7 @@ impl Engine {
         let estimate = self.estimator.estimate();
         let known = estimate.map(|estimate| FrequencyPrior {
             frequency: estimate.frequency - self.known_rate(),
-            sd: estimate.frequency_sd_at(now).hypot(FREQUENCY_SD_AFTER_RESET),
+            sd: libm::hypot(estimate.frequency_sd_at(now), FREQUENCY_SD_AFTER_RESET),
             ..self.prior
         });
         self.prior = known.unwrap_or(self.prior);

@@ -34,7 +34,7 @@ pub enum Refusal {
 impl PidFile {
     /// Takes the file over from a dead owner, or says who is alive.
     pub fn create(path: &Path) -> Result<Self, Refusal> {
-        if let Some(pid) = owner(path).filter(|pid| process::is_alive(*pid)) {
+        if let Some(pid) = alive(path) {
             match stranger(Path::new("/proc"), pid) {
                 Some(name) => {
                     warn!("PID file {} is stale, its number {pid} is that of {name} by now: taken over", path.display())
@@ -65,6 +65,15 @@ impl Drop for PidFile {
         // The directory may not be ours any more after dropping root: a stale file is overwritten next time.
         let _ = fs::remove_file(&self.0);
     }
+}
+
+/// The daemon that has the file and is alive.
+pub fn running(path: &Path) -> Option<i32> {
+    alive(path).filter(|pid| stranger(Path::new("/proc"), *pid).is_none())
+}
+
+fn alive(path: &Path) -> Option<i32> {
+    owner(path).filter(|pid| process::is_alive(*pid))
 }
 
 /// The name of a process that is no time daemon. `None` if it is one, or nobody will tell.

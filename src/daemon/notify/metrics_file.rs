@@ -5,6 +5,7 @@ use crate::core::engine::Engine;
 use crate::daemon::files::state_file::StateFile;
 use crate::daemon::notify::observer::Observer;
 use crate::report::metrics;
+use crate::sys::clock;
 use crate::time::{ClockReading, Raw, Span};
 
 /// The file. When this is dropped, it says that slewd does not run: old figures would look like new ones.
@@ -29,7 +30,7 @@ impl MetricsFile {
 impl Observer for MetricsFile {
     fn rest(&mut self, engine: &Engine, now: &ClockReading) -> Option<Raw> {
         if self.due.is_none_or(|due| due <= now.raw) {
-            self.file.replace(&metrics::text(&engine.snapshot(now)));
+            self.file.replace(&(metrics::text(&engine.snapshot(now)) + &metrics::written(now.utc)));
             self.due = Some(now.raw + self.interval);
         }
         self.due
@@ -38,6 +39,6 @@ impl Observer for MetricsFile {
 
 impl Drop for MetricsFile {
     fn drop(&mut self) {
-        self.file.replace(&metrics::down());
+        self.file.replace(&(metrics::down() + &metrics::written(clock::read().utc)));
     }
 }
