@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, MetricsFile, ReadyWhen, Thermometer, directives};
 use slewd::core::api::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange, Settings};
-use slewd::core::clock::temp_comp::{Curve, TempComp};
+use slewd::core::api::temp_comp::{Curve, TempComp};
 use slewd::time::Span;
 
 fn try_load(text: &str, client_only: bool) -> Result<Config, Box<Failure>> {

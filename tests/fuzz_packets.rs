@@ -6,16 +6,18 @@ use std::net::{IpAddr, Ipv4Addr};
 use fastrand::Rng;
 use slewd::core::api::command::{Applied, ClockCommand};
 use slewd::core::api::event::Event;
+use slewd::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::core::api::order::{Order, Parameter, Whom};
+use slewd::core::api::output::Output;
 use slewd::core::api::record::Wanted;
+use slewd::core::api::settings::Mode;
 use slewd::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use slewd::core::clock::slew::MAX_PHASE;
-use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
+use slewd::core::engine::{Engine, Floor, Input, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::core::source::Refusal;
-use slewd::core::source::measurement::{ExchangeId, Stamp, StampSource, Undelivered};
 use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
@@ -340,8 +342,8 @@ impl Rig {
             3 => {
                 let addresses: Vec<IpAddr> =
                     (0..self.rng.usize(..20)).map(|_| IpAddr::from(self.rng.u32(..).to_be_bytes())).collect();
-                let association = self.rng.usize(..usize::from(SOURCES) + 2);
-                self.feed_at(now, What::Resolved { association, addresses: &addresses });
+                let line = self.rng.usize(..usize::from(SOURCES) + 2);
+                self.feed_at(now, What::Resolved { line, addresses: &addresses });
             }
             4 => {
                 let by = Span::from_nanos(self.absurd());
@@ -368,7 +370,7 @@ impl Rig {
     /// Nothing that people order does harm, nor what they see then.
     fn absurd_order(&mut self, now: ClockReading) {
         let order = self.some_order();
-        let result = self.engine.obey(order.clone(), &now);
+        let result = self.engine.handle_order(order.clone(), &now);
         self.drain();
         let snapshot = self.engine.snapshot(&now);
         let text = format!("{snapshot:?}");

@@ -72,7 +72,7 @@ fn a_source_that_wants_a_key_or_nts_is_never_asked() {
             Order::Refresh,
             Order::Reselect,
         ] {
-            world.obey(order).expect("it is obeyed");
+            world.handle_order(order).expect("it is obeyed");
         }
         world.run_for(4000.0);
         assert_eq!((requests(&world, 0), world.trace().requests), (0, 0), "{mode:?}");
@@ -123,7 +123,7 @@ fn a_name_that_wants_nts_is_neither_looked_up_nor_forgotten() {
         scenario.sources[0].host = Host::Name("nts.example".to_owned());
         scenario.sources[0].pool = true;
         let mut world = run(scenario, 600.0);
-        world.obey(Order::Refresh).expect("it is obeyed");
+        world.handle_order(Order::Refresh).expect("it is obeyed");
         world.run_for(1200.0);
         let engine = world.engine().expect("it runs");
         assert_eq!(engine.sources().len(), 2);

@@ -167,7 +167,7 @@ fn the_bound_holds_whatever_is_ordered_and_whatever_goes_wrong() {
             if now_s > next_order_s {
                 next_order_s = now_s + between(&mut dice, 1.0, 3000.0);
                 // There may be no such source, or no estimate.
-                let _ = world.obey(order(&play, &mut dice));
+                let _ = world.handle_order(order(&play, &mut dice));
             }
             tally.look(&world);
         }

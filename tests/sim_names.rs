@@ -5,8 +5,8 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use slewd::core::api::event::Event;
+use slewd::core::api::last_good::LastGood;
 use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
-use slewd::core::pool::last_good::LastGood;
 use slewd::sim::link::{Detour, Link};
 use slewd::sim::server::{Manner, Server};
 use slewd::sim::{Happening, Scenario, World};

@@ -91,7 +91,7 @@ fn those_whose_address_agrees_in_the_bits_of_the_mask_go_offline() {
     let mut world = settled(1, 4);
     let net = |address: [u8; 4], mask: [u8; 4]| Whom::Net { address: address.into(), mask: mask.into() };
     // 192.0.2.2 and .3.
-    assert_eq!(world.obey(set_online(net([192, 0, 2, 2], [255, 255, 255, 254]), false)), Ok(()));
+    assert_eq!(world.handle_order(set_online(net([192, 0, 2, 2], [255, 255, 255, 254]), false)), Ok(()));
     assert_eq!(snapshot(&world).activity, Activity { online: 2, offline: 2, ..Activity::default() });
     let state = |world: &World, last| report(world, last).selection.expect("it is known").state;
     assert_eq!([2, 3].map(|last| state(&world, last)), ['S', 'S'], "they have no say any more");
@@ -102,21 +102,21 @@ fn those_whose_address_agrees_in_the_bits_of_the_mask_go_offline() {
     assert_eq!([1, 2].map(|index| after[index] - before[index]), [0, 0]);
     assert!(after[0] > before[0] && after[3] > before[3]);
 
-    assert_eq!(world.obey(set_online(one(2), true)), Ok(()));
+    assert_eq!(world.handle_order(set_online(one(2), true)), Ok(()));
     world.run_for(SETTLED_S + 4010.0);
     assert!(sent(&world, 2) - after[1] >= 4, "it is asked at once, with a burst");
     assert_eq!(snapshot(&world).activity, Activity { online: 3, offline: 1, ..Activity::default() });
 
-    assert_eq!(world.obey(set_online(net([10, 0, 0, 0], [255, 0, 0, 0]), false)), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(set_online(net([10, 0, 0, 0], [255, 0, 0, 0]), false)), Err(Refused::NoSuchSource));
     let other_family = Whom::Net { address: ip(3), mask: "ffff::".parse().expect("an address") };
-    assert_eq!(world.obey(set_online(other_family, true)), Ok(()), "then the address has to be the same");
+    assert_eq!(world.handle_order(set_online(other_family, true)), Ok(()), "then the address has to be the same");
     assert_eq!(
-        world.obey(set_online(Whom::Net { address: ip(0), mask: "ffff::".parse().expect("an address") }, true)),
+        world.handle_order(set_online(Whom::Net { address: ip(0), mask: "ffff::".parse().expect("an address") }, true)),
         Err(Refused::NoSuchSource)
     );
-    assert_eq!(world.obey(set_online(one(9), true)), Err(Refused::NoSuchSource));
-    assert_eq!(world.obey(set_online(Whom::One(Address::Unspecified), true)), Err(Refused::NoSuchSource));
-    assert_eq!(world.obey(set_online(Whom::All, false)), Ok(()));
+    assert_eq!(world.handle_order(set_online(one(9), true)), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(set_online(Whom::One(Address::Unspecified), true)), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(set_online(Whom::All, false)), Ok(()));
     assert_eq!(snapshot(&world).activity, Activity { offline: 4, ..Activity::default() });
     world.run_for(SETTLED_S + 8000.0);
     let status_now = status(&world);
@@ -128,14 +128,14 @@ fn those_whose_address_agrees_in_the_bits_of_the_mask_go_offline() {
 #[test]
 fn a_burst_ends_with_the_good_answers_wanted() {
     let mut world = settled(1, 2);
-    assert_eq!(world.obey(set_online(one(2), false)), Ok(()));
+    assert_eq!(world.handle_order(set_online(one(2), false)), Ok(()));
     let before = [1, 2].map(|last| sent(&world, last));
-    assert_eq!(world.obey(Order::Burst { whom: Whom::All, good: 3, most: 9 }), Ok(()));
+    assert_eq!(world.handle_order(Order::Burst { whom: Whom::All, good: 3, most: 9 }), Ok(()));
     let bursting = Activity { burst_online: 1, burst_offline: 1, ..Activity::default() };
     assert_eq!(snapshot(&world).activity, bursting);
     world.run_for(SETTLED_S + 2.5);
     // In the middle of it nobody gets another.
-    assert_eq!(world.obey(Order::Burst { whom: one(1), good: 100, most: 100 }), Ok(()));
+    assert_eq!(world.handle_order(Order::Burst { whom: one(1), good: 100, most: 100 }), Ok(()));
     assert_eq!(snapshot(&world).activity, bursting);
     world.run_for(SETTLED_S + 20.0);
     assert_eq!([1, 2].map(|last| sent(&world, last)), before.map(|count| count + 3));
@@ -143,7 +143,7 @@ fn a_burst_ends_with_the_good_answers_wanted() {
     world.run_for(SETTLED_S + 2000.0);
     assert_eq!(sent(&world, 2), before[1] + 3, "it is offline again");
     assert!(sent(&world, 1) > before[0] + 3, "it is asked as ever");
-    assert_eq!(world.obey(Order::Burst { whom: one(9), good: 1, most: 1 }), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(Order::Burst { whom: one(9), good: 1, most: 1 }), Err(Refused::NoSuchSource));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_burst_ends_with_the_requests_allowed() {
         scenario.sources[1].options.offline = true;
         let mut world = run(scenario, SETTLED_S);
         assert_eq!(sent(&world, 2), 0);
-        assert_eq!(world.obey(Order::Burst { whom: one(2), good, most }), Ok(()));
+        assert_eq!(world.handle_order(Order::Burst { whom: one(2), good, most }), Ok(()));
         world.run_for(SETTLED_S + 1000.0);
         assert_eq!(sent(&world, 2), expected, "{good} good answers by {most} requests");
         assert_eq!(snapshot(&world).activity, Activity { online: 1, offline: 1, ..Activity::default() });
@@ -166,28 +166,28 @@ fn polls_are_kept_in_the_range_that_was_ordered() {
     let mut world = settled(1, 1);
     let poll = |world: &World| report(world, 1).data.poll;
     assert!(poll(&world) >= 6);
-    assert_eq!(world.obey(change(1, Parameter::MaxPoll(4))), Ok(()));
+    assert_eq!(world.handle_order(change(1, Parameter::MaxPoll(4))), Ok(()));
     assert_eq!(poll(&world), 4, "and so is minpoll, which was 6");
     let before = sent(&world, 1);
     world.run_for(SETTLED_S + 160.0);
     assert!((9..=11).contains(&(sent(&world, 1) - before)), "{} requests", sent(&world, 1) - before);
-    assert_eq!(world.obey(change(1, Parameter::MinPoll(9))), Ok(()));
+    assert_eq!(world.handle_order(change(1, Parameter::MinPoll(9))), Ok(()));
     assert_eq!(poll(&world), 9, "and so is maxpoll, which was 4");
     for absurd in [-8, 25, i32::MIN, i32::MAX] {
-        assert_eq!(world.obey(change(1, Parameter::MinPoll(absurd))), Ok(()));
-        assert_eq!(world.obey(change(1, Parameter::MaxPoll(absurd))), Ok(()));
+        assert_eq!(world.handle_order(change(1, Parameter::MinPoll(absurd))), Ok(()));
+        assert_eq!(world.handle_order(change(1, Parameter::MaxPoll(absurd))), Ok(()));
     }
     world.run_for(SETTLED_S + 2000.0);
     assert_eq!(poll(&world), 9);
-    assert_eq!(world.obey(change(9, Parameter::MinPoll(6))), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(change(9, Parameter::MinPoll(6))), Err(Refused::NoSuchSource));
 }
 
 #[test]
 fn more_samples_wanted_are_shorter_polls() {
     let poll_s = |target| {
         let mut world = settled(1, 1);
-        assert_eq!(world.obey(change(1, Parameter::MinPoll(0))), Ok(()));
-        assert_eq!(world.obey(change(1, Parameter::PollTarget(target))), Ok(()));
+        assert_eq!(world.handle_order(change(1, Parameter::MinPoll(0))), Ok(()));
+        assert_eq!(world.handle_order(change(1, Parameter::PollTarget(target))), Ok(()));
         let before = sent(&world, 1);
         world.run_for(SETTLED_S + 8000.0);
         8000.0 / f64::from(sent(&world, 1) - before)
@@ -206,7 +206,7 @@ fn slow_answers_are_refused_from_now_on() {
         let mut world = run(scenario, SETTLED_S);
         let good = |world: &World| report(world, 1).ntp.expect("it is known").total_good;
         assert_eq!(report(&world, 1).ntp.expect("it is known").flags, 0x3ff);
-        assert_eq!(world.obey(change(1, parameter)), Ok(()));
+        assert_eq!(world.handle_order(change(1, parameter)), Ok(()));
         let before = good(&world);
         world.run_for(SETTLED_S + 20_000.0);
         let ntp = report(&world, 1).ntp.expect("it is known");
@@ -225,7 +225,7 @@ fn slow_answers_are_refused_from_now_on() {
 fn a_stratum_is_taken_for_at_least_what_was_ordered() {
     for (ordered, expected) in [(5, 5), (-1, 2), (i32::MAX, 15)] {
         let mut world = settled(1, 1);
-        assert_eq!(world.obey(change(1, Parameter::MinStratum(ordered))), Ok(()));
+        assert_eq!(world.handle_order(change(1, Parameter::MinStratum(ordered))), Ok(()));
         world.run_for(SETTLED_S + 2000.0);
         assert_eq!(report(&world, 1).data.stratum, expected);
     }
@@ -242,7 +242,7 @@ fn an_offset_moves_the_source_and_the_clock_with_it_if_it_is_the_only_one() {
             let error_s = world.point().error_s;
             assert!(count > 1 || (error_s + 0.01).abs() < 2e-3, "seed {seed}: {error_s}");
             let before_s = report(&world, 1).data.offset_s;
-            assert_eq!(world.obey(change(1, Parameter::Offset(0.01))), Ok(()));
+            assert_eq!(world.handle_order(change(1, Parameter::Offset(0.01))), Ok(()));
             let moved_s = report(&world, 1).data.offset_s - before_s;
             assert!((moved_s + 0.01).abs() < 1e-6, "what it said already counts in the new way: {moved_s}");
             world.run_for(SETTLED_S + 4000.0);
@@ -263,25 +263,25 @@ fn selection_heeds_the_options_that_were_ordered() {
         change(last, parameter)
     };
     let states = |world: &World| [1, 2, 3].map(|last| report(world, last).selection.expect("it is known").state);
-    assert_eq!(world.obey(order(2, SelectOptions::PREFER, SelectOptions::PREFER)), Ok(()));
+    assert_eq!(world.handle_order(order(2, SelectOptions::PREFER, SelectOptions::PREFER)), Ok(()));
     assert_eq!(states(&world), ['P', '*', 'P']);
-    assert_eq!(world.obey(order(2, SelectOptions::NO_SELECT, SelectOptions::NO_SELECT)), Ok(()));
+    assert_eq!(world.handle_order(order(2, SelectOptions::NO_SELECT, SelectOptions::NO_SELECT)), Ok(()));
     assert_eq!(states(&world)[1], 'N');
     let selection = report(&world, 2).selection.expect("it is known");
     assert_eq!(selection.configured, SelectOptions(SelectOptions::PREFER | SelectOptions::NO_SELECT));
     // It outlives the files being read again.
     world.reload(&[named("192.0.2.77")]);
     assert_eq!(states(&world)[1], 'N');
-    assert_eq!(world.obey(order(2, 0xffff, 0)), Ok(()));
+    assert_eq!(world.handle_order(order(2, 0xffff, 0)), Ok(()));
     assert!("*+".contains(states(&world)[1]), "{:?}", states(&world));
     assert_eq!(report(&world, 2).selection.expect("it is known").configured, SelectOptions(0));
     // Bits that nobody asked to change stay.
-    assert_eq!(world.obey(order(2, 0, 0xffff)), Ok(()));
+    assert_eq!(world.handle_order(order(2, 0, 0xffff)), Ok(()));
     assert_eq!(report(&world, 2).selection.expect("it is known").configured, SelectOptions(0));
     // None of those that answer is required.
-    assert_eq!(world.obey(set_online(one(3), false)), Ok(()));
+    assert_eq!(world.handle_order(set_online(one(3), false)), Ok(()));
     for last in [1, 2, 3] {
-        assert_eq!(world.obey(order(last, SelectOptions::NO_SELECT, SelectOptions::NO_SELECT)), Ok(()));
+        assert_eq!(world.handle_order(order(last, SelectOptions::NO_SELECT, SelectOptions::NO_SELECT)), Ok(()));
     }
     world.run_for(SETTLED_S + 2000.0);
     assert_eq!(status(&world).hindrance, Hindrance::NoSelectableSources);
@@ -297,13 +297,13 @@ fn a_name_without_an_address_can_be_changed_too() {
     let name = Address::Id(1);
     let bits = SelectOptions(SelectOptions::NO_SELECT);
     for parameter in [Parameter::Select { mask: bits, options: bits }, Parameter::MaxPoll(3)] {
-        assert_eq!(world.obey(Order::Change { source: name, parameter }), Ok(()));
+        assert_eq!(world.handle_order(Order::Change { source: name, parameter }), Ok(()));
     }
     assert_eq!(snapshot(&world).sources[1].selection.map(|selection| selection.state), Some('N'));
-    assert_eq!(world.obey(set_online(Whom::One(name), false)), Ok(()));
+    assert_eq!(world.handle_order(set_online(Whom::One(name), false)), Ok(()));
     world.run_for(SETTLED_S + 8000.0);
     assert_eq!(snapshot(&world).activity, Activity { online: 1, offline: 1, ..Activity::default() });
-    assert_eq!(world.obey(set_online(one(2), true)), Ok(()));
+    assert_eq!(world.handle_order(set_online(one(2), true)), Ok(()));
     world.run_for(SETTLED_S + 9000.0);
     let report = report(&world, 2);
     let selection = report.selection.expect("it is known");
@@ -317,13 +317,17 @@ fn sources_come_and_go() {
     scenario.servers.extend([5, 6, 7].map(|last| Server::honest(ip(last), link.clone())));
     scenario.names = vec![("new.example".to_owned(), 0.0, vec![ip(6), ip(7)])];
     let mut world = run(scenario, SETTLED_S);
-    assert_eq!(world.obey(add("192.0.2.5")), Ok(()));
-    assert_eq!(world.obey(add("192.0.2.5")), Err(Refused::AlreadyKnown));
+    assert_eq!(world.handle_order(add("192.0.2.5")), Ok(()));
+    assert_eq!(world.handle_order(add("192.0.2.5")), Err(Refused::AlreadyKnown));
     let mut elsewhere = named("192.0.2.5");
     elsewhere.options.port = 11_123;
-    assert_eq!(world.obey(Order::Add(Box::new(elsewhere))), Err(Refused::AlreadyKnown), "the address is the name");
-    assert_eq!(world.obey(add("new.example")), Ok(()));
-    assert_eq!(world.obey(add("unknown.example")), Ok(()));
+    assert_eq!(
+        world.handle_order(Order::Add(Box::new(elsewhere))),
+        Err(Refused::AlreadyKnown),
+        "the address is the name"
+    );
+    assert_eq!(world.handle_order(add("new.example")), Ok(()));
+    assert_eq!(world.handle_order(add("unknown.example")), Ok(()));
     world.run_for(SETTLED_S + 60.0);
     let listed = |world: &World| snapshot(world).sources.iter().map(|s| s.data.address).collect::<Vec<_>>();
     assert_eq!(listed(&world), [source(1), source(2), source(5), source(6), Address::Id(2)]);
@@ -333,14 +337,14 @@ fn sources_come_and_go() {
     world.reload(&[]);
     assert_eq!(listed(&world).len(), 5);
 
-    assert_eq!(world.obey(Order::Delete(Address::Id(2))), Ok(()));
-    assert_eq!(world.obey(Order::Delete(Address::Id(2))), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(Order::Delete(Address::Id(2))), Ok(()));
+    assert_eq!(world.handle_order(Order::Delete(Address::Id(2))), Err(Refused::NoSuchSource));
     for last in [1, 2, 6] {
-        assert_eq!(world.obey(Order::Delete(source(last))), Ok(()));
+        assert_eq!(world.handle_order(Order::Delete(source(last))), Ok(()));
     }
-    assert_eq!(world.obey(Order::Delete(source(1))), Err(Refused::NoSuchSource));
+    assert_eq!(world.handle_order(Order::Delete(source(1))), Err(Refused::NoSuchSource));
     assert_eq!(listed(&world), [source(5)]);
-    assert_eq!(world.obey(add("192.0.2.1")), Ok(()), "it may come back");
+    assert_eq!(world.handle_order(add("192.0.2.1")), Ok(()), "it may come back");
     world.run_for(SETTLED_S + 4000.0);
     // In the order of the lines: it has got the place of one that was deleted.
     assert_eq!(listed(&world), [source(1), source(5)]);
@@ -348,7 +352,7 @@ fn sources_come_and_go() {
     assert!(status(&world).synchronised);
 
     for last in [1, 5] {
-        assert_eq!(world.obey(Order::Delete(source(last))), Ok(()));
+        assert_eq!(world.handle_order(Order::Delete(source(last))), Ok(()));
     }
     world.run_for(SETTLED_S + 6000.0);
     assert_eq!((listed(&world).len(), status(&world).agreeing), (0, 0));
@@ -361,10 +365,10 @@ fn sources_come_and_go() {
 #[test]
 fn there_is_no_room_for_ever_more() {
     let mut world = settled(1, MAX_SOURCES - 1);
-    assert_eq!(world.obey(add("192.0.2.100")), Ok(()));
-    assert_eq!(world.obey(add("192.0.2.101")), Err(Refused::TooMany));
+    assert_eq!(world.handle_order(add("192.0.2.100")), Ok(()));
+    assert_eq!(world.handle_order(add("192.0.2.101")), Err(Refused::TooMany));
     let mut added = 0;
-    while world.obey(add(&format!("name-{added}.example"))).is_ok() {
+    while world.handle_order(add(&format!("name-{added}.example"))).is_ok() {
         added += 1;
         assert!(added < 1000);
     }
@@ -372,7 +376,7 @@ fn there_is_no_room_for_ever_more() {
     for name in ["", "two words", "umlaut-\u{fc}", "x\u{7f}", &"x".repeat(256)] {
         let host = Host::Name(name.to_owned());
         let order = Order::Add(Box::new(SourceConfig { host, ..named("x") }));
-        assert_eq!(world.obey(order), Err(Refused::Failed), "{name:?}");
+        assert_eq!(world.handle_order(order), Err(Refused::Failed), "{name:?}");
     }
 }
 
@@ -387,8 +391,8 @@ fn a_deleted_member_of_a_pool_is_not_replaced() {
     let mut world = run(scenario, SETTLED_S);
     let listed = |world: &World| snapshot(world).sources.iter().map(|s| s.data.address).collect::<Vec<_>>();
     assert_eq!(listed(&world), [source(1), source(2), source(3)]);
-    assert_eq!(world.obey(Order::Delete(source(2))), Ok(()));
-    assert_eq!(world.obey(Order::Refresh), Ok(()));
+    assert_eq!(world.handle_order(Order::Delete(source(2))), Ok(()));
+    assert_eq!(world.handle_order(Order::Refresh), Ok(()));
     world.run_for(SETTLED_S + 4000.0);
     assert_eq!(listed(&world), [source(1), source(3)]);
     world.run_for(20.0 * SETTLED_S);
@@ -397,8 +401,8 @@ fn a_deleted_member_of_a_pool_is_not_replaced() {
         [source(4), source(3)],
         "one that died is replaced, but not by the one that was deleted"
     );
-    assert_eq!(world.obey(Order::Delete(source(4))), Ok(()));
-    assert_eq!(world.obey(Order::Delete(source(3))), Ok(()));
+    assert_eq!(world.handle_order(Order::Delete(source(4))), Ok(()));
+    assert_eq!(world.handle_order(Order::Delete(source(3))), Ok(()));
     assert_eq!(listed(&world), [], "and the name goes with the last of them");
     world.run_for(21.0 * SETTLED_S);
     assert_eq!(listed(&world), []);
@@ -414,7 +418,7 @@ fn names_are_looked_up_again_when_that_is_ordered() {
         scenario.sources = vec![named(&name)];
         let mut world = run(scenario, SETTLED_S);
         if refreshes {
-            assert_eq!(world.obey(Order::Refresh), Ok(()));
+            assert_eq!(world.handle_order(Order::Refresh), Ok(()));
         }
         world.run_for(SETTLED_S + 2000.0);
         snapshot(&world).sources.iter().map(|source| source.data.address).collect::<Vec<_>>()
@@ -429,7 +433,7 @@ fn a_reset_forgets_all_measurements_and_the_clock_is_set_anew() {
         for count in [1, 4] {
             let mut world = settled(seed, count);
             let before = snapshot(&world).tracking;
-            assert_eq!(world.obey(Order::ResetSources), Ok(()));
+            assert_eq!(world.handle_order(Order::ResetSources), Ok(()));
             let (reset, kernel) = (snapshot(&world), world.kernel().report());
             let tracking = reset.tracking;
             assert_eq!((tracking.reference_id, tracking.address, tracking.stratum), (0, Address::Unspecified, 0));
@@ -471,11 +475,11 @@ fn the_reigning_source_has_no_advantage_in_a_new_selection() {
         scenario.servers[1].link = Link::symmetric(0.005, 1e-4);
         scenario.sources[1].options.offline = true;
         let mut world = run(scenario, SETTLED_S);
-        assert_eq!(world.obey(set_online(one(2), true)), Ok(()));
+        assert_eq!(world.handle_order(set_online(one(2), true)), Ok(()));
         world.run_for(SETTLED_S + 4000.0);
         let best = |world: &World| [1, 2].map(|last| report(world, last).data.standing == Standing::Selected);
         assert_eq!(best(&world), [true, false], "seed {seed}");
-        assert_eq!(world.obey(Order::Reselect), Ok(()));
+        assert_eq!(world.handle_order(Order::Reselect), Ok(()));
         assert_eq!(best(&world), [false, true], "seed {seed}");
         let told = world.trace().events.iter().rev().find(|(_, event)| matches!(event, Event::Selected(_)));
         assert!(told.is_some_and(|(at_s, _)| *at_s > SETTLED_S + 3999.0), "seed {seed}");
@@ -491,8 +495,8 @@ fn a_shorter_distance_lets_another_source_take_over() {
         scenario.servers[1].link = Link::symmetric(0.005, 1e-4);
         scenario.sources[1].options.offline = true;
         let mut world = run(scenario, SETTLED_S);
-        assert_eq!(world.obey(Order::ReselectDistance(distance_s)), Ok(()));
-        assert_eq!(world.obey(set_online(one(2), true)), Ok(()));
+        assert_eq!(world.handle_order(Order::ReselectDistance(distance_s)), Ok(()));
+        assert_eq!(world.handle_order(set_online(one(2), true)), Ok(()));
         world.run_for(SETTLED_S + 4000.0);
         report(&world, 2).data.standing == Standing::Selected
     };
@@ -507,11 +511,11 @@ fn what_is_still_to_be_slewed_is_stepped() {
         scenario.settings.max_slew_rate_ppm = 100.0;
         scenario.clock_ahead = Span::from_secs(-5);
         let mut world = World::new(scenario);
-        assert_eq!(world.obey(Order::MakeStep), Err(Refused::Failed), "nothing is known yet");
+        assert_eq!(world.handle_order(Order::MakeStep), Err(Refused::Failed), "nothing is known yet");
         world.run_for(100.0);
         assert!(world.point().error_s < -4.9 && world.trace().steps.is_empty());
         assert!(snapshot(&world).tracking.correction_s > 4.9);
-        assert_eq!(world.obey(Order::MakeStep), Ok(()));
+        assert_eq!(world.handle_order(Order::MakeStep), Ok(()));
         assert!(world.point().error_s.abs() < 5e-3, "seed {seed}: {}", world.point().error_s);
         let status = status(&world);
         assert_eq!((status.steps, status.last_step_ago_s), (1, Some(0.0)), "seed {seed}");
@@ -530,7 +534,7 @@ fn a_clock_that_may_only_be_looked_at_is_not_stepped() {
     scenario.observes_only = true;
     scenario.clock_ahead = Span::from_millis(50);
     let mut world = run(scenario, SETTLED_S);
-    assert_eq!(world.obey(Order::MakeStep), Err(Refused::Failed));
+    assert_eq!(world.handle_order(Order::MakeStep), Err(Refused::Failed));
     assert_bound_holds(&world);
 }
 
@@ -542,9 +546,9 @@ fn steps_are_allowed_for_as_many_updates_as_were_ordered() {
         scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 3 });
         scenario.servers[0].step = Some((SETTLED_S, Span::from_secs(3)));
         let mut world = run(scenario, SETTLED_S - 1.0);
-        assert_eq!(world.obey(Order::SetMakeStep(MakeStep { threshold_s: 0.1, limit })), Ok(()));
+        assert_eq!(world.handle_order(Order::SetMakeStep(MakeStep { threshold_s: 0.1, limit })), Ok(()));
         world.run_for(SETTLED_S + 4000.0);
-        assert_eq!(world.obey(Order::AddOffset(3.0)), Ok(()));
+        assert_eq!(world.handle_order(Order::AddOffset(3.0)), Ok(()));
         world.run_for(SETTLED_S + 8000.0);
         let told = &world.trace().steps;
         assert!(told.iter().all(|(_, by)| (by.secs_f64() - 3.0).abs() < 0.1), "limit {limit}: {told:?}");
@@ -558,10 +562,10 @@ fn steps_are_allowed_for_as_many_updates_as_were_ordered() {
 fn an_uncertain_frequency_is_not_applied() {
     let mut world = settled(1, 1);
     let before = snapshot(&world).tracking;
-    assert_eq!(world.obey(Order::MaxUpdateSkew(-1.0)), Ok(()));
+    assert_eq!(world.handle_order(Order::MaxUpdateSkew(-1.0)), Ok(()));
     world.run_for(SETTLED_S + 4000.0);
     assert_eq!(snapshot(&world).tracking.frequency_ppm, before.frequency_ppm, "the one in force is kept");
-    assert_eq!(world.obey(Order::MaxUpdateSkew(1000.0)), Ok(()));
+    assert_eq!(world.handle_order(Order::MaxUpdateSkew(1000.0)), Ok(()));
     world.run_for(SETTLED_S + 8000.0);
     assert_ne!(snapshot(&world).tracking.frequency_ppm, before.frequency_ppm);
 }
@@ -574,7 +578,7 @@ fn a_frequency_that_was_ordered_lasts_until_sources_say_otherwise() {
             let mut world = settled(seed, count);
             let before = snapshot(&world);
             let error_before = world.point().frequency_error;
-            assert_eq!(world.obey(Order::AddFrequency(ppm)), Ok(()));
+            assert_eq!(world.handle_order(Order::AddFrequency(ppm)), Ok(()));
             let after = snapshot(&world);
             let changed_ppm = after.tracking.frequency_ppm - before.tracking.frequency_ppm;
             assert!((changed_ppm - ppm).abs() < 1e-9, "seed {seed}: {changed_ppm}");
@@ -604,7 +608,7 @@ fn a_frequency_can_be_ordered_before_anything_is_known() {
     let mut scenario = pool(1, 1);
     scenario.network_up_s = 1000.0;
     let mut world = run(scenario, 100.0);
-    assert_eq!(world.obey(Order::AddFrequency(40.0)), Ok(()));
+    assert_eq!(world.handle_order(Order::AddFrequency(40.0)), Ok(()));
     assert!((snapshot(&world).tracking.frequency_ppm - 40.0).abs() < 1e-9);
     assert!(world.point().frequency_error.abs() < 1e-6, "{}", world.point().frequency_error);
 }
@@ -615,7 +619,7 @@ fn an_offset_that_was_ordered_is_slewed_and_lasts_until_sources_say_otherwise() 
     for seed in SEEDS {
         for (ahead_s, count) in [(0.25, 1), (-0.25, 1), (0.25, 4), (-3.0, 4)] {
             let mut world = settled(seed, count);
-            assert_eq!(world.obey(Order::AddOffset(ahead_s)), Ok(()));
+            assert_eq!(world.handle_order(Order::AddOffset(ahead_s)), Ok(()));
             let ordered = snapshot(&world).tracking;
             assert!((ordered.correction_s + ahead_s).abs() < 1e-3, "seed {seed}: {ordered:?}");
             assert_bound_holds(&world);
@@ -677,14 +681,14 @@ fn nonsense_is_refused_or_harmless() {
             ];
             for order in orders {
                 let is_real = !matches!(order, Order::Burst { .. });
-                let result = world.obey(order.clone());
+                let result = world.handle_order(order.clone());
                 assert!(!(is_real && value.is_nan()) || result.is_err(), "{order:?}: {result:?}");
                 at_s += 10.0;
                 world.run_for(at_s);
                 let text = format!("{:?}", snapshot(&world));
                 assert!(!text.contains("NaN") && !text.contains("inf"), "{order:?}: {text}");
             }
-            assert!(matches!(world.obey(Order::Delete(source(50))), Ok(()) | Err(Refused::NoSuchSource)));
+            assert!(matches!(world.handle_order(Order::Delete(source(50))), Ok(()) | Err(Refused::NoSuchSource)));
         }
     }
 }

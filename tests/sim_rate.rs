@@ -4,9 +4,9 @@
 
 #![allow(missing_docs)]
 
+use slewd::core::api::drift::DriftRecord;
 use slewd::core::api::event::{Event, Obstacle};
 use slewd::core::api::monitoring::Hindrance;
-use slewd::core::clock::drift::DriftRecord;
 use slewd::sim::{Happening, Scenario, Trace, World};
 use slewd::time::Span;
 

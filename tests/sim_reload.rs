@@ -4,8 +4,8 @@
 
 use slewd::config::parse_sources;
 use slewd::core::api::event::Event;
+use slewd::core::api::last_good::LastGood;
 use slewd::core::api::settings::{AuthSelectMode, SourceConfig};
-use slewd::core::pool::last_good::LastGood;
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
 

@@ -2,11 +2,11 @@
 
 mod support;
 
+use slewd::core::api::drift::DriftRecord;
 use slewd::core::api::event::Event;
 use slewd::core::api::monitoring::Hindrance;
+use slewd::core::api::settings::Mode;
 use slewd::core::api::settings::{Host, InitStepSlew, MakeStep};
-use slewd::core::clock::drift::DriftRecord;
-use slewd::core::engine::Mode;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;

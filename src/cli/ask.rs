@@ -6,10 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::config::Network;
+use crate::core::api::exchange::ExchangeId;
 use crate::core::api::settings::{Family, SourceOptions};
 use crate::core::estimate::Slot;
 use crate::core::random::Random;
-use crate::core::source::measurement::{ExchangeId, Measurement};
+use crate::core::source::measurement::Measurement;
 use crate::core::source::{Answer, Source};
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};

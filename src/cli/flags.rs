@@ -10,7 +10,7 @@ use crate::cli::commands;
 use crate::cli::words::{Flag, Words, flag};
 use crate::config::{Directive, directives, near};
 use crate::core::api::settings::Family;
-use crate::core::engine::Mode;
+use crate::core::api::settings::Mode;
 use crate::daemon::logging::Destination;
 use crate::daemon::run::Options;
 use crate::time::Span;

@@ -8,7 +8,7 @@ use super::lex::Words;
 use super::model::{AccessRule, Config, DriftFile, Logs, RateLimit, Thermometer};
 use super::source;
 use crate::core::api::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange};
-use crate::core::clock::temp_comp::{Curve, TempComp};
+use crate::core::api::temp_comp::{Curve, TempComp};
 use crate::time::Span;
 
 /// A word of `log`.

@@ -8,11 +8,12 @@ use std::os::fd::AsFd;
 use log::{debug, info, warn};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::core::api::drift::DriftRecord;
+use crate::core::api::exchange::{ExchangeId, Undelivered};
+use crate::core::api::last_good::LastGood;
+use crate::core::api::output::Output;
 use crate::core::api::settings::{Family, Host};
-use crate::core::clock::drift::DriftRecord;
-use crate::core::engine::{Engine, Input, Output, Start, What};
-use crate::core::pool::last_good::LastGood;
-use crate::core::source::measurement::{ExchangeId, Undelivered};
+use crate::core::engine::{Engine, Input, Start, What};
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Asked, Control, Daemon};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
@@ -98,7 +99,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
     let now = world.clock.read();
     let mut engine = Engine::new(start, now);
     if let Some(files) = &world.dump_files {
-        engine.recall(files.take(world.recalls), dump_files::boot());
+        engine.recall(files.take(world.recalls), dump_files::boot(), &now);
     }
     let gives_up = world.timeout.map(|timeout| now.raw + timeout);
     let mut turner = Loop {
@@ -165,7 +166,7 @@ impl Loop<'_> {
                     self.tell(what);
                 }
                 Output::Close(exchange) => self.world.exchanges.close(exchange),
-                Output::Resolve { association } => self.resolve(association),
+                Output::Resolve { line } => self.resolve(line),
                 Output::Clock(command) => {
                     let applied = self.world.clock.apply(command);
                     self.tell(What::Applied(applied));
@@ -186,14 +187,14 @@ impl Loop<'_> {
         }
     }
 
-    fn resolve(&mut self, association: usize) {
-        let Some(line) = self.engine.line(association) else { return };
+    fn resolve(&mut self, line: usize) {
+        let Some(typed) = self.engine.line(line) else { return };
         let family = match self.world.family {
-            Family::Any => line.options.family,
+            Family::Any => typed.options.family,
             family => family,
         };
-        if let Host::Name(name) = &line.host {
-            self.resolver.ask(association, name.clone(), family);
+        if let Host::Name(name) = &typed.host {
+            self.resolver.ask(line, name.clone(), family);
         }
     }
 
@@ -237,7 +238,7 @@ impl Loop<'_> {
         }
         if awake.resolver {
             while let Some(answer) = self.resolver.answer() {
-                self.feed(What::Resolved { association: answer.association, addresses: &answer.addresses });
+                self.feed(What::Resolved { line: answer.line, addresses: &answer.addresses });
             }
         }
         if awake.thermometer

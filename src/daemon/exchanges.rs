@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use log::debug;
 
 use crate::config::Network;
+use crate::core::api::exchange::{ExchangeId, Stamp, StampSource};
 use crate::core::api::flaw::Flaw;
-use crate::core::source::measurement::{ExchangeId, Stamp, StampSource};
 use crate::daemon::clock::Clock;
 use crate::sys::udp::{ClientSocket, SocketOptions, Timestamping};
 use crate::time::Raw;

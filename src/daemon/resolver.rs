@@ -28,7 +28,7 @@ pub struct Resolver {
 /// The end of a lookup. Every failure is transient, and is an empty list.
 pub struct Answer {
     /// The line the name is from.
-    pub association: usize,
+    pub line: usize,
     /// In the resolver's order, without repetition.
     pub addresses: Vec<IpAddr>,
 }
@@ -44,33 +44,33 @@ impl Resolver {
     }
 
     /// Starts a lookup; the answer makes [`Resolver::as_fd`] readable.
-    pub fn ask(&self, association: usize, name: String, family: Family) {
+    pub fn ask(&self, line: usize, name: String, family: Family) {
         let known = distinct(hosts::look_up(&name), family);
         if !known.is_empty() {
-            return self.answer_at_once(association, known);
+            return self.answer_at_once(line, known);
         }
         let sender = self.sender.clone();
         let mut ringer = match self.ringer.try_clone() {
             Ok(ringer) => ringer,
             Err(reason) => {
                 debug!("Could not look up {name}: {reason}");
-                return self.answer_at_once(association, Vec::new());
+                return self.answer_at_once(line, Vec::new());
             }
         };
         let lookup = move || {
             let addresses = look_up(&name, family);
             // The daemon may be gone: then nobody wants to know.
-            let _ = sender.send(Answer { association, addresses });
+            let _ = sender.send(Answer { line, addresses });
             let _ = ringer.write_all(&[1]);
         };
         if let Err(reason) = thread::Builder::new().stack_size(STACK_BYTES).spawn(lookup) {
             debug!("No thread for a lookup: {reason}");
-            self.answer_at_once(association, Vec::new());
+            self.answer_at_once(line, Vec::new());
         }
     }
 
-    fn answer_at_once(&self, association: usize, addresses: Vec<IpAddr>) {
-        let _ = self.sender.send(Answer { association, addresses });
+    fn answer_at_once(&self, line: usize, addresses: Vec<IpAddr>) {
+        let _ = self.sender.send(Answer { line, addresses });
         let _ = (&self.ringer).write_all(&[1]);
     }
 
@@ -117,10 +117,10 @@ mod tests {
     #[test]
     fn more_answers_than_the_bell_holds_keep_nobody_waiting() {
         let resolver = Resolver::new().expect("a socket pair");
-        for association in 0..2000 {
-            resolver.answer_at_once(association, Vec::new());
+        for line in 0..2000 {
+            resolver.answer_at_once(line, Vec::new());
         }
-        let answered = std::iter::from_fn(|| resolver.answer()).map(|answer| answer.association);
+        let answered = std::iter::from_fn(|| resolver.answer()).map(|answer| answer.line);
         assert!(answered.eq(0..2000));
         assert!((&resolver.bell).read(&mut [0]).is_err(), "it has stopped ringing");
     }

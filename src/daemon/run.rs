@@ -8,9 +8,10 @@ use log::{LevelFilter, error, info, warn};
 
 use crate::config::{Config, Failure};
 use crate::core::api::record::Wanted;
+use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Family, MakeStep};
-use crate::core::clock::temp_comp::TempComp;
-use crate::core::engine::{Floor, Mode, Start};
+use crate::core::api::temp_comp::TempComp;
+use crate::core::engine::{Floor, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::control::{self, Control, Owner};

@@ -6,7 +6,7 @@ use log::Level;
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::LeapMode;
-use crate::core::clock::temp_comp::LARGEST_PPM;
+use crate::core::api::temp_comp::LARGEST_PPM;
 use crate::report::names::flaw_text;
 use crate::time::Leap;
 

@@ -5,8 +5,8 @@
 use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::core::api::exchange::StampSource;
 use crate::core::api::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
-use crate::core::source::measurement::StampSource;
 use crate::report::units::leap_letter;
 use crate::time::Utc;
 

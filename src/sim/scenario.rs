@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::core::api::drift::DriftRecord;
+use crate::core::api::last_good::LastGood;
+use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
-use crate::core::clock::drift::DriftRecord;
 use crate::core::clock::leap::LeapTable;
-use crate::core::engine::Mode;
-use crate::core::pool::last_good::LastGood;
 use crate::sim::link::Link;
 use crate::sim::oscillator::Crystal;
 use crate::sim::server::Server;

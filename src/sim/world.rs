@@ -5,15 +5,16 @@ use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::command::{Applied, ClockCommand};
+use crate::core::api::drift::DriftRecord;
+use crate::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::core::api::flaw::Flaw;
+use crate::core::api::last_good::LastGood;
 use crate::core::api::order::{Order, Refused, Whom};
+use crate::core::api::output::Output;
 use crate::core::api::settings::SourceConfig;
-use crate::core::clock::drift::DriftRecord;
 use crate::core::clock::leap::LeapTable;
-use crate::core::engine::{Engine, Floor, Input, Output, Start, What};
+use crate::core::engine::{Engine, Floor, Input, Start, What};
 use crate::core::estimate::FrequencyPrior;
-use crate::core::pool::last_good::LastGood;
-use crate::core::source::measurement::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::report::dump_file;
 use crate::sim::interleaving::Memory;
 use crate::sim::kernel::KernelClock;
@@ -76,7 +77,7 @@ struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Incident {
     Reply { exchange: ExchangeId, bytes: Vec<u8> },
-    Resolved { association: usize, attempt: u32 },
+    Resolved { line: usize, attempt: u32 },
     Happens(Happening),
     Starts,
 }
@@ -134,10 +135,10 @@ impl World {
     }
 
     /// Somebody orders something.
-    pub fn obey(&mut self, order: Order) -> Result<(), Refused> {
+    pub fn handle_order(&mut self, order: Order) -> Result<(), Refused> {
         let now = self.reading();
         let Some(mut engine) = self.engine.take() else { return Err(Refused::Failed) };
-        let result = engine.obey(order, &now);
+        let result = engine.handle_order(order, &now);
         self.drain(engine);
         result
     }
@@ -195,12 +196,13 @@ impl World {
             leap_table: self.leap_table(),
             seed: (u128::from(self.scenario.seed) << 64 | u128::from(self.sequence)).to_le_bytes(),
         };
-        let mut engine = Engine::new(start, self.reading());
+        let now = self.reading();
+        let mut engine = Engine::new(start, now);
         self.starts += 1;
         let dumps = std::mem::take(&mut self.dumps);
         if self.scenario.recalls {
             let read = |(address, text): (IpAddr, String)| (address, dump_file::parse(address, &text));
-            engine.recall(dumps.into_iter().map(read).collect(), Some(self.boot()));
+            engine.recall(dumps.into_iter().map(read).collect(), Some(self.boot()), &now);
         }
         self.engine = Some(engine);
         self.input(What::Wake);
@@ -233,7 +235,7 @@ impl World {
                 let arrived = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
             }
-            Incident::Resolved { association, attempt } => self.resolve(association, attempt),
+            Incident::Resolved { line, attempt } => self.resolve(line, attempt),
             Incident::Happens(happening) => self.happen(happening),
             Incident::Starts => self.start_engine(),
         }
@@ -258,7 +260,7 @@ impl World {
             }
             Happening::SetOnline(online) => {
                 // Without a source there is nothing to set.
-                let _ = self.obey(Order::SetOnline { whom: Whom::All, online });
+                let _ = self.handle_order(Order::SetOnline { whom: Whom::All, online });
             }
             Happening::Suspend(length, misjudged) => {
                 self.oscillator.stand_still(self.oscillator.now() + length);
@@ -298,22 +300,22 @@ impl World {
         format!("boot-{number}")
     }
 
-    fn resolve(&mut self, association: usize, attempt: u32) {
+    fn resolve(&mut self, line: usize, attempt: u32) {
         // Without a network there is nothing to wait for.
         let has_given_up = attempt == LOOKUP_ATTEMPTS || !self.is_network_up();
-        let addresses = if has_given_up { Vec::new() } else { self.known_addresses(association).to_vec() };
+        let addresses = if has_given_up { Vec::new() } else { self.known_addresses(line).to_vec() };
         if addresses.is_empty() && !has_given_up {
             let at = self.oscillator.now() + LOOKUP_TIMEOUT;
-            return self.schedule(at, Incident::Resolved { association, attempt: attempt + 1 });
+            return self.schedule(at, Incident::Resolved { line, attempt: attempt + 1 });
         }
-        self.input(What::Resolved { association, addresses: &addresses });
+        self.input(What::Resolved { line, addresses: &addresses });
     }
 
     /// What the resolver knows of the name now.
-    fn known_addresses(&self, association: usize) -> &[IpAddr] {
+    fn known_addresses(&self, line: usize) -> &[IpAddr] {
         let since_s = self.since_start_s();
-        let line = self.engine.as_ref().and_then(|engine| engine.line(association));
-        let Some(host) = line.map(|line| line.host.to_string()) else { return &[] };
+        let typed = self.engine.as_ref().and_then(|engine| engine.line(line));
+        let Some(host) = typed.map(|typed| typed.host.to_string()) else { return &[] };
         let mut entries = self.scenario.names.iter().rev();
         let known = entries.find(|(name, from_s, _)| *name == host && since_s >= *from_s);
         known.map_or(&[], |(_, _, addresses)| addresses)
@@ -363,8 +365,8 @@ impl World {
                 let applied = self.apply(command);
                 engine.handle_input(Input { now: self.reading(), what: What::Applied(applied) });
             }
-            Output::Resolve { association } => {
-                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { association, attempt: 0 });
+            Output::Resolve { line } => {
+                self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { line, attempt: 0 });
             }
             Output::ReadTemperature => {
                 if let Some(thermometer) = self.scenario.thermometer {

@@ -1,14 +1,20 @@
-//! What the core shares with the floors above it: settings, orders, events, records, reports.
+//! What the core shares with the floors above it: settings, orders, events, records, reports, outputs, and what is kept
+//! in files.
 
 pub mod alarm;
 pub mod command;
+pub mod drift;
 pub mod dump;
 pub mod event;
+pub mod exchange;
 pub mod flaw;
+pub mod last_good;
 pub(in crate::core) mod limits;
 pub mod monitoring;
 pub mod order;
+pub mod output;
 pub mod record;
 pub mod response;
 pub mod settings;
 pub mod snapshot;
+pub mod temp_comp;

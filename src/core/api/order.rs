@@ -111,3 +111,10 @@ pub enum Refused {
     /// The clock cannot be changed, or nothing is known of it.
     Failed,
 }
+
+impl Parameter {
+    /// The parameter decides who may be selected.
+    pub(in crate::core) fn is_about_selection(&self) -> bool {
+        matches!(self, Parameter::Select { .. })
+    }
+}

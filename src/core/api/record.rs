@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::core::source::measurement::StampSource;
+use crate::core::api::exchange::StampSource;
 use crate::time::{Leap, Span, Utc};
 use crate::wire::ntp::Header;
 

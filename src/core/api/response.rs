@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::core::api::exchange::StampSource;
 use crate::core::api::record::Test;
-use crate::core::source::measurement::StampSource;
 use crate::time::Span;
 use crate::wire::ntp::Header;
 

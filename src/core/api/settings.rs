@@ -7,8 +7,19 @@ use std::net::IpAddr;
 
 use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::record::Wanted;
-use crate::core::clock::temp_comp::TempComp;
+use crate::core::api::temp_comp::TempComp;
 use crate::time::Span;
+
+/// How long to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// Keep the clock right.
+    Discipline,
+    /// `-q`: set it once.
+    SetOnce,
+    /// `-Q`: say how wrong it is.
+    MeasureOnce,
+}
 
 /// Everything that is not about one particular source.
 #[derive(Clone, Debug, PartialEq)]

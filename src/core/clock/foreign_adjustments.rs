@@ -27,16 +27,16 @@ pub enum Sight {
     /// The change stands alone, so far: worth a line in the log.
     Single,
     /// The change makes it evident that another program keeps changing the clock.
-    Rivalry,
+    Several,
     /// The change is nothing new: put it right and say nothing.
     Known,
-    /// The change is nothing new, and too soon after the last one: leave it until [`Rivalry::due`].
+    /// The change is nothing new, and too soon after the last one: leave it until [`ForeignAdjustments::due`].
     TooSoon,
 }
 
 /// Remembers foreign changes.
 #[derive(Clone, Debug, Default)]
-pub struct Rivalry {
+pub struct ForeignAdjustments {
     recent: [Option<Raw>; SEVERAL],
     is_known: bool,
     due: Option<Raw>,
@@ -46,7 +46,7 @@ pub struct Rivalry {
     set: Option<(Raw, Span)>,
 }
 
-impl Rivalry {
+impl ForeignAdjustments {
     /// The clock was found changed.
     pub fn see(&mut self, now: Raw) -> Sight {
         self.due = None;
@@ -63,7 +63,7 @@ impl Rivalry {
             return Sight::Known;
         }
         self.is_known = self.recent[0].is_some_and(|first| now - first < WITHIN);
-        if self.is_known { Sight::Rivalry } else { Sight::Single }
+        if self.is_known { Sight::Several } else { Sight::Single }
     }
 
     /// The change was that the clock was set.
@@ -109,31 +109,31 @@ mod tests {
 
     #[test]
     fn the_third_change_in_an_hour_is_a_rivalry_and_said_once() {
-        let mut rivalry = Rivalry::default();
-        let sights: Vec<Sight> = [0, 60_000, 120_000, 180_000].map(|millis| rivalry.see(at(millis))).into();
-        assert_eq!(sights, [Sight::Single, Sight::Single, Sight::Rivalry, Sight::Known]);
+        let mut foreign = ForeignAdjustments::default();
+        let sights: Vec<Sight> = [0, 60_000, 120_000, 180_000].map(|millis| foreign.see(at(millis))).into();
+        assert_eq!(sights, [Sight::Single, Sight::Single, Sight::Several, Sight::Known]);
     }
 
     #[test]
     fn changes_hours_apart_are_no_rivalry() {
-        let mut rivalry = Rivalry::default();
-        assert!((0..10).all(|nth| rivalry.see(at(nth * 7_200_000)) == Sight::Single));
+        let mut foreign = ForeignAdjustments::default();
+        assert!((0..10).all(|nth| foreign.see(at(nth * 7_200_000)) == Sight::Single));
     }
 
     #[test]
     fn a_quick_rival_is_answered_at_a_walk() {
-        let mut rivalry = Rivalry::default();
-        (0..3).for_each(|nth| _ = rivalry.see(at(nth * 10)));
-        assert_eq!(rivalry.see(at(100)), Sight::TooSoon);
-        assert_eq!(rivalry.due(), Some(at(2020)));
-        assert_eq!(rivalry.see(at(2020)), Sight::Known);
-        assert_eq!(rivalry.due(), None);
+        let mut foreign = ForeignAdjustments::default();
+        (0..3).for_each(|nth| _ = foreign.see(at(nth * 10)));
+        assert_eq!(foreign.see(at(100)), Sight::TooSoon);
+        assert_eq!(foreign.due(), Some(at(2020)));
+        assert_eq!(foreign.see(at(2020)), Sight::Known);
+        assert_eq!(foreign.due(), None);
     }
 
     #[test]
     fn after_a_day_of_peace_it_is_news_again() {
-        let mut rivalry = Rivalry::default();
-        (0..3).for_each(|nth| _ = rivalry.see(at(nth * 60_000)));
-        assert_eq!(rivalry.see(at(100_000_000)), Sight::Single);
+        let mut foreign = ForeignAdjustments::default();
+        (0..3).for_each(|nth| _ = foreign.see(at(nth * 60_000)));
+        assert_eq!(foreign.see(at(100_000_000)), Sight::Single);
     }
 }

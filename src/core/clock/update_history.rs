@@ -10,7 +10,7 @@ const REMEMBERED_UPDATES: f64 = 32.0;
 
 /// Steps, updates, and what they were about.
 #[derive(Clone, Copy, Debug)]
-pub struct Chronicle {
+pub struct UpdateHistory {
     /// When slewd was started.
     pub started: Raw,
     /// The last update of the clock; `None` before the first.
@@ -63,10 +63,10 @@ pub struct Reference {
     pub root_dispersion_s: f64,
 }
 
-impl Chronicle {
+impl UpdateHistory {
     /// The history of a clock that nothing has happened to.
     pub fn new(started: Raw) -> Self {
-        Chronicle {
+        UpdateHistory {
             started,
             update: None,
             first_set: None,
@@ -133,14 +133,14 @@ mod tests {
     use super::*;
 
     fn told(offsets_s: &[(f64, bool)]) -> Update {
-        let mut chronicle = Chronicle::new(Raw::from_nanos(0));
+        let mut history = UpdateHistory::new(Raw::from_nanos(0));
         let reference =
             Reference { address: [192, 0, 2, 1].into(), stratum: 2, root_delay_s: 0.01, root_dispersion_s: 0.0 };
         for (second, (offset_s, is_step)) in (1..).zip(offsets_s) {
             let (at, utc) = (Raw::from_nanos(second * 1_000_000_000), Utc::from_secs(second));
-            chronicle.updated(at, utc, reference, Span::from_secs_f64(*offset_s), *is_step);
+            history.updated(at, utc, reference, Span::from_secs_f64(*offset_s), *is_step);
         }
-        chronicle.update.expect("an update")
+        history.update.expect("an update")
     }
 
     #[test]

@@ -1,102 +1,59 @@
 //! Leap seconds: true time moves by a second at a moment known in advance, and all that is known of it moves along.
-//!
-//! In mode `system` the kernel moves the clock itself; the estimate follows when it has. In the others slewd steps or
-//! slews. `ignore` leaves the estimate where it is, until the sources contradict it.
 
 use crate::core::api::command::ClockCommand;
 use crate::core::api::event::{Event, Label};
+use crate::core::api::output::Output;
 use crate::core::api::settings::LeapMode;
 use crate::core::clock::discipline::Occasion;
-use crate::core::clock::leap::{Announcements, CLOSE, LeapSecond, LeapTable};
+use crate::core::clock::leap::LeapSecond;
 use crate::core::clock::smear::{Rate, split};
-use crate::core::engine::{Engine, Output};
-use crate::core::estimate::{Estimate, MAX_SOURCES};
+use crate::core::clock::{LeapDue, Mover};
+use crate::core::engine::Engine;
+use crate::core::estimate::MAX_SOURCES;
 use crate::core::source::Source;
-use crate::time::{ClockReading, Leap, Raw, Span, Utc};
-
-/// A kernel looks at its clock every 10 ms at least (100 Hz), or as soon as something wakes it.
-const KERNEL_LATENESS: Span = Span::from_millis(20);
-/// The clock is looked at again this often...
-const LOOK_AGAIN: Span = Span::from_millis(200);
-/// ...until it is certain that the kernel will not move the clock: somebody disarmed it, or the machine slept.
-const KERNEL_PATIENCE: Span = Span::from_secs(2);
-
-/// A clock that has moved by this much more than half a second has moved by a whole one.
-const HALF_SECOND: Span = Span::from_millis(500);
+use crate::time::{ClockReading, Raw};
 
 impl Engine {
-    /// What do the sources that agree announce, and what does the file say?
-    pub(super) fn look_for_leap(&mut self, estimate: &Estimate, now: Raw) {
-        let utc = estimate.true_time(now);
-        let voters = || self.sources.iter().filter(|source| self.selection.agreeing.contains(source.slot));
-        let announce = |leap: Leap| voters().filter(|s| s.last.is_some_and(|last| last.leap == leap)).count();
-        let announced =
-            Announcements { insert: announce(Leap::Insert), delete: announce(Leap::Delete), voters: voters().count() };
-        let news = [self.leap.elect(announced, utc), self.leap.expiry(utc)];
-        news.into_iter().flatten().for_each(|event| self.tell(event));
-        if let Some(tai_s) = self.leap.new_tai_s(utc) {
-            self.emit(Output::Clock(ClockCommand::SetTai { tai_s }));
-        }
-        if self.leap.wants_table(now) {
-            self.emit(Output::ReadLeapData);
-        }
-    }
-
-    /// The leap second file was read again.
-    pub(super) fn leap_data(&mut self, table: &LeapTable) {
-        self.leap.renew(table.clone());
-    }
-
     /// Has the leap second come? Called first at each wake-up: what the kernel does then is nobody's interference.
     pub(super) fn pass_leap(&mut self, now: &ClockReading) {
-        let Some(estimate) = self.estimator.estimate() else { return };
-        if self.leap.is_flag_to_be_cleared(now.raw) {
-            self.tell(Event::LeapSecond(LeapMode::System));
-            self.report(&estimate, now, (estimate.true_time(now.raw) - now.utc).abs());
+        let Some(estimate) = self.time.estimate() else { return };
+        if self.clock.leap.is_flag_to_be_cleared(now.raw) {
+            self.outputs.tell(Event::LeapSecond(LeapMode::System));
+            let view = view!(self, now);
+            self.clock.report(&estimate, view.error(&estimate).abs(), &view, &mut self.outputs);
         }
-        let Some(second) = self.leap.expected() else { return };
-        let moment = moment(&estimate, second.instant());
-        let late = now.raw - moment;
-        let deviation = self.discipline.deviation(now).map(|deviation| deviation.by);
-        let has_moved = deviation.map(|by| (by - second.step()).abs() < HALF_SECOND);
-        match (self.leap.mode(), has_moved) {
-            (LeapMode::System, Some(true)) if late > Span::ZERO - CLOSE => {
-                self.discipline.clock_leapt(second.step());
-                self.move_true_time(second, moment);
+        let Some(LeapDue { second, moment, mover }) = self.clock.leap_due(&estimate, now) else { return };
+        if mover == Mover::Nobody {
+            self.close_leap(second, moment);
+            return self.outputs.tell(Event::LeapSecond(LeapMode::Ignore));
+        }
+        if mover == Mover::Kernel {
+            self.clock.was_moved_by_kernel(second.step());
+        }
+        self.move_true_time(second, moment);
+        match mover {
+            Mover::Kernel | Mover::Others | Mover::Nobody => {}
+            Mover::KernelFailed => self.correct(Occasion::ForeignChange, now),
+            Mover::Step => {
+                self.clock.leap.stepping();
+                self.outputs.command(ClockCommand::Step { by: second.step() });
             }
-            // The clock is only observed.
-            (LeapMode::System, None) if late >= Span::ZERO => self.move_true_time(second, moment),
-            (LeapMode::System, Some(_)) if late >= KERNEL_PATIENCE => {
-                self.move_true_time(second, moment);
-                self.correct(Occasion::ForeignChange, now);
-            }
-            (LeapMode::Step, _) if late >= Span::ZERO => {
-                self.move_true_time(second, moment);
-                self.leap.stepping();
-                self.emit(Output::Clock(ClockCommand::Step { by: second.step() }));
-            }
-            (LeapMode::Slew, _) if late >= Span::ZERO => {
-                self.move_true_time(second, moment);
-                self.tell(Event::LeapSecond(LeapMode::Slew));
-                self.discipline.slew_leap();
+            Mover::Slew => {
+                self.outputs.tell(Event::LeapSecond(LeapMode::Slew));
+                self.clock.slew_leap();
                 self.correct(Occasion::Continuation, now);
             }
-            (LeapMode::Ignore, _) if late >= Span::ZERO => {
-                self.close_leap(second, moment);
-                self.tell(Event::LeapSecond(LeapMode::Ignore));
-            }
-            _ => {}
         }
     }
 
     /// All that is known of true time moves along with it. A request that is under way would be half a second wrong.
     fn move_true_time(&mut self, second: LeapSecond, moment: Raw) {
-        self.estimator.shift(second.step());
-        self.discipline.shift(second.step());
-        for source in &mut self.sources {
+        self.time.shift(second.step());
+        self.clock.shift(second.step());
+        for source in self.sources.all_mut() {
             source.shift(second.step());
             if let Some(exchange) = source.expire() {
-                self.outputs.push_back(Output::Close(exchange));
+                self.outputs.push(Output::Close(exchange));
             }
         }
         self.close_leap(second, moment);
@@ -104,47 +61,24 @@ impl Engine {
 
     /// Whether the servers' clocks moved as announced is asked as soon as the quiet time is over.
     fn close_leap(&mut self, second: LeapSecond, moment: Raw) {
-        self.leap.passed(second, moment);
-        for source in &mut self.sources {
-            source.schedule.hurry(moment);
-        }
+        self.clock.leap.passed(second, moment);
+        self.sources.all_mut().iter_mut().for_each(|source| source.schedule.poll_now(moment));
     }
 
     /// The clock was stepped for the leap second, which ended any slew.
     pub(super) fn stepped_for_leap(&mut self, now: &ClockReading) {
-        self.tell(Event::LeapSecond(LeapMode::Step));
+        self.outputs.tell(Event::LeapSecond(LeapMode::Step));
         self.correct(Occasion::Continuation, now);
-    }
-
-    /// When the next thing about a leap second is to be done.
-    pub(super) fn next_leap(&self) -> Option<Raw> {
-        let expected = self.leap_moment().map(|moment| match self.leap.mode() {
-            LeapMode::System if moment + KERNEL_LATENESS > self.seen => moment + KERNEL_LATENESS,
-            LeapMode::System => self.seen + LOOK_AGAIN,
-            LeapMode::Step | LeapMode::Slew | LeapMode::Ignore => moment,
-        });
-        let clears = self.leap.clear_flag_at().filter(|_| self.estimator.estimate().is_some());
-        expected.into_iter().chain(clears).min()
-    }
-
-    /// Moves a moment for a request out of the quiet time around a leap second.
-    pub(super) fn after_quiet(&self, at: Raw) -> Raw {
-        self.leap.quiet_until(at, self.leap_moment()).unwrap_or(at)
-    }
-
-    fn leap_moment(&self) -> Option<Raw> {
-        let second = self.leap.expected()?;
-        self.estimator.estimate().map(|estimate| moment(&estimate, second.instant()))
     }
 
     /// Do some servers smear the leap second, and others not?
     pub(super) fn watch_for_smear(&mut self, now: Raw) {
-        let utc = self.estimator.estimate().map(|estimate| estimate.true_time(now));
-        if !utc.is_some_and(|utc| self.leap.is_smear_season(utc)) {
+        let utc = self.time.estimate().map(|estimate| estimate.true_time(now));
+        if !utc.is_some_and(|utc| self.clock.leap.is_smear_season(utc)) {
             return;
         }
         let mut rates = [(Rate { rate: 0.0, sd: 0.0 }, 0); MAX_SOURCES];
-        let speaking = self.sources.iter().enumerate().filter(|(_, source)| source.reach != 0);
+        let speaking = self.sources.all().iter().enumerate().filter(|(_, source)| source.reach != 0);
         let mut count = 0;
         for (index, source) in speaking {
             // All are to be named: one whose rate is not known yet soon will be.
@@ -156,21 +90,16 @@ impl Engine {
         rates.sort_by(|(a, _), (b, _)| a.rate.total_cmp(&b.rate));
         let Some(first) = split(&rates.iter().map(|(rate, _)| *rate).collect::<Vec<_>>()) else { return };
         let labels = |group: &[(Rate, usize)]| -> Vec<Label> {
-            group.iter().map(|(_, index)| self.sources[*index].label.clone()).collect()
+            group.iter().map(|(_, index)| self.sources.all()[*index].label.clone()).collect()
         };
         let (slower, faster) = rates.split_at(first);
         let gap_ppm = (faster[0].0.rate - slower[slower.len() - 1].0.rate) * 1e6;
         let event = Event::SmearMixed { slower: labels(slower), faster: labels(faster), gap_ppm };
-        self.leap.smear_told();
-        self.tell(event);
+        self.clock.leap.smear_told();
+        self.outputs.tell(event);
     }
 }
 
 fn rate(source: &Source) -> Option<Rate> {
     Rate::of(source.recent().map(|measurement| (measurement.sample.at, measurement.sample.lead)))
-}
-
-/// When true time will be `utc`, or was.
-fn moment(estimate: &Estimate, utc: Utc) -> Raw {
-    estimate.at + (utc - estimate.true_time(estimate.at)).scaled((1.0 + estimate.frequency).recip())
 }

@@ -5,8 +5,9 @@
 //! never blocks, and after the start it allocates nothing per packet.
 //!
 //! ```
-//! use slewd::core::api::settings::{Settings, SourceConfig, SourceOptions};
-//! use slewd::core::engine::{Engine, Floor, Input, Mode, Output, Start, What};
+//! use slewd::core::api::output::Output;
+//! use slewd::core::api::settings::{Mode, Settings, SourceConfig, SourceOptions};
+//! use slewd::core::engine::{Engine, Floor, Input, Start, What};
 //! use slewd::core::estimate::FrequencyPrior;
 //! use slewd::time::{BUILD_EPOCH, ClockReading, Raw, Span};
 //!
@@ -41,280 +42,89 @@
 //! assert!(wake_at.is_some_and(|at| at > now.raw));
 //! ```
 //!
-//! `membership` keeps the lines filled with sources, `exchanges` sends requests and takes replies, `network` heeds where they
-//! can go, `selecting` decides whom to believe, `acquisition` holds the vote when that is not clear, `clock_control` moves the
-//! clock, `rate` finds a counter that is far off, `leap_seconds` deals with leap seconds, `temp_comp` with the temperature, `reload` changes the lines, `recorder`
-//! notes for the log files what the others do, `keys` says which sources have theirs, `dump_restore` keeps samples for the next run. `reporting` and `describing`
-//! tell people who ask, `commands` and `source_commands` do what they order.
+//! The engine owns four machines, each with its own state: the *sources* and their lines ([`crate::core::pool`]), the
+//! *selector* ([`crate::core::selection`]), what is known of *true time*, and the *clock* ([`crate::core::clock`]). It
+//! dispatches: `exchanges` sends requests and takes replies, `samples` carries what they say from selection to the clock,
+//! `acquisition` holds the vote when it is not clear whom to believe, `leap_seconds` moves true time, `orders` does what
+//! people want, `availability` says when no source is left. `notices` knows what the log already says, and `recorder` what
+//! goes to the log files. `clock_report`, `source_report` and `flaws` only look.
+
+/// What the clock is steered by, without borrowing the whole engine.
+macro_rules! view {
+    ($engine:expr, $now:expr) => {
+        crate::core::clock::View {
+            sources: &$engine.sources,
+            selector: &$engine.selector,
+            time: &$engine.time,
+            now: $now,
+        }
+    };
+}
 
 mod acquisition;
-mod believed;
-mod clock_control;
-mod commands;
-mod describing;
-mod dump_restore;
+mod availability;
+mod clock_report;
 mod exchanges;
 mod flaws;
-mod keys;
+mod input;
 mod leap_seconds;
-mod membership;
-mod network;
-mod rate;
+mod notices;
+mod orders;
 mod recorder;
-mod reload;
-mod reporting;
-mod selecting;
-mod source_commands;
-mod temp_comp;
+mod samples;
+mod source_report;
+mod timers;
 
-use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
-
-use crate::core::api::command::{Applied, ClockCommand, ClockReport};
-use crate::core::api::event::Event;
-use crate::core::api::flaw::Flaw;
-use crate::core::api::record::Record;
-use crate::core::api::settings::{Settings, SourceConfig};
-use crate::core::clock::discipline::Discipline;
-use crate::core::clock::drift::DriftRecord;
-use crate::core::clock::fallback_drift::Fallback;
-use crate::core::clock::foreign_adjustments::Rivalry;
-use crate::core::clock::leap::{LeapTable, LeapWatch};
-use crate::core::clock::unrest::Unrest;
-use crate::core::clock::update_history::Chronicle;
-use crate::core::estimate::{Estimate, Estimator, FrequencyPrior, MAX_SOURCES};
-use crate::core::pool::configured::Association;
-use crate::core::pool::last_good::LastGood;
+use crate::core::api::command::{Applied, ClockCommand};
+use crate::core::api::drift::DriftRecord;
+use crate::core::api::dump::Dump;
+use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::exchange::ExchangeId;
+use crate::core::api::last_good::LastGood;
+use crate::core::api::output::{Output, Outputs};
+use crate::core::api::record::Entry;
+use crate::core::api::settings::{Mode, Settings, SourceConfig};
+use crate::core::clock::discipline::Occasion;
+use crate::core::clock::foreign_adjustments::Sight;
+use crate::core::clock::{ClockControl, View};
+use crate::core::estimate::Estimate;
+use crate::core::pool::SourceSet;
 use crate::core::random::Random;
-use crate::core::selection::sync_state::SyncState;
-use crate::core::selection::{Favourite, Selection, Status};
+use crate::core::selection::Selection;
+use crate::core::selection::selector::Selector;
 use crate::core::source::Source;
-use crate::core::source::measurement::{ExchangeId, Stamp, Undelivered};
+use crate::core::source::measurement::Measurement;
 use crate::core::source::network_changes::Changes;
-use crate::time::{ClockReading, Leap, Raw, Span, Utc};
-use crate::wire::packet::Packet;
+use crate::core::true_time::{PHASE_SD_AFTER_SLEEP_S, TrueTime, expected_error};
+use crate::time::{ClockReading, Raw, Span};
 use crate::wire::symmetric::KeyTable;
 
-pub use dump_restore::PastFile;
+use notices::Notices;
+use recorder::Recorder;
 
-/// What the engine is started with.
-#[derive(Clone, Debug)]
-pub struct Start {
-    /// Directives.
-    pub settings: Settings,
-    /// `server` and `pool` lines, in order.
-    pub sources: Vec<SourceConfig>,
-    /// From the address file: asked at once, beside the lookups.
-    pub last_good: Vec<LastGood>,
-    /// Run for ever, or once.
-    pub mode: Mode,
-    /// It ends soon (`-t`): as in one-shot mode, hosts that do not answer are not waited for.
-    pub is_brief: bool,
-    /// Frequency from the drift file or the kernel.
-    pub prior: FrequencyPrior,
-    /// Before any server has answered, the clock is not left earlier than this.
-    pub floor: Floor,
-    /// How often the drift file is written, at most.
-    pub drift_interval: Span,
-    /// What `leapseclist` or `leapsectz` says.
-    pub leap_table: Option<LeapTable>,
-    /// For cookies and for spreading requests.
-    pub seed: [u8; 16],
-}
+pub use crate::core::pool::PastFile;
+pub use input::{Floor, Input, Start, What};
 
-/// The earliest believable time before any server has answered.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Floor {
-    /// The time.
-    pub utc: Utc,
-    /// It is when the drift file was written, rather than the build epoch.
-    pub from_drift_file: bool,
-}
-
-/// How long to run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Mode {
-    /// Keep the clock right.
-    Discipline,
-    /// `-q`: set it once.
-    SetOnce,
-    /// `-Q`: say how wrong it is.
-    MeasureOnce,
-}
-
-/// Something happened.
-#[derive(Clone, Debug)]
-pub struct Input<'a> {
-    /// The clocks, read at this wake-up.
-    pub now: ClockReading,
-    /// What happened.
-    pub what: What<'a>,
-}
-
-/// What happened.
-#[derive(Clone, Debug)]
-pub enum What<'a> {
-    /// The timeout was reached, or nothing in particular.
-    Wake,
-    /// A request left.
-    Sent {
-        /// The exchange of this request.
-        exchange: ExchangeId,
-        /// When the request left.
-        stamp: Stamp,
-        /// From which address, if that is known: the response will arrive there.
-        from: Option<IpAddr>,
-    },
-    /// A request could not be sent, or an ICMP error answered it.
-    Unreachable {
-        /// The exchange of this request.
-        exchange: ExchangeId,
-        /// Why the request remains without an answer.
-        why: Undelivered,
-    },
-    /// A datagram arrived on the socket of an exchange.
-    Datagram {
-        /// The exchange whose socket it is.
-        exchange: ExchangeId,
-        /// The content of the datagram.
-        bytes: &'a [u8],
-        /// When the datagram arrived.
-        arrived: Stamp,
-    },
-    /// A lookup ended. Every failure is transient, and is an empty list.
-    Resolved {
-        /// From [`Output::Resolve`].
-        association: usize,
-        /// In the resolver's order.
-        addresses: &'a [IpAddr],
-    },
-    /// The `.sources` files have been read, at the start or again: these are all their lines.
-    Reload {
-        /// In order.
-        lines: &'a [SourceConfig],
-    },
-    /// A clock command was carried out.
-    Applied(Applied),
-    /// An interface, an address or a route has appeared: servers may be reachable that were not, or by another way.
-    NetworkChanged,
-    /// The file with leap seconds was read again.
-    LeapData(&'a LeapTable),
-    /// The sensor of `tempcomp` says this, in its own unit.
-    Temperature(f64),
-}
-
-/// Something is to be done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Send this from a new socket, and answer with [`What::Sent`] or [`What::Unreachable`].
-    Send {
-        /// Names the socket.
-        exchange: ExchangeId,
-        /// The server.
-        to: SocketAddr,
-        /// The request.
-        packet: Packet,
-    },
-    /// Close the socket of this exchange.
-    Close(ExchangeId),
-    /// Look up the name of this association, and answer with [`What::Resolved`].
-    Resolve {
-        /// Its line is [`Engine::line`].
-        association: usize,
-    },
-    /// Carry this out, and answer with [`What::Applied`].
-    Clock(ClockCommand),
-    /// Read the file with leap seconds again, and answer with [`What::LeapData`] if it could be read.
-    ReadLeapData,
-    /// Read the sensor of `tempcomp`, and answer with [`What::Temperature`] if it could be read.
-    ReadTemperature,
-    /// Write the drift file.
-    Save(DriftRecord),
-    /// Write the address file.
-    SaveAddresses(Vec<LastGood>),
-    /// Tell people.
-    Event(Event),
-    /// A line for a log file, if [`Settings::records`] wants it.
-    Record(Box<Record>),
-    /// Exit: with success or not.
-    Finish {
-        /// Exit status 0.
-        success: bool,
-    },
-    /// Nothing more to do until this moment.
-    Timeout {
-        /// The moment; `None` is for ever.
-        at: Option<Raw>,
-        /// What will be due then: for debugging idle wake-ups.
-        why: &'static str,
-    },
-}
-
-/// A first frequency less certain than this is not worth disproving.
-const WEAK_PRIOR_SD: f64 = 5e-5;
+/// The raw counter may run at another rate after a sleep (another temperature, another host).
+const FREQUENCY_SD_AFTER_SLEEP: f64 = 1e-6;
 
 /// The whole client, without the world.
 pub struct Engine {
     settings: Settings,
     mode: Mode,
-    is_brief: bool,
-    drift_interval: Span,
+    sources: SourceSet,
+    selector: Selector,
+    time: TrueTime,
+    clock: ClockControl,
+    notices: Notices,
+    recorder: Recorder,
     random: Random,
-    lines: Vec<reload::Line>,
-    /// See [`reload::Line`].
-    last_id: u32,
-    /// From the last run.
-    last_good: Vec<LastGood>,
-    associations: Vec<Association>,
-    sources: Vec<Source>,
-    keys: KeyTable,
-    /// When the clock was first set.
-    set_at: Option<Raw>,
-    /// The hosts of `initstepslew` are asked until then.
-    initial_until: Option<Raw>,
-    /// No source is replaced before this moment.
-    replace_after: Option<Raw>,
-    estimator: Estimator,
-    prior: FrequencyPrior,
-    prior_is_proven: bool,
-    selection: Selection,
-    favourite: Favourite,
-    sync: SyncState,
-    backing: acquisition::Backing,
-    rate: rate::RateWatch,
-    unrest: Unrest,
-    discipline: Discipline,
-    fallback: Fallback,
-    seen: Raw,
-    promised: Option<Raw>,
-    slept: Span,
+    /// Changes of the network that have not been followed yet.
     changes: Changes,
-    rivalry: Rivalry,
-    leap: LeapWatch,
-    warmth: Option<temp_comp::Warmth>,
-    memory: dump_restore::Memory,
-    announced: Announced,
-    saved_at: Option<Raw>,
-    saved: Option<DriftRecord>,
     last_exchange: ExchangeId,
-    recorder: recorder::Recorder,
-    chronicle: Chronicle,
-    finished: bool,
-    outputs: VecDeque<Output>,
-}
-
-/// What the log already says.
-#[derive(Clone, Debug, Default)]
-struct Announced {
-    selected: Option<crate::core::api::event::Label>,
-    error: Span,
-    step_failed: bool,
-    /// One-shot mode: the clock was told to step, and the answer decides how the run ends.
-    one_shot: bool,
-    /// Why each source is out, as far as that has been said.
-    status: [Option<Status>; MAX_SOURCES],
-    /// What is wrong with each source, as far as that has been said.
-    flaw: [Option<Flaw>; MAX_SOURCES],
+    /// When the last input was taken.
+    seen: Raw,
+    outputs: Outputs,
 }
 
 /// The state of the clock, for people and programs.
@@ -335,192 +145,292 @@ pub struct Tracking {
 impl Engine {
     /// Everything is due at once: the first inputs should follow immediately.
     pub fn new(start: Start, now: ClockReading) -> Self {
-        let recorder = recorder::Recorder::new(start.settings.records, now);
+        let Start { settings, mode, .. } = start;
         let mut engine = Engine {
-            discipline: Discipline::new(&start.settings),
-            fallback: Fallback::new(start.settings.fallback_drift),
-            leap: LeapWatch::new(&start.settings, start.leap_table, now.raw),
-            warmth: start.settings.temp_comp.clone().map(|comp| temp_comp::Warmth::new(comp, now.raw)),
-            settings: start.settings,
-            mode: start.mode,
-            is_brief: start.is_brief || start.mode != Mode::Discipline,
-            drift_interval: start.drift_interval,
+            mode,
+            sources: SourceSet::new(&settings, mode, start.last_good),
+            selector: Selector::new(&settings, start.is_brief || mode != Mode::Discipline),
+            time: TrueTime::new(&settings, start.prior),
+            clock: ClockControl::new(&settings, mode, start.drift_interval, start.leap_table, &now),
+            notices: Notices::default(),
+            recorder: Recorder::new(settings.records),
             random: Random::new(start.seed),
-            lines: Vec::new(),
-            last_id: 0,
-            last_good: start.last_good,
-            associations: Vec::new(),
-            sources: Vec::new(),
-            keys: KeyTable::default(),
-            set_at: None,
-            initial_until: None,
-            replace_after: None,
-            estimator: Estimator::new(start.prior),
-            prior: start.prior,
-            // A weak prior yields to the samples by itself.
-            prior_is_proven: start.prior.sd > WEAK_PRIOR_SD,
-            selection: Selection::empty(),
-            favourite: Favourite::default(),
-            sync: SyncState::START,
-            backing: acquisition::Backing::default(),
-            rate: rate::RateWatch::new(&start.prior),
-            unrest: Unrest::default(),
-            memory: dump_restore::Memory::default(),
-            seen: now.raw,
-            promised: None,
-            slept: now.slept,
             changes: Changes::new(now.raw),
-            rivalry: Rivalry::default(),
-            announced: Announced::default(),
-            saved_at: None,
-            saved: None,
             last_exchange: ExchangeId(0),
-            recorder,
-            chronicle: Chronicle::new(now.raw),
-            finished: false,
-            outputs: VecDeque::with_capacity(64),
+            seen: now.raw,
+            outputs: Outputs::new(),
+            settings,
         };
-        engine.record_unsynchronised();
-        engine.feel(now.raw);
+        engine.record_unsynchronised(&now);
+        engine.clock.read_temperature_when_due(now.raw, &mut engine.outputs);
         engine.prepare_clock(start.floor, &now);
-        engine.add_configured_lines(start.sources, now.raw);
-        engine.add_first_sources(0..engine.associations.len(), now.raw);
+        let init = engine.settings.init_step_slew.as_ref();
+        engine.sources.add_configured_lines(start.sources, init, now.raw, &mut engine.outputs);
+        engine.settle_sources(&now);
         engine
+    }
+
+    /// Files of the last run, to be called before the first input; `boot` names this boot of the machine.
+    pub fn recall(&mut self, files: Vec<PastFile>, boot: Option<String>, now: &ClockReading) {
+        self.sources.set_past(files, boot);
+        for index in 0..self.sources.all().len() {
+            self.sources.recall_past(index, self.time.first_frequency(), now, &mut self.outputs);
+        }
+    }
+
+    /// The key file was read, for the first time or again.
+    pub fn use_keys(&mut self, keys: KeyTable, now: Raw) {
+        self.sources.use_keys(keys, now);
+    }
+
+    /// The frequency is set before the first packet, and an impossible time is put right as far as it can be.
+    fn prepare_clock(&mut self, floor: Floor, now: &ClockReading) {
+        if self.mode == Mode::MeasureOnce {
+            return;
+        }
+        self.clock.coast(self.time.first_frequency(), &mut self.outputs);
+        let behind = floor.utc - now.utc;
+        if behind > Span::ZERO {
+            self.outputs.command(ClockCommand::Step { by: behind });
+            self.outputs.tell(Event::MovedToFloor { from_drift_file: floor.from_drift_file, by: behind });
+        }
+        self.clock.report_unsynchronised(&mut self.outputs);
     }
 
     /// Takes one input. Follow with [`Engine::poll_output`] until it returns a timeout.
     pub fn handle_input(&mut self, input: Input<'_>) {
-        let now = input.now;
-        self.seen = now.raw;
-        self.recorder.begin(&now);
+        let now = &input.now;
+        self.begin(now);
         if let What::Applied(applied) = input.what {
             // Our own step must be known before the clock is compared with where it should be.
             return self.applied(applied, now);
         }
-        self.notice_gaps(&now);
+        self.notice_gaps(now);
         match input.what {
             What::Wake | What::Applied(_) => {}
             What::Sent { exchange, stamp, from } => self.sent(exchange, stamp, from),
             What::Unreachable { exchange, why } => self.unreachable(exchange, why, now.raw),
-            What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, &now),
-            What::Reload { lines } => self.reload(lines, now.raw),
-            What::Resolved { association, addresses } => self.resolved(association, addresses, now.raw),
+            What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, now),
+            What::Reload { lines } => {
+                let opinion = self.selector.opinion();
+                self.sources.reload(lines, &opinion, now.raw, &mut self.outputs);
+                self.settle_sources(now);
+                self.reselect(now.raw, None);
+            }
+            What::Resolved { line, addresses } => {
+                let opinion = self.selector.opinion();
+                self.sources.resolved(line, addresses, &opinion, now.raw, &mut self.outputs);
+                self.follow_membership(now);
+            }
             What::NetworkChanged => self.changes.note(now.raw),
-            What::LeapData(table) => self.leap_data(table),
-            What::Temperature(temperature) => self.felt(temperature, &now),
+            What::LeapData(table) => self.clock.leap.renew(table.clone()),
+            What::Temperature(temperature) => self.felt(temperature, now),
         }
-        if !self.finished {
-            self.run_due(&now);
+        self.end(now);
+    }
+
+    fn begin(&mut self, now: &ClockReading) {
+        self.seen = now.raw;
+    }
+
+    fn end(&mut self, now: &ClockReading) {
+        if !self.outputs.is_finished() {
+            self.run_due(now);
         }
-        self.end_records();
+        self.end_records(now);
+    }
+
+    fn run_due(&mut self, now: &ClockReading) {
+        self.clock.read_temperature_when_due(now.raw, &mut self.outputs);
+        self.follow_network(now.raw);
+        let opinion = self.selector.opinion();
+        self.sources.tend_lines(&opinion, &mut self.random, now.raw, &mut self.outputs);
+        self.follow_membership(now);
+        self.sources.expire_exchanges(now.raw, &mut self.outputs);
+        self.ask_due_sources(now.raw);
+        self.report_flaws(now.raw);
+        if let Some(acquisition) = self.selector.sync.vote() {
+            self.acquire(acquisition, now);
+        }
+        self.remove_initial_lines(now);
+        self.clock.continue_slew(&view!(self, now), &mut self.outputs);
+        if self.clock.fall_back(&self.time, now.raw, &mut self.outputs) {
+            let unreachable = self.sources.all().len();
+            self.selector.sync.hindered(Obstacle::NoSelectableSources { unreachable });
+        }
     }
 
     /// The next thing to do.
     pub fn poll_output(&mut self) -> Output {
-        if let Some(output) = self.outputs.pop_front() {
+        if let Some(output) = self.outputs.pop() {
             return output;
         }
         let (at, why) = self.deadline();
-        self.promised = at;
+        self.clock.promise(at);
         Output::Timeout { at, why }
     }
 
     /// The sources, in the order they were added.
     pub fn sources(&self) -> &[Source] {
-        &self.sources
+        self.sources.all()
+    }
+
+    /// The line behind [`Output::Resolve`], as typed.
+    pub fn line(&self, line: usize) -> Option<&SourceConfig> {
+        self.sources.lines().get(line).map(|line| &line.typed)
     }
 
     /// What the last selection made of them.
     pub fn selection(&self) -> &Selection {
-        &self.selection
+        self.selector.selection()
     }
 
     /// Is the clock following the sources?
     pub fn is_synchronised(&self) -> bool {
-        self.sync.is_synchronised() && !self.chronicle.is_refused
-    }
-
-    /// The clock does as it is told, as far as it has been told anything.
-    fn obeys(&self) -> bool {
-        !self.chronicle.is_observed && !self.chronicle.is_refused
+        self.clock.is_synchronised(&self.selector.sync)
     }
 
     /// The state of the clock as of `now`; `None` before the first correction.
     pub fn tracking(&self, now: &ClockReading) -> Option<Tracking> {
-        let estimate = self.estimator.estimate()?;
-        let error = estimate.true_time(now.raw) - now.utc;
+        let (view, estimate) = (self.view(now), self.time.estimate()?);
+        let error = view.error(&estimate);
         Some(Tracking {
             is_synchronised: self.is_synchronised(),
             error,
-            est_error: clock_control::expected_error(&estimate, now.raw, error),
-            bound: self.bound(&estimate, now.raw),
+            est_error: expected_error(&estimate, now.raw, error),
+            bound: view.bound(&estimate),
             estimate,
         })
     }
 
     /// What to write to the drift file at exit; `None` if nothing worth keeping is known.
     pub fn drift(&self) -> Option<DriftRecord> {
-        let estimate = self.estimator.estimate()?;
-        let is_worth_keeping = estimate.frequency_sd() < clock_control::KEEP_FREQUENCY_SD;
-        is_worth_keeping.then(|| DriftRecord::new(estimate.frequency - self.known_rate(), estimate.frequency_sd()))
+        self.clock.drift(&self.time)
+    }
+
+    /// What the address file should say, if that has changed since it was last told. For the exit.
+    pub fn addresses(&mut self) -> Option<Vec<LastGood>> {
+        self.sources.addresses(&self.selector.opinion(), self.seen)
+    }
+
+    /// What to write to files, so that the next run knows what this one did.
+    pub fn dumps(&self, now: &ClockReading, boot: Option<&str>) -> Vec<Dump> {
+        self.sources.dumps(now, self.time.prediction(now).frequency, boot)
     }
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches.
     pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
-        let tracking = self.tracking(now).filter(|_| self.leap.armed() != Leap::Normal)?;
-        let left = tracking.error.abs();
-        Some(ClockCommand::Report(ClockReport {
-            synchronized: self.settings.rtc_sync && tracking.is_synchronised,
-            max_error: tracking.bound + left,
-            est_error: tracking.est_error,
-            leap: Leap::Normal,
-        }))
+        self.clock.parting(&self.view(now))
     }
 
-    fn emit(&mut self, output: Output) {
-        self.outputs.push_back(output);
+    /// What the temperature compensation adds to the rate of true time against the counter.
+    pub fn known_rate(&self) -> f64 {
+        self.time.known_rate()
     }
 
-    fn tell(&mut self, event: Event) {
-        self.emit(Output::Event(event));
+    fn view<'a>(&'a self, now: &'a ClockReading) -> View<'a> {
+        view!(self, now)
     }
+}
 
-    fn finish(&mut self, success: bool) {
-        self.finished = true;
-        self.emit(Output::Finish { success });
-    }
-
-    fn run_due(&mut self, now: &ClockReading) {
-        self.feel(now.raw);
-        self.heed_network(now.raw);
-        self.tend_lines(now.raw);
-        self.give_up_exchanges(now.raw);
-        self.ask_due_sources(now.raw);
-        self.report_flaws(now.raw);
-        if let Some(acquisition) = self.sync.vote() {
-            self.acquire(acquisition, now);
+/// What more than one machine has to know.
+impl Engine {
+    /// What is known of a source that has gone is void, and the estimator is told of new ones.
+    fn settle_sources(&mut self, now: &ClockReading) {
+        for slot in self.sources.take_vacated().iter() {
+            self.time.vacate(slot);
+            self.selector.vacate(slot);
+            self.notices.vacate(slot);
         }
-        self.remove_initial_lines(now.raw);
-        self.continue_slew(now);
-        self.fall_back(now.raw);
+        for index in 0..self.sources.all().len() {
+            if self.sources.all()[index].is_untuned {
+                self.time.tune(&mut self.sources.all_mut()[index]);
+                self.sources.recall_past(index, self.time.first_frequency(), now, &mut self.outputs);
+            }
+        }
     }
 
-    fn deadline(&self) -> (Option<Raw>, &'static str) {
-        let deadlines = [
-            (self.next_lookup(), "lookup"),
-            (self.initial_until, "initstepslew"),
-            (self.next_request(), "request"),
-            (self.next_expiry(), "expiry"),
-            (self.next_vote(), "vote"),
-            (self.next_notice(), "notice"),
-            (self.discipline.continue_at(), "slew"),
-            (self.fallback.due(), "fallback"),
-            (self.changes.due(), "network"),
-            (self.rivalry.due(), "interference"),
-            (self.next_leap(), "leap second"),
-            (self.next_feeling(), "temperature"),
-        ];
-        let earliest = deadlines.iter().filter_map(|(at, why)| at.map(|at| (at, *why))).min();
-        earliest.map_or((None, "nothing"), |(at, why)| (Some(at), why))
+    /// Sources may have come and gone.
+    fn follow_membership(&mut self, now: &ClockReading) {
+        self.settle_sources(now);
+        if self.sources.take_loss() {
+            self.reselect(now.raw, None);
+        }
+    }
+
+    fn remove_initial_lines(&mut self, now: &ClockReading) {
+        let has_set = self.selector.sync.is_decided() && !self.clock.is_untouched();
+        let opinion = self.selector.opinion();
+        let was_in_vain = self.sources.remove_initial_lines(has_set, &opinion, now.raw, &mut self.outputs);
+        self.settle_sources(now);
+        if was_in_vain {
+            self.clock.end_initial();
+            self.outputs.tell(Event::NoInitialSource);
+        }
+    }
+
+    /// Brings the clock to the estimate.
+    fn correct(&mut self, occasion: Occasion, now: &ClockReading) {
+        if let Some(correction) = self.clock.correct(occasion, &view!(self, now), &mut self.outputs) {
+            if correction.is_step {
+                let agreeing = self.selector.selection().agreeing.len();
+                self.time.backing.stepped(agreeing, now.raw);
+            }
+            self.record_update(&correction, now);
+        }
+    }
+
+    fn report_contested(&mut self, now: &ClockReading) {
+        self.clock.report_contested(&view!(self, now), &mut self.outputs);
+    }
+
+    /// The clock did this.
+    fn applied(&mut self, applied: Applied, now: &ClockReading) {
+        let is_followed = self.selector.sync.has_target();
+        if self.clock.applied(applied, is_followed, now, &mut self.outputs) {
+            self.stepped_for_leap(now);
+        }
+    }
+
+    /// Has the machine slept, or has somebody else set the clock?
+    fn notice_gaps(&mut self, now: &ClockReading) {
+        self.pass_leap(now);
+        if let Some(slept) = self.clock.take_sleep(now) {
+            self.outputs.tell(Event::Slept(slept));
+            self.clock.accept(now);
+            self.time.distrust(PHASE_SD_AFTER_SLEEP_S, FREQUENCY_SD_AFTER_SLEEP);
+            return self.call_vote_after_gap(now.raw);
+        }
+        if self.clock.was_late(now.raw) {
+            // The counter went on meanwhile: not a word is up to date.
+            self.changes.note(now.raw);
+        }
+        let Some(sight) = self.clock.notice_foreign_change(now, &mut self.outputs) else { return };
+        if self.selector.sync.has_target() {
+            // The estimate does not depend on the system clock: it is as good as before.
+            self.correct(Occasion::ForeignChange, now);
+            if sight == Sight::Single {
+                self.sources.all_mut().iter_mut().for_each(|source| source.schedule.poll_now(now.raw));
+            }
+        }
+    }
+
+    /// The sensor of `tempcomp` says this.
+    fn felt(&mut self, temperature: f64, now: &ClockReading) {
+        let Some(taken) = self.clock.take_temperature(temperature, &mut self.outputs) else { return };
+        if self.settings.records.temperature {
+            self.record(None, Entry::Temperature { temperature, ppm: taken.ppm }, now);
+        }
+        if taken.is_change {
+            self.time.compensate(now.raw, taken.ppm * 1e-6);
+            self.clock.retune(&view!(self, now), &mut self.outputs);
+        }
+    }
+
+    /// What the precision of both clocks and the frequency during the round trip may have hidden.
+    fn dispersion_s(&self, measurement: &Measurement, now: &ClockReading) -> f64 {
+        let own_s = self.settings.clock_precision_s.unwrap_or(0.0).max(0.5 * now.width.secs_f64());
+        let precision_s = own_s + measurement.resolution.secs_f64();
+        precision_s + self.time.rate_bound() * measurement.sample.delay.secs_f64()
     }
 }

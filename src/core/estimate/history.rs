@@ -33,7 +33,8 @@ pub(super) struct Waiting {
     held: [Option<Held>; HELD],
 }
 
-const BLANK: Sample = Sample { slot: Slot(0), at: Raw::from_nanos(0), lead: Lead::from_nanos(0), delay: Span::ZERO };
+const BLANK: Sample =
+    Sample { slot: Slot::FIRST, at: Raw::from_nanos(0), lead: Lead::from_nanos(0), delay: Span::ZERO };
 
 impl History {
     /// No samples.

@@ -11,38 +11,18 @@ mod oscillator_models;
 mod outlier_hold;
 mod path;
 mod prior;
+mod slots;
 mod source_drift;
 mod tuning;
 mod update;
 
 pub use prior::{FrequencyPrior, WanderPrior};
+pub use slots::{MAX_SOURCES, Slot, SlotList, SlotSet};
 pub use tuning::Tuning;
 
 use crate::time::{Lead, Raw, Span, Utc};
 use compensation::Compensation;
 use joint::Joint;
-
-/// Sources one estimator can hold.
-pub const MAX_SOURCES: usize = 16;
-
-/// The place of a source in the estimator, below [`MAX_SOURCES`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct Slot(u8);
-
-impl Slot {
-    /// The first place.
-    pub const FIRST: Slot = Slot(0);
-
-    /// `None` if there are not that many places.
-    pub fn new(index: usize) -> Option<Slot> {
-        (index < MAX_SOURCES).then_some(Slot(index as u8))
-    }
-
-    /// The index, below [`MAX_SOURCES`].
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
-}
 
 /// One accepted exchange, independent of anything done to the system clock.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -1,4 +1,14 @@
-//! Names and addresses: what is configured, how many servers each line wants, and what worked last time.
+//! Names and addresses: what is configured, how many servers each line wants, which to replace, and what worked last time.
 
-pub mod configured;
-pub mod last_good;
+mod auth_mode;
+mod changing;
+mod keys;
+pub mod line;
+mod membership;
+mod past;
+mod reload;
+mod remembered;
+mod source_set;
+
+pub use past::PastFile;
+pub(in crate::core) use source_set::{Opinion, SourceSet};

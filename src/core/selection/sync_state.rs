@@ -74,6 +74,11 @@ impl SyncState {
         self.vote().is_some_and(|vote| vote.cause == VoteCause::Contradiction)
     }
 
+    /// The clock has somewhere to be, contested or not.
+    pub fn has_target(&self) -> bool {
+        self.is_decided() || self.is_contested()
+    }
+
     /// What stands in the way.
     pub fn obstacle(&self) -> Option<Obstacle> {
         match self {

@@ -1,42 +1,8 @@
-//! When packets left and arrived, and what an exchange with a server says.
+//! What an exchange with a server says.
 
-use crate::core::api::flaw::Flaw;
+use crate::core::api::exchange::StampSource;
 use crate::core::estimate::Sample;
-use crate::time::{Leap, NtpTimestamp, Raw, Span};
-
-/// Names one request and its socket.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct ExchangeId(pub u64);
-
-/// Who noted the time of a packet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StampSource {
-    /// The kernel, as it handled the packet.
-    Kernel,
-    /// slewd, around its own system call.
-    Daemon,
-}
-
-/// When a packet left or arrived.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Stamp {
-    /// The moment.
-    pub at: Raw,
-    /// Who noted the moment.
-    pub source: StampSource,
-}
-
-/// Why a request remains without an answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Undelivered {
-    /// The kernel refused to send it, and no packet left. The flaw is one of [`Flaw::NoRoute`],
-    /// [`Flaw::NoDescriptors`], [`Flaw::NotPermitted`], [`Flaw::LocalEnd`] and [`Flaw::Unsent`].
-    NeverLeft(Flaw),
-    /// An ICMP error came back: nobody listens there.
-    PortClosed,
-    /// The local address that it was sent from is gone.
-    AddressGone,
-}
+use crate::time::{Leap, NtpTimestamp, Span};
 
 /// One accepted reply, reduced to what matters.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -18,6 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::core::api::dump::Archive;
 use crate::core::api::event::Label;
+use crate::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::monitoring::{AuthData, SelectOptions};
 use crate::core::api::response::Response;
@@ -28,7 +29,7 @@ use crate::core::source::authentication::Authentication;
 use crate::core::source::authenticator::Authenticator;
 use crate::core::source::delay_tests::DelayTests;
 use crate::core::source::health::Conduct;
-use crate::core::source::measurement::{ExchangeId, Measurement, Stamp, StampSource, Undelivered};
+use crate::core::source::measurement::Measurement;
 pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::Schedule;
 pub use crate::core::source::rate_range::RateRange;
@@ -52,6 +53,9 @@ pub const MIN_DELAY: Span = Span::from_nanos(100);
 /// After so many requests in a row without an answer, interleaved mode begins anew: an old exchange is no news.
 const MAX_UNANSWERED: u32 = 4;
 
+/// Requests without an answer after which a source counts as unreachable in the log.
+const UNREACHABLE_AFTER: u32 = 8;
+
 /// A server being measured.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -62,7 +66,7 @@ pub struct Source {
     /// How the log names the source.
     pub label: Label,
     /// Which configured line it came from.
-    pub association: usize,
+    pub line: usize,
     /// The options of that line.
     pub options: SourceOptions,
     /// What makes sure that its replies are its own: without that it is not asked.
@@ -81,6 +85,8 @@ pub struct Source {
     pub precision: Span,
     /// What its stamps cannot tell, as the estimator was last told.
     pub tuned_resolution: Span,
+    /// The estimator has not been told of the options of the source.
+    pub is_untuned: bool,
     /// Whether another address would do better.
     pub conduct: Conduct,
     /// The last reply that told the time and took too long: for the log of measurements.
@@ -139,14 +145,7 @@ pub enum Answer {
 
 impl Source {
     /// A server that has not been asked, and is to be at `due`.
-    pub fn new(
-        slot: Slot,
-        address: SocketAddr,
-        label: Label,
-        association: usize,
-        options: SourceOptions,
-        due: Raw,
-    ) -> Self {
+    pub fn new(slot: Slot, address: SocketAddr, label: Label, line: usize, options: SourceOptions, due: Raw) -> Self {
         let authenticator = Authenticator::of(&options);
         let mut schedule = Schedule::new(&options, due);
         schedule.permit(authenticator.state().is_sufficient());
@@ -154,7 +153,7 @@ impl Source {
             slot,
             address,
             label,
-            association,
+            line,
             authenticator,
             schedule,
             reach: 0,
@@ -163,6 +162,7 @@ impl Source {
             last: None,
             precision: MIN_DELAY,
             tuned_resolution: Span::ZERO,
+            is_untuned: true,
             conduct: Conduct::default(),
             refused: None,
             is_interleaved: false,
@@ -350,6 +350,41 @@ impl Source {
         self.recent.iter()
     }
 
+    /// The source has not told the time since its replies were last forgotten.
+    pub fn is_silent(&self) -> bool {
+        self.recent().next().is_none()
+    }
+
+    /// The source has not answered for long enough to count as unreachable in the log.
+    pub fn is_unreachable(&self) -> bool {
+        self.reach == 0 && self.schedule.unanswered() >= UNREACHABLE_AFTER
+    }
+
+    /// The source has not answered for longer than its word counts, or is not to be asked.
+    pub fn is_away(&self) -> bool {
+        let is_overdue = || self.empty_polls > self.options.max_unreach;
+        self.reach == 0 && (self.schedule.is_offline() || is_overdue())
+    }
+
+    /// What the oldest and the newest recent reply say about the frequency, with hard bounds.
+    pub fn frequency_bounds(&self) -> Option<(f64, f64)> {
+        let (first, last) = (self.recent().next()?, self.recent().last()?);
+        let apart_s = (last.sample.at - first.sample.at).secs_f64();
+        let delays = (first.sample.delay + last.sample.delay).half();
+        let margin_s = (delays + first.resolution + last.resolution).secs_f64();
+        (apart_s > 1.0).then(|| ((last.sample.lead - first.sample.lead).secs_f64() / apart_s, margin_s / apart_s))
+    }
+
+    /// Whether the newest reply cannot be true together with the one before, if true time runs at this frequency, which may
+    /// be wrong by `rate`.
+    pub fn has_turned(&self, (frequency, rate): (f64, f64)) -> bool {
+        let mut newest = self.recent().rev();
+        let (Some(new), Some(old)) = (newest.next(), newest.next()) else { return false };
+        let between = new.sample.at - old.sample.at;
+        let moved = new.sample.lead - old.sample.lead - between.scaled(frequency);
+        moved.abs() > new.bound() + old.bound() + between.scaled(rate)
+    }
+
     /// True time has moved by this much against the raw counter.
     pub fn shift(&mut self, by: Span) {
         self.last.iter_mut().for_each(|last| last.sample.lead += by);
@@ -392,6 +427,14 @@ impl Source {
         self.recent = Recent::default();
         let skipped = self.trail.iter().count().saturating_sub(replies);
         self.trail.iter().skip(skipped).for_each(|measurement| self.recent.push(*measurement));
+    }
+
+    /// A source that was asked for hours before `began`, with a counter that has run on since, need not be asked every minute.
+    pub fn resume_polls(&mut self, began: Raw, now: Raw) {
+        let ends = self.archive.before(began).next().zip(self.archive.before(began).last());
+        if let Some((first, last)) = ends.filter(|_| self.has_exact_past == Some(true)) {
+            self.schedule.resume(first.at, last.at, now);
+        }
     }
 
     /// Forgets all that it has said, and that it ever answered.

@@ -382,7 +382,7 @@ impl Schedule {
     }
 
     /// One more request soon, without a burst: a vote is being held.
-    pub fn hurry(&mut self, now: Raw) {
+    pub fn poll_now(&mut self, now: Raw) {
         if !self.barred {
             self.due = Some(self.due.map_or(now, |due| due.min(self.earliest(now))));
             self.staggered = false;
@@ -393,7 +393,7 @@ impl Schedule {
     pub fn consult(&mut self, now: Raw) {
         if self.tokens >= 1.0 && !self.is_fixed() && self.due.is_some_and(|due| due > self.earliest(now)) {
             self.tokens -= 1.0;
-            self.hurry(now);
+            self.poll_now(now);
         }
     }
 

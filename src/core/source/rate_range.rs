@@ -65,6 +65,11 @@ impl RateRange {
         0.5 * (self.low + self.high)
     }
 
+    /// How far the rate may be from this one.
+    pub fn farthest_from(&self, rate: f64) -> f64 {
+        (self.low - rate).abs().max((self.high - rate).abs())
+    }
+
     /// How far it may be off.
     pub fn margin(&self) -> f64 {
         0.5 * (self.high - self.low)

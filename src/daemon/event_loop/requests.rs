@@ -29,7 +29,7 @@ impl Daemon for Loop<'_> {
 
     fn obey(&mut self, order: Order) -> Result<(), Refused> {
         let now = self.world.clock.read();
-        let result = self.engine.obey(order, &now);
+        let result = self.engine.handle_order(order, &now);
         self.drain();
         result
     }

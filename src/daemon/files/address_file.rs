@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use log::{info, warn};
 
+use crate::core::api::last_good::{self, LastGood};
 use crate::core::api::settings::Family;
-use crate::core::pool::last_good::{self, LastGood};
 use crate::daemon::files::configuration::read_regular;
 use crate::daemon::files::state_file::{self, StateFile};
 use crate::daemon::os_error::plain;

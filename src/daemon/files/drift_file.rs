@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use log::{info, warn};
 
-use crate::core::clock::drift::DriftRecord;
+use crate::core::api::drift::DriftRecord;
 use crate::daemon::files::configuration::read_regular;
 use crate::daemon::files::state_file::StateFile;
 use crate::daemon::os_error::plain;

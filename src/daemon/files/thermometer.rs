@@ -9,7 +9,7 @@ use std::thread;
 use log::{debug, warn};
 
 use crate::config::Thermometer as Place;
-use crate::core::clock::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
+use crate::core::api::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
 use crate::daemon::files::configuration::read_promptly;
 use crate::daemon::os_error::plain;
 

@@ -2,24 +2,22 @@
 //!
 //! An index counts the sources first and then the names that have no address yet.
 
-use crate::core::api::event::Obstacle;
+use crate::core::api::exchange::StampSource;
 use crate::core::api::monitoring::{self, Address, NtpData, SelectData, SourceData, SourceStats, StampedBy};
 use crate::core::api::record::Standing;
 use crate::core::api::response::{Measured, Response};
 use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::Engine;
-use crate::core::engine::believed::Believed;
-use crate::core::engine::clock_control::BOUND_SIGMAS;
 use crate::core::engine::recorder::failed_test;
-use crate::core::estimate::MAX_SOURCES;
-use crate::core::pool::configured::Association;
-use crate::core::selection::Status;
+use crate::core::pool::line::Line;
 use crate::core::source::authenticator::Authenticator;
-use crate::core::source::measurement::{Measurement, StampSource};
+use crate::core::source::measurement::Measurement;
 use crate::core::source::{Answer, Refusal, Source};
+use crate::core::true_time::{BOUND_SIGMAS, Prediction};
 use crate::time::{ClockReading, Lead, Leap, NtpTimestamp, Span};
 use crate::wire::ntp::Header;
 use crate::wire::reference_id;
+use crate::wire::symmetric::KeyTable;
 
 /// Fewer samples have no standard deviation; chronyd's regression needs three as well.
 pub(super) const LEAST_SAMPLES: usize = 3;
@@ -28,7 +26,7 @@ pub(super) const LEAST_SAMPLES: usize = 3;
 const UNKNOWN_SD_S: f64 = 4.0;
 const UNKNOWN_SKEW_PPM: f64 = 2000.0;
 
-/// What the recent samples of a source say together, compared with what is believed.
+/// What the recent samples of a source say together, compared with what is predicted.
 pub(super) struct Statistics {
     pub(super) samples: usize,
     /// Runs of residuals of the same sign.
@@ -47,33 +45,25 @@ pub(super) struct Statistics {
 impl Engine {
     /// Sources, and names without an address.
     pub fn source_count(&self) -> usize {
-        self.sources.len() + self.unresolved().count()
+        self.sources.count()
     }
 
     /// The index of one of them.
     pub fn find_source(&self, address: Address) -> Option<usize> {
-        match address {
-            Address::Unspecified => None,
-            Address::Ip(ip) => {
-                let place = self.sources.iter().position(|source| source.address.ip() == ip)?;
-                Some(self.index_of(place))
-            }
-            Address::Id(id) => {
-                let (line, _) = self.unresolved().find(|(index, _)| self.lines[*index].id == id)?;
-                Some(self.sources.len() + self.place_of_name(line))
-            }
-        }
+        self.sources.find(address)
     }
 
     /// One of them.
     pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
-        let Some(source) = self.source_at(index) else {
-            let place = index.checked_sub(self.sources.len())?;
-            let (line, association) = self.unresolved().find(|(line, _)| self.place_of_name(*line) == place)?;
-            return Some(SourceReport { flaw: self.flaw_of_line(line), ..self.describe_name(line, association) });
+        let Some(source) = self.sources.at_index(index) else {
+            let line = self.sources.name_at_index(index)?;
+            return Some(SourceReport {
+                flaw: self.flaw_of_line(line),
+                ..describe_name(&self.sources.lines()[line], self.sources.keys())
+            });
         };
         Some(SourceReport {
-            name: self.lines[source.association].name.clone(),
+            name: self.sources.line_of(source).label.clone(),
             data: self.describe_data(source, now),
             stats: self.describe_stats(source, now),
             selection: Some(self.describe_selection(source, now)),
@@ -81,64 +71,6 @@ impl Engine {
             authentication: Some(source.auth_data()),
             flaw: self.flaw(source),
         })
-    }
-
-    /// The source with this index: in the order of their lines, whenever their addresses were found.
-    pub(super) fn source_at(&self, index: usize) -> Option<&Source> {
-        let mut places = [0; MAX_SOURCES];
-        let places = places.get_mut(..self.sources.len())?;
-        for (place, slot) in places.iter_mut().enumerate() {
-            *slot = place;
-        }
-        places.sort_unstable_by_key(|place| (self.sources[*place].association, *place));
-        self.sources.get(*places.get(index)?)
-    }
-
-    /// The index of the source in this place: how many are listed before it.
-    fn index_of(&self, place: usize) -> usize {
-        let keys = || self.sources.iter().enumerate().map(|(place, source)| (source.association, place));
-        let own = keys().nth(place);
-        keys().filter(|key| Some(*key) < own).count()
-    }
-
-    /// How many names without an address are listed before this line: in the order of their numbers, although a new line
-    /// may have taken the place of an old one.
-    pub(super) fn place_of_name(&self, line: usize) -> usize {
-        self.unresolved().filter(|(other, _)| self.lines[*other].id < self.lines[line].id).count()
-    }
-
-    /// Lines with a name and no source, by index.
-    pub(super) fn unresolved(&self) -> impl Iterator<Item = (usize, &Association)> {
-        let has_none = |index: usize| self.sources.iter().all(|source| source.association != index);
-        let named = self.associations.iter().enumerate().filter(|(_, line)| line.name().is_some());
-        named.filter(move |(index, _)| has_none(*index))
-    }
-
-    fn describe_name(&self, line: usize, association: &Association) -> SourceReport {
-        let (line, options) = (&self.lines[line], &association.config.options);
-        let address = Address::Id(line.id);
-        let selection = SelectData {
-            reference_id: 0,
-            address,
-            state: if options.no_select { Standing::NotToBeSelected } else { Standing::NoMeasurements }.letter(),
-            authenticated: false,
-            leap: None,
-            configured: line.select,
-            effective: options.selection(),
-            last_sample_ago_s: 0,
-            score: 1.0,
-            low_limit_s: 0.0,
-            high_limit_s: 0.0,
-        };
-        SourceReport {
-            name: line.name.clone(),
-            data: SourceData { address, poll: i16::from(options.min_poll), ..SourceData::default() },
-            stats: SourceStats { address, ..unknown_stats() },
-            selection: Some(selection),
-            ntp: None,
-            authentication: Some(Authenticator::with(options, &self.keys).report()),
-            flaw: None,
-        }
     }
 
     fn describe_data(&self, source: &Source, now: &ClockReading) -> SourceData {
@@ -149,18 +81,18 @@ impl Engine {
             // chronyd never shows less than `minpoll`, however quickly it asks at the start.
             poll: i16::from(source.schedule.poll().max(source.options.min_poll)),
             stratum: last.map_or(0, |m| u16::from(m.stratum)),
-            standing: class(self.standing(source)),
+            standing: class(self.selector.standing(source, &self.sources)),
             reach: source.reach,
             since_sample_s: last.map(|m| whole_s(now.raw - m.sample.at)),
             measured_offset_s: last.map_or(0.0, |_| source.clock_ahead.secs_f64()),
             offset_s: last.map_or(0.0, |m| now_ahead(m).secs_f64()),
-            error_s: last.map_or(0.0, |m| (m.bound() - m.resolution).secs_f64() + self.dispersion_s(m)),
+            error_s: last.map_or(0.0, |m| (m.bound() - m.resolution).secs_f64() + self.dispersion_s(m, now)),
         }
     }
 
     /// What true time has gained on the counter since a sample.
     fn gained(&self, m: &Measurement, now: &ClockReading) -> Span {
-        (now.raw - m.sample.at).scaled(self.believed(now).frequency)
+        (now.raw - m.sample.at).scaled(self.time.prediction(now).frequency)
     }
 
     fn describe_stats(&self, source: &Source, now: &ClockReading) -> SourceStats {
@@ -168,34 +100,34 @@ impl Engine {
         let who = SourceStats { reference_id: reference_id(ip), address: Address::Ip(ip), ..unknown_stats() };
         let (first, last) = (source.recent().next(), source.recent().next_back());
         let Some((first, last)) = first.zip(last) else { return who };
-        let believed = self.believed(now);
-        let Some(known) = self.statistics(source, &believed) else {
+        let predicted = self.time.prediction(now);
+        let Some(known) = self.statistics(source, &predicted) else {
             let offset = now.lead() - last.sample.lead - self.gained(last, now);
             let samples = source.recent().count() as u32;
             let offset_error_s = last.bound().secs_f64();
             return SourceStats { samples, runs: samples.min(1), offset_s: offset.secs_f64(), offset_error_s, ..who };
         };
-        let in_force = self.discipline.frequency().unwrap_or(self.first_frequency());
-        let believed_ahead_s = (now.lead() - believed.lead_at(now.raw)).secs_f64();
+        let in_force = self.clock.frequency(&self.time);
+        let predicted_ahead_s = (now.lead() - predicted.lead_at(now.raw)).secs_f64();
         SourceStats {
             samples: known.samples as u32,
             runs: known.runs as u32,
             span_s: whole_s(last.sample.at - first.sample.at),
             sd_s: known.sd_s,
-            residual_frequency_ppm: 1e6 * (in_force - believed.frequency - known.rate),
+            residual_frequency_ppm: 1e6 * (in_force - predicted.frequency - known.rate),
             skew_ppm: 1e6 * BOUND_SIGMAS * known.rate_sd,
-            offset_s: believed_ahead_s - known.bias_s,
+            offset_s: predicted_ahead_s - known.bias_s,
             offset_error_s: BOUND_SIGMAS * known.bias_sd_s,
             ..who
         }
     }
 
     /// `None` if there are too few samples.
-    pub(super) fn statistics(&self, source: &Source, believed: &Believed) -> Option<Statistics> {
+    pub(super) fn statistics(&self, source: &Source, predicted: &Prediction) -> Option<Statistics> {
         let samples = source.recent().count();
         let origin = source.recent().next_back().filter(|_| samples >= LEAST_SAMPLES)?.sample.at;
         let count = samples as f64;
-        let residual_s = |m: &Measurement| (m.sample.lead - believed.lead_at(m.sample.at)).secs_f64();
+        let residual_s = |m: &Measurement| (m.sample.lead - predicted.lead_at(m.sample.at)).secs_f64();
         let since_s = |m: &Measurement| (m.sample.at - origin).secs_f64();
         let mean_s = source.recent().map(residual_s).sum::<f64>() / count;
         let middle_s = source.recent().map(since_s).sum::<f64>() / count;
@@ -210,8 +142,8 @@ impl Engine {
         let rate = if spread > 0.0 { products / spread } else { 0.0 };
         let around_line = (squares - rate * products).max(0.0) / (count - 2.0);
         let rate_sd = if spread > 0.0 { (around_line / spread).sqrt() } else { UNKNOWN_SKEW_PPM * 1e-6 };
-        // The filter does not follow a source that is not believed.
-        let followed = self.estimator.bias(source.slot).filter(|_| self.selection.active.contains(source.slot));
+        // The filter does not follow a source that is not predicted.
+        let followed = self.time.bias(source.slot).filter(|_| self.selector.selection().active.contains(source.slot));
         let (bias_s, bias_sd_s) =
             followed.map_or((mean_s, sd_s / count.sqrt()), |followed| (followed.bias_s, followed.sd_s));
         let runs = runs(source.recent().map(|m| residual_s(m) > bias_s));
@@ -221,51 +153,21 @@ impl Engine {
     fn describe_selection(&self, source: &Source, now: &ClockReading) -> SelectData {
         let ip = source.address.ip();
         let ages = source.last.map(|last| whole_s(now.raw - last.sample.at));
-        let frequency = self.believed(now).frequency;
-        let interval = source.interval(now.raw, frequency, self.rate_bound());
+        let frequency = self.time.prediction(now).frequency;
+        let interval = source.interval(now.raw, frequency, self.time.rate_bound());
         let ahead_s = |(lead, bound_s): (Lead, f64), side: f64| (now.lead() - lead).secs_f64() + side * bound_s;
         SelectData {
             reference_id: reference_id(ip),
             address: Address::Ip(ip),
-            state: self.standing(source).letter(),
+            state: self.selector.standing(source, &self.sources).letter(),
             authenticated: source.authentication().is_established(),
             leap: source.last.map(|last| last.leap),
             configured: source.configured,
             effective: source.options.selection(),
             last_sample_ago_s: ages.unwrap_or(0),
-            score: self.favourite.score(source.slot),
+            score: self.selector.score(source.slot),
             low_limit_s: interval.map_or(0.0, |interval| ahead_s(interval, -1.0)),
             high_limit_s: interval.map_or(0.0, |interval| ahead_s(interval, 1.0)),
-        }
-    }
-
-    /// Why a source is in or out.
-    pub(super) fn standing(&self, source: &Source) -> Standing {
-        let is_vote = !self.sync.is_decided();
-        // Everybody has spoken, to no avail.
-        let has_failed = matches!(
-            self.sync.obstacle(),
-            Some(Obstacle::NoMajority { .. } | Obstacle::NotEnough | Obstacle::NoRequired)
-        );
-        let status = self.selection.status[source.slot.index()];
-        let is_out = source.options.no_select || self.is_away(source);
-        let Some(status) = status.filter(|_| !is_out) else { return absence(source) };
-        match status {
-            Status::BadStratum => Standing::BadStratum,
-            Status::TooDistant => Standing::TooDistant,
-            Status::TooJittery => Standing::TooJittery,
-            Status::Falseticker if self.selection.is_majority => Standing::Falseticker,
-            _ if is_vote && !has_failed => Standing::Waiting,
-            _ if !self.selection.is_majority => Standing::Falseticker,
-            Status::Untrusted => Standing::Untrusted,
-            _ if self.selection.agreeing.len() < self.settings.min_sources || !self.has_required() => {
-                Standing::Insufficient
-            }
-            _ if is_vote => Standing::Waiting,
-            Status::NotPreferred => Standing::NotPreferred,
-            Status::Distant => Standing::Distant,
-            _ if self.selection.best == Some(source.slot) => Standing::Selected,
-            _ => Standing::Combined,
         }
     }
 
@@ -288,13 +190,13 @@ impl Engine {
         let measured = measurement.map(|m| Measured {
             ahead: now.lead() - m.sample.lead - self.gained(&m, now),
             delay: m.sample.delay,
-            dispersion_s: self.dispersion_s(&m),
+            dispersion_s: self.dispersion_s(&m, now),
             response_time: m.server_stamps.1.to_utc() - m.server_stamps.0.to_utc(),
         });
-        let source = &mut self.sources[index];
+        let source = &mut self.sources.all_mut()[index];
         if let Some(measured) = measured.filter(|_| result.is_ok()) {
             source.clock_ahead = measured.ahead;
-            self.chronicle.last_answer = Some(now.raw);
+            self.clock.history.last_answer = Some(now.raw);
         }
         let local = source.local;
         let interleaved = source.is_interleaved;
@@ -319,7 +221,7 @@ impl Engine {
             ..NtpData::default()
         };
         let Some(response) = &source.response else { return NtpData { leap: Some(Leap::Normal), ..counts } };
-        let asymmetry = source.options.asymmetry.unwrap_or(0.0 - 0.5 * self.estimator.lean(source.slot));
+        let asymmetry = source.options.asymmetry.unwrap_or(0.0 - 0.5 * self.time.lean(source.slot));
         let (header, measured) = (&response.header, response.measured.as_ref());
         NtpData {
             local_address: response.local.map_or(Address::Unspecified, Address::Ip),
@@ -349,10 +251,38 @@ impl Engine {
     /// What a reply itself said, not what a filter made of it.
     pub(super) fn measured_by(&self, index: usize, result: &Result<Answer, Refusal>) -> Option<Measurement> {
         match result {
-            Ok(Answer::Measured(_) | Answer::Collected) => self.sources[index].last,
-            Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => self.sources[index].refused,
+            Ok(Answer::Measured(_) | Answer::Collected) => self.sources.all()[index].last,
+            Err(refusal) if refusal.is_about_delay() || *refusal == Refusal::Known => self.sources.all()[index].refused,
             _ => None,
         }
+    }
+}
+
+/// A name that has no address yet.
+fn describe_name(line: &Line, keys: &KeyTable) -> SourceReport {
+    let options = &line.config.options;
+    let address = Address::Id(line.id);
+    let selection = SelectData {
+        reference_id: 0,
+        address,
+        state: if options.no_select { Standing::NotToBeSelected } else { Standing::NoMeasurements }.letter(),
+        authenticated: false,
+        leap: None,
+        configured: line.select,
+        effective: options.selection(),
+        last_sample_ago_s: 0,
+        score: 1.0,
+        low_limit_s: 0.0,
+        high_limit_s: 0.0,
+    };
+    SourceReport {
+        name: line.label.clone(),
+        data: SourceData { address, poll: i16::from(options.min_poll), ..SourceData::default() },
+        stats: SourceStats { address, ..unknown_stats() },
+        selection: Some(selection),
+        ntp: None,
+        authentication: Some(Authenticator::with(options, keys).report()),
+        flaw: None,
     }
 }
 
@@ -383,19 +313,6 @@ fn class(standing: Standing) -> monitoring::Standing {
         | Standing::TooDistant
         | Standing::Untrusted
         | Standing::Waiting => monitoring::Standing::Unselectable,
-    }
-}
-
-/// Why a source was no candidate.
-fn absence(source: &Source) -> Standing {
-    if source.options.no_select {
-        Standing::NotToBeSelected
-    } else if source.last.is_none() && source.tally.unsynchronised > 0 {
-        Standing::Unsynchronised
-    } else if source.last.is_some() && source.reach == 0 {
-        Standing::Stale
-    } else {
-        Standing::NoMeasurements
     }
 }
 

@@ -1,7 +1,10 @@
 //! Configured lines, the addresses they stand for, and when to look them up.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use crate::core::api::event::Label;
+use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::settings::{Host, SourceConfig};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::source::authentication::Authentication;
@@ -21,11 +24,34 @@ const MAX_DOUBLINGS: u32 = 12;
 /// Addresses that did not work remembered per line.
 const MAX_SHUNNED: usize = 16;
 
+/// Where a line comes from, which decides how long it stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The configuration itself.
+    Configuration,
+    /// `initstepslew`: until the clock has been set.
+    Initial,
+    /// A `.sources` file.
+    SourcesFile,
+    /// Somebody added it while slewd runs: it stays, whatever the files say.
+    Order,
+}
+
 /// A `server` or `pool` line.
 #[derive(Clone, Debug)]
-pub struct Association {
-    /// The line.
+pub struct Line {
+    /// The line as typed.
+    pub typed: SourceConfig,
+    /// The line with the options that hold: `authselectmode` and people change them.
     pub config: SourceConfig,
+    /// What the line names, as typed.
+    pub label: Label,
+    /// What people call a name by as long as it has no address, from 1 on; 0 for an address.
+    pub id: u32,
+    /// Options for selection, as typed or as people changed them.
+    pub select: SelectOptions,
+    /// Where the line comes from.
+    pub origin: Origin,
     /// The addresses that last were worth keeping: what the address file says.
     pub last_good: Vec<IpAddr>,
     /// It has been told that its name has no address, or that there is no place for it.
@@ -76,16 +102,21 @@ pub enum Yield {
     Enough,
 }
 
-impl Association {
+impl Line {
     /// A line whose name, if it has one, is to be looked up at once, unless its servers would not be asked anyway.
-    pub fn new(config: SourceConfig, now: Raw) -> Self {
-        let authentication = Authentication::of(&config.options);
-        let lookup = match config.host {
+    pub fn new(typed: SourceConfig, origin: Origin, id: u32, now: Raw) -> Self {
+        let authentication = Authentication::of(&typed.options);
+        let lookup = match typed.host {
             Host::Name(_) if authentication.is_sufficient() => Lookup::Due(now, Purpose::Fill),
             Host::Address(_) | Host::Name(_) => Lookup::None,
         };
-        Association {
-            config,
+        Line {
+            config: typed.clone(),
+            label: Arc::from(typed.host.to_string()),
+            id,
+            select: typed.options.selection(),
+            typed,
+            origin,
             last_good: Vec::new(),
             is_flaw_told: false,
             is_out_of_room: false,
@@ -199,7 +230,7 @@ impl Association {
     }
 
     /// A name that could not be looked up may be by now: the network has changed.
-    pub fn hurry(&mut self, now: Raw) {
+    pub fn look_up_now(&mut self, now: Raw) {
         if let Lookup::Due(at, Purpose::Fill) = &mut self.lookup {
             *at = (*at).min(now);
             self.failures = self.failures.min(1);
@@ -290,9 +321,9 @@ mod tests {
     use super::*;
     use crate::core::api::settings::SourceOptions;
 
-    fn line(name: &str) -> Association {
+    fn line(name: &str) -> Line {
         let config = SourceConfig { host: Host::Name(name.into()), pool: true, options: SourceOptions::default() };
-        Association::new(config, Raw::from_nanos(0))
+        Line::new(config, Origin::Configuration, 1, Raw::from_nanos(0))
     }
 
     fn addresses(texts: &[&str]) -> Vec<IpAddr> {

@@ -1,26 +1,31 @@
-//! Symmetric keys: which sources have theirs.
+//! Symmetric keys: which lines and sources have theirs.
 
-use crate::core::engine::Engine;
+use crate::core::pool::source_set::SourceSet;
 use crate::core::source::Source;
 use crate::core::source::authenticator::Authenticator;
 use crate::time::Raw;
 use crate::wire::symmetric::KeyTable;
 
-impl Engine {
+impl SourceSet {
     /// The key file was read, for the first time or again. A source whose key has gone is not asked any more.
-    pub fn use_keys(&mut self, keys: KeyTable, now: Raw) {
+    pub(in crate::core) fn use_keys(&mut self, keys: KeyTable, now: Raw) {
         self.keys = keys;
-        for index in 0..self.associations.len() {
-            self.authenticate_line(index, now);
+        for line in 0..self.lines.len() {
+            self.authenticate_line(line, now);
         }
         for source in &mut self.sources {
             give_key(source, &self.keys);
         }
     }
 
-    /// A line has been added.
-    pub(super) fn authenticate_line(&mut self, association: usize, now: Raw) {
-        let line = &mut self.associations[association];
+    /// The symmetric keys.
+    pub(in crate::core) fn keys(&self) -> &KeyTable {
+        &self.keys
+    }
+
+    /// A line has been added, or there are other keys.
+    pub(super) fn authenticate_line(&mut self, line: usize, now: Raw) {
+        let line = &mut self.lines[line];
         let state = Authenticator::with(&line.config.options, &self.keys).state();
         line.set_authentication(state, now);
     }

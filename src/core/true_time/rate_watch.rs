@@ -6,13 +6,10 @@
 //! That holds at the start, until the rate is known, and after several sources have agreed on a jump of time. Later a lone
 //! source that shows another rate cannot be told from one that runs away: then only its phase is followed.
 
-use crate::core::api::event::{Event, Obstacle};
-use crate::core::clock::discipline::Occasion;
-use crate::core::engine::{Engine, WEAK_PRIOR_SD};
-use crate::core::estimate::{Estimate, FrequencyPrior, MAX_SOURCES};
-use crate::core::selection::sync_state::VoteCause;
+use crate::core::estimate::{Estimate, FrequencyPrior, MAX_SOURCES, SlotSet};
 use crate::core::source::{RateRange, Source};
-use crate::time::{ClockReading, Raw, Span};
+use crate::core::true_time::{TrueTime, WEAK_PRIOR_SD};
+use crate::time::{Raw, Span};
 
 /// The kernel gives its clock no other rates than 1 give or take this (tick 9000 to 11000 and 500 ppm, adjtimex(2)).
 const STEERABLE: f64 = 0.1005;
@@ -47,7 +44,7 @@ const SIGMAS: f64 = 3.0;
 
 /// What is known of the rate of the raw counter.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct RateWatch {
+pub(in crate::core) struct RateWatch {
     /// It may be any: nothing has shown yet that it is the one believed.
     is_open: bool,
     /// The kernel cannot correct it.
@@ -56,75 +53,93 @@ pub(super) struct RateWatch {
     doubt: f64,
 }
 
-/// What most sources say.
-struct Shown {
-    range: RateRange,
+/// The rate that most sources show.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) struct Shown {
+    /// The rates that they have in common.
+    pub(in crate::core) range: RateRange,
     /// By so many replies of each source.
     replies: [usize; MAX_SOURCES],
 }
 
+/// What the sources show of the rate.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::core) enum RateFinding {
+    /// It may be the one believed.
+    Nothing,
+    /// It is another one.
+    Other(Shown),
+    /// No steering of the kernel's can make up for it.
+    Beyond(RateRange),
+}
+
 impl RateWatch {
     /// Nothing is known but what the prior says.
-    pub(super) fn new(prior: &FrequencyPrior) -> RateWatch {
+    pub(in crate::core) fn new(prior: &FrequencyPrior) -> RateWatch {
         let is_known = prior.sd < WEAK_PRIOR_SD;
         RateWatch { is_open: true, is_beyond: false, doubt: if is_known { 0.0 } else { STEERABLE } }
     }
 }
 
-impl Engine {
+impl TrueTime {
     /// The rate may still turn out to be any.
-    pub(super) fn is_rate_open(&self) -> bool {
+    pub(in crate::core) fn is_rate_open(&self) -> bool {
         self.rate.is_open
     }
 
     /// The clock cannot be made to follow.
-    pub(super) fn is_rate_beyond(&self) -> bool {
+    pub(in crate::core) fn is_rate_beyond(&self) -> bool {
         self.rate.is_beyond
     }
 
     /// True time has jumped, and so may the rate have: several sources say so.
-    pub(super) fn open_rate(&mut self) {
+    pub(in crate::core) fn open_rate(&mut self) {
         self.rate.is_open = true;
     }
 
-    /// A source has just answered. Returns whether the estimate has been begun anew with another rate, this answer
-    /// included.
-    pub(super) fn heed_rate(&mut self, now: &ClockReading) -> bool {
-        let is_followed = self.has_target() || self.rate.is_beyond;
-        let Some(estimate) = self.estimator.estimate().filter(|_| self.rate.is_open && is_followed) else {
-            return false;
+    /// A source has just answered. `is_followed`: the clock has somewhere to be.
+    pub(in crate::core) fn watch_rate(
+        &mut self,
+        sources: &[Source],
+        active: SlotSet,
+        is_followed: bool,
+    ) -> RateFinding {
+        let is_followed = is_followed || self.rate.is_beyond;
+        let Some(estimate) = self.estimate().filter(|_| self.rate.is_open && is_followed) else {
+            return RateFinding::Nothing;
         };
-        self.rate.doubt = self.rate_doubt(&estimate, LEAST_DIFFERENCE);
-        let Some(shown) = self.shown_rate() else { return false };
+        self.rate.doubt = self.rate_doubt(&estimate, sources, active);
+        let Some(shown) = self.shown_rate(sources) else { return RateFinding::Nothing };
         let (range, is_other) = (shown.range, self.is_other(&shown.range, &estimate));
         if range.low > STEERABLE || range.high < -STEERABLE {
-            self.give_up_rate(&range);
-        } else if is_other || self.rate.is_beyond {
-            self.follow_rate(&shown, now);
-            return true;
-        } else if range.margin() < KNOWN_WITHIN && (range.middle() - estimate.frequency).abs() < 2.0 * KNOWN_WITHIN {
+            let is_news = !std::mem::replace(&mut self.rate.is_beyond, true);
+            return if is_news { RateFinding::Beyond(range) } else { RateFinding::Nothing };
+        }
+        if is_other || self.rate.is_beyond {
+            return RateFinding::Other(shown);
+        }
+        if range.margin() < KNOWN_WITHIN && (range.middle() - estimate.frequency).abs() < 2.0 * KNOWN_WITHIN {
             (self.rate.is_open, self.rate.doubt) = (false, 0.0);
         }
-        false
+        RateFinding::Nothing
     }
 
     /// How far the rate may be from the estimate's, by what replies have shown.
-    fn rate_doubt(&self, estimate: &Estimate, least: f64) -> f64 {
-        let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-        let off =
-            |range: RateRange| (range.low - estimate.frequency).abs().max((range.high - estimate.frequency).abs());
-        let told = active.filter_map(|source| self.rate_of(source)).map(off);
-        told.fold(self.rate.doubt, f64::min).max(least)
+    fn rate_doubt(&self, estimate: &Estimate, sources: &[Source], active: SlotSet) -> f64 {
+        let members = sources.iter().filter(|source| active.contains(source.slot));
+        let told =
+            members.filter_map(|source| self.rate_of(source)).map(|range| range.farthest_from(estimate.frequency));
+        told.fold(self.rate.doubt, f64::min).max(LEAST_DIFFERENCE)
     }
 
     /// What may have come of it after so long.
-    pub(super) fn strayed_by_rate(&self, since: Span) -> Span {
+    pub(in crate::core) fn strayed_by_rate(&self, since: Span) -> Span {
         since.scaled(self.rate.doubt)
     }
 
     /// This source may be called a falseticker only because our rate is not what it is taken for.
-    pub(super) fn is_rate_in_question(&self, source: &Source) -> bool {
-        let estimate = self.estimator.estimate().filter(|_| self.rate.is_open);
+    pub(in crate::core) fn is_rate_in_question(&self, source: &Source) -> bool {
+        let estimate = self.estimate().filter(|_| self.rate.is_open);
         let is_other = |estimate: Estimate| self.rate_of(source).is_some_and(|range| self.is_other(&range, &estimate));
         self.rate.is_beyond || estimate.is_some_and(is_other)
     }
@@ -140,18 +155,18 @@ impl Engine {
     }
 
     /// The rate is in doubt, and what is claimed must grow with time.
-    pub(super) fn is_rate_doubted(&self) -> bool {
+    pub(in crate::core) fn is_rate_doubted(&self) -> bool {
         self.rate.doubt > 0.0
     }
 
     /// So many of its last replies lie on a line, at whatever rate of it.
-    pub(super) fn replies_on_a_line(&self, source: &Source) -> usize {
+    pub(in crate::core) fn replies_on_a_line(&self, source: &Source) -> usize {
         self.rate_of(source).map_or(0, |range| range.replies)
     }
 
     /// A lone source has jumped, against a rate that is known: it may be running away. The rate follows it no faster than
     /// an oscillator wanders, and what that leaves is in the bound. Returns the doubt about the rate.
-    pub(super) fn drift_with(&mut self, jump: Span, estimate: &Estimate, now: Raw) -> f64 {
+    pub(in crate::core) fn drift_with(&mut self, jump: Span, estimate: &Estimate, now: Raw) -> f64 {
         let since = (now - estimate.at).max(Span::ZERO);
         let since_s = since.secs_f64().max(1.0);
         let (rate, wandered) = (jump.secs_f64() / since_s, MOST_WANDER * since_s.sqrt());
@@ -164,28 +179,26 @@ impl Engine {
     }
 
     /// There is one more reply since a jump: it may show that the rate is not off by as much as was feared.
-    pub(super) fn calm_rate(&mut self) {
-        if let Some(estimate) = self.estimator.estimate().filter(|_| !self.rate.is_open && self.rate.doubt > 0.0) {
-            let off =
-                |range: RateRange| (range.low - estimate.frequency).abs().max((range.high - estimate.frequency).abs());
-            let active = self.sources.iter().filter(|source| self.selection.active.contains(source.slot));
-            let told = active.filter_map(|source| self.rate_of(source)).filter(|range| range.replies >= TELLING);
-            let doubt = told.map(off).min_by(f64::total_cmp).unwrap_or(self.rate.doubt);
-            self.rate.doubt = if doubt > NEGLIGIBLE { doubt.min(STEERABLE) } else { 0.0 };
-        }
+    pub(in crate::core) fn calm_rate(&mut self, sources: &[Source], active: SlotSet) {
+        let Some(estimate) = self.estimate().filter(|_| !self.rate.is_open && self.rate.doubt > 0.0) else { return };
+        let members = sources.iter().filter(|source| active.contains(source.slot));
+        let told = members.filter_map(|source| self.rate_of(source)).filter(|range| range.replies >= TELLING);
+        let off = told.map(|range| range.farthest_from(estimate.frequency)).min_by(f64::total_cmp);
+        let doubt = off.unwrap_or(self.rate.doubt);
+        self.rate.doubt = if doubt > NEGLIGIBLE { doubt.min(STEERABLE) } else { 0.0 };
     }
 
     fn rate_of(&self, source: &Source) -> Option<RateRange> {
-        source.rate_range(self.estimator.path_noise(source.slot).map_or(0.0, |noise| noise.jitter_s))
+        source.rate_range(self.path_noise(source.slot).map_or(0.0, |noise| noise.jitter_s))
     }
 
     /// The rates that most of the sources that speak have in common.
-    fn shown_rate(&self) -> Option<Shown> {
-        let is_voter = |source: &&Source| !source.options.no_select && !self.is_away(source) && source.last.is_some();
-        let voters = self.sources.iter().filter(is_voter).count();
+    fn shown_rate(&self, sources: &[Source]) -> Option<Shown> {
+        let is_voter = |source: &&Source| !source.options.no_select && !source.is_away() && source.last.is_some();
+        let voters = sources.iter().filter(is_voter).count();
         let needed = if voters == 1 { LONE_REPLIES } else { REPLIES };
         let ranges = || {
-            let told = self.sources.iter().filter(is_voter);
+            let told = sources.iter().filter(is_voter);
             told.filter_map(|source| Some((source.slot, self.rate_of(source)?)))
                 .filter(|(_, range)| range.replies >= needed)
         };
@@ -202,42 +215,23 @@ impl Engine {
         (2 * showing > voters).then_some(shown)
     }
 
-    /// The estimate begins anew with the rate that these sources show, and with what they have said since they show it.
-    fn follow_rate(&mut self, shown: &Shown, now: &ClockReading) {
-        let prior = FrequencyPrior::measured(shown.range.middle(), shown.range.margin());
-        if self.prior.sd < WEAK_PRIOR_SD {
-            self.tell(Event::PriorDiscarded(-self.prior.frequency * 1e6));
-        }
-        if prior.frequency.abs() > ORDINARY {
-            self.tell(Event::RateFound(-prior.frequency * 1e6));
-        }
+    /// The estimate begins anew with the rate that these sources show; what they have said since they show it is to be fed
+    /// once they have been selected.
+    pub(in crate::core) fn begin_with_rate(&mut self, shown: &Shown, sources: &mut [Source]) {
         self.rate.is_beyond = false;
-        self.prior = FrequencyPrior { frequency: prior.frequency - self.known_rate(), ..prior };
         self.prior_is_proven = true;
-        self.estimator.restart(self.prior);
-        self.forget_archives();
-        for index in 0..self.sources.len() {
-            self.tune(index);
-            let source = &mut self.sources[index];
-            source.restore(shown.replies[source.slot.index()]);
-        }
-        self.sync.elected();
-        self.reselect(now.raw, None);
-        self.feed_recent();
-        self.announce_selection();
-        self.correct(Occasion::Update { counts: false }, now);
-        self.note_backing(now.raw);
+        let prior = FrequencyPrior::measured(shown.range.middle(), shown.range.margin());
+        self.restart(FrequencyPrior { frequency: prior.frequency - self.known_rate(), ..prior }, sources);
+        sources.iter_mut().for_each(|source| source.restore(shown.replies[source.slot.index()]));
     }
 
-    /// No steering of the kernel's can make up for such a rate: nothing is claimed of the time from now on.
-    fn give_up_rate(&mut self, range: &RateRange) {
-        if self.rate.is_beyond {
-            return;
-        }
-        self.rate.is_beyond = true;
-        self.sync.call_vote(VoteCause::Start, None);
-        self.discipline.rest();
-        self.cannot_synchronise(Obstacle::RateBeyond { ppm: (-range.middle() * 1e6) as i32 });
-        self.report_unsynchronised();
+    /// The first frequency is worth a line when it is found wrong.
+    pub(in crate::core) fn has_strong_prior(&self) -> bool {
+        self.prior.sd < WEAK_PRIOR_SD
     }
+}
+
+/// Whether a clock that is off by this rate is what clocks are; people are told of others.
+pub(in crate::core) fn is_extraordinary(rate: f64) -> bool {
+    rate.abs() > ORDINARY
 }

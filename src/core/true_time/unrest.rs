@@ -19,7 +19,7 @@ const DOUBLINGS: u32 = 5;
 
 /// Remembers contradictions.
 #[derive(Clone, Debug, Default)]
-pub struct Unrest {
+pub(in crate::core) struct Unrest {
     recent: [Option<Raw>; SEVERAL],
     is_known: bool,
     bursts: u32,
@@ -28,7 +28,7 @@ pub struct Unrest {
 
 impl Unrest {
     /// What was known was found wrong. Returns whether this makes it evident that it will be so again and again.
-    pub fn see(&mut self, now: Raw) -> bool {
+    pub(in crate::core) fn see(&mut self, now: Raw) -> bool {
         let last = self.recent[SEVERAL - 1];
         if last.is_none_or(|last| now - last > WITHIN) {
             *self = Unrest::default();
@@ -41,12 +41,12 @@ impl Unrest {
     }
 
     /// It has been said that there is unrest, and it lasts: more lines would say nothing new.
-    pub fn is_known(&self) -> bool {
+    pub(in crate::core) fn is_known(&self) -> bool {
         self.is_known
     }
 
     /// Whether all sources may be asked in a burst for what has just been seen.
-    pub fn may_burst(&mut self, now: Raw) -> bool {
+    pub(in crate::core) fn may_burst(&mut self, now: Raw) -> bool {
         if self.burst_after.is_some_and(|after| now < after) {
             return false;
         }

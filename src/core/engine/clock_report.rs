@@ -2,14 +2,15 @@
 
 use crate::core::api::event::Obstacle;
 use crate::core::api::monitoring::{Activity, Address, Hindrance, Status, Tracking};
+use crate::core::api::settings::Mode;
 use crate::core::api::snapshot::Snapshot;
 use crate::core::clock::leap::LeapSecond;
-use crate::core::engine::clock_control::{BOUND_SIGMAS, expected_error};
-use crate::core::engine::{Engine, Mode};
+use crate::core::engine::Engine;
 use crate::core::estimate::Estimate;
 use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::Source;
-use crate::time::{ClockReading, Leap, Raw, Span};
+use crate::core::true_time::{BOUND_SIGMAS, expected_error};
+use crate::time::{ClockReading, Leap, Raw};
 use crate::wire::reference_id;
 
 /// What chronyd says of the root while it is not synchronised, in seconds.
@@ -18,8 +19,8 @@ const UNKNOWN_ROOT_S: f64 = 1.0;
 impl Engine {
     /// Everything at once.
     pub fn snapshot(&self, now: &ClockReading) -> Snapshot {
-        let mut sources = Vec::with_capacity(self.source_count());
-        sources.extend((0..self.source_count()).filter_map(|index| self.source_report(index, now)));
+        let mut sources = Vec::with_capacity(self.sources.count());
+        sources.extend((0..self.sources.count()).filter_map(|index| self.source_report(index, now)));
         Snapshot {
             tracking: self.tracking_report(now),
             status: Some(self.status(now)),
@@ -32,10 +33,10 @@ impl Engine {
     /// The clock. Sources that fall silent change nothing but the root dispersion and the skew, which grow: so it is with
     /// chronyd, and [`Engine::status`] says more. A source is named only once the clock has been told its time.
     pub fn tracking_report(&self, now: &ClockReading) -> Tracking {
-        let in_force = self.discipline.frequency().unwrap_or(self.first_frequency());
-        let last = self.chronicle.update;
+        let in_force = self.clock.frequency(&self.time);
+        let last = self.clock.history.update;
         let unknown = Tracking {
-            correction_s: self.discipline.remaining(now).secs_f64(),
+            correction_s: self.clock.remaining(now).secs_f64(),
             last_offset_s: last.map_or(0.0, |update| update.ahead.secs_f64()),
             rms_offset_s: last.map_or(0.0, |update| update.rms_s()),
             // As chronyd has it, without what `tempcomp` compensates.
@@ -45,27 +46,27 @@ impl Engine {
             update_interval_s: last.map_or(0.0, |update| update.interval.secs_f64()),
             ..Tracking::default()
         };
-        let known = last.zip(self.estimator.estimate()).filter(|_| self.has_target());
+        let view = self.view(now);
+        let known = last.zip(self.time.estimate()).filter(|_| self.selector.sync.has_target());
         let Some((update, estimate)) = known else { return unknown };
-        let strayed = (self.strayed(&estimate, now.raw) + self.contested(now.raw)).secs_f64();
+        let strayed = (self.time.strayed(&estimate, now.raw) + view.contested()).secs_f64();
         let reference = update.reference;
-        let best = self.sources.iter().find(|source| source.address.ip() == reference.address);
-        let apart_s = best.map_or(0.0, |best| self.apart(best).secs_f64());
+        let best = self.sources.all().iter().find(|source| source.address.ip() == reference.address);
+        let apart_s = best.map_or(0.0, |best| self.time.apart(best).secs_f64());
         let sd_s = estimate.offset_sd_s(now.raw);
         let dispersion_s = reference.root_dispersion_s + BOUND_SIGMAS * sd_s + apart_s + strayed;
         Tracking {
             reference_id: reference_id(reference.address),
             address: Address::Ip(reference.address),
             stratum: u16::from(reference.stratum) + 1,
-            leap: Some(self.leap.expected().map_or(Leap::Normal, LeapSecond::leap)),
+            leap: Some(self.clock.leap.expected().map_or(Leap::Normal, LeapSecond::leap)),
             reference_time: Some(update.utc),
-            correction_s: (estimate.true_time(now.raw) - now.utc).secs_f64(),
+            correction_s: (view.error(&estimate)).secs_f64(),
             residual_frequency_ppm: 1e6 * (in_force - estimate.frequency),
             skew_ppm: 1e6 * BOUND_SIGMAS * estimate.frequency_sd_at(now.raw),
             root_delay_s: reference.root_delay_s,
             // The root distance that monitoring computes from these two covers the bound.
-            root_dispersion_s: dispersion_s
-                .max(self.bound(&estimate, now.raw).secs_f64() - 0.5 * reference.root_delay_s),
+            root_dispersion_s: dispersion_s.max(view.bound(&estimate).secs_f64() - 0.5 * reference.root_delay_s),
             ..unknown
         }
     }
@@ -73,28 +74,29 @@ impl Engine {
     /// The clock, beyond chrony's terms.
     pub fn status(&self, now: &ClockReading) -> Status {
         let ago_s = |at: Raw| (now.raw - at).secs_f64().max(0.0);
-        let estimate = self.estimator.estimate().filter(|_| self.has_target());
-        let error = |estimate: &Estimate| estimate.true_time(now.raw) - now.utc;
-        let is_heard = |slot| self.sources.iter().any(|source| source.slot == slot && source.reach != 0);
+        let estimate = self.time.estimate().filter(|_| self.selector.sync.has_target());
+        let view = self.view(now);
+        let error = |estimate: &Estimate| view.error(estimate);
+        let is_heard = |slot| self.sources.all().iter().any(|source| source.slot == slot && source.reach != 0);
         let hindrance = self.hindrance();
-        let controls_clock = self.mode == Mode::Discipline && !self.chronicle.is_observed;
+        let controls_clock = self.mode == Mode::Discipline && !self.clock.history.is_observed;
         Status {
             synchronised: hindrance == Hindrance::None,
             hindrance,
-            controls_clock: controls_clock && !self.chronicle.is_refused,
+            controls_clock: controls_clock && !self.clock.history.is_refused,
             estimated_error_s: estimate.map(|e| expected_error(&e, now.raw, error(&e)).secs_f64()),
-            maximum_error_s: estimate.map(|e| self.maximum_error(&e, now.raw, error(&e)).secs_f64()),
-            agreeing: self.selection.agreeing.iter().filter(|slot| is_heard(*slot)).count() as u16,
-            voters: self.selection.voters as u16,
-            last_answer_ago_s: self.chronicle.last_answer.map(ago_s),
+            maximum_error_s: estimate.map(|e| view.maximum_error(&e, error(&e)).secs_f64()),
+            agreeing: self.selector.selection().agreeing.iter().filter(|slot| is_heard(*slot)).count() as u16,
+            voters: self.selector.selection().voters as u16,
+            last_answer_ago_s: self.clock.history.last_answer.map(ago_s),
             next_poll_s: self.next_request().map(|at| (at - now.raw).secs_f64().max(0.0)),
             // An observer knows the time, and has set nothing.
-            set_ago_s: self.chronicle.first_set.filter(|_| controls_clock).map(ago_s),
-            uptime_s: ago_s(self.chronicle.started),
-            steps: self.chronicle.steps,
-            last_step_s: self.chronicle.last_step.map(|(_, by)| by.secs_f64()),
-            last_step_ago_s: self.chronicle.last_step.map(|(at, _)| ago_s(at)),
-            foreign_changes: self.chronicle.foreign_changes,
+            set_ago_s: self.clock.history.first_set.filter(|_| controls_clock).map(ago_s),
+            uptime_s: ago_s(self.clock.history.started),
+            steps: self.clock.history.steps,
+            last_step_s: self.clock.history.last_step.map(|(_, by)| by.secs_f64()),
+            last_step_ago_s: self.clock.history.last_step.map(|(at, _)| ago_s(at)),
+            foreign_changes: self.clock.history.foreign_changes,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             flaws: self.flaws(),
         }
@@ -102,8 +104,8 @@ impl Engine {
 
     /// How many sources are asked.
     pub fn activity(&self) -> Activity {
-        let mut activity = Activity { unresolved: self.unresolved().count() as u32, ..Activity::default() };
-        for source in &self.sources {
+        let mut activity = Activity { unresolved: self.sources.unresolved().count() as u32, ..Activity::default() };
+        for source in self.sources.all() {
             let schedule = &source.schedule;
             *match (schedule.is_bursting(), schedule.is_offline()) {
                 (false, false) => &mut activity.online,
@@ -116,15 +118,15 @@ impl Engine {
     }
 
     fn hindrance(&self) -> Hindrance {
-        if self.is_synchronised() && self.chronicle.update.is_some() {
+        if self.is_synchronised() && self.clock.history.update.is_some() {
             return Hindrance::None;
         }
-        if self.chronicle.is_refused {
+        if self.clock.history.is_refused {
             return Hindrance::ClockRefused;
         }
-        let has_lines = self.associations.iter().any(|line| !line.is_retired());
+        let has_lines = self.sources.has_lines();
         let is_offline = |source: &Source| source.schedule.is_offline();
-        match (self.sync.obstacle(), self.sync.vote()) {
+        match (self.selector.sync.obstacle(), self.selector.sync.vote()) {
             _ if !has_lines => Hindrance::NoSources,
             (Some(Obstacle::NoSources), _) => Hindrance::NoSources,
             (Some(Obstacle::NoSelectableSources { .. }), _) => Hindrance::NoSelectableSources,
@@ -132,23 +134,11 @@ impl Engine {
             (Some(Obstacle::NotEnough), _) => Hindrance::NotEnough,
             (Some(Obstacle::NoRequired), _) => Hindrance::NoRequired,
             (Some(Obstacle::RateBeyond { .. }), _) => Hindrance::RateBeyond,
-            _ if !self.sources.is_empty() && self.sources.iter().all(is_offline) => Hindrance::NoSelectableSources,
+            _ if !self.sources.all().is_empty() && self.sources.all().iter().all(is_offline) => {
+                Hindrance::NoSelectableSources
+            }
             (None, Some(vote)) if vote.cause != VoteCause::Start => Hindrance::Reacquiring,
             (None, _) => Hindrance::Acquiring,
         }
-    }
-
-    /// As the kernel is told, but while what sources say contradicts the estimate either of them may be right.
-    pub(super) fn maximum_error(&self, estimate: &Estimate, now: Raw, left: Span) -> Span {
-        self.bound(estimate, now) + self.contested(now) + left.abs()
-    }
-
-    /// How far what most sources say is from the estimate, while there is a vote on that.
-    fn contested(&self, now: Raw) -> Span {
-        if self.sync.is_decided() || self.selection.agreeing.is_empty() {
-            return Span::ZERO;
-        }
-        let (low_s, high_s) = self.agreed_s(now);
-        Span::from_secs_f64(low_s.abs().max(high_s.abs()))
     }
 }
