@@ -150,7 +150,7 @@ fn the_mode_of_authentication_follows_the_lines_that_are_there() {
     let voters = |world: &World| world.engine().expect("it runs").selection().voters;
     assert_eq!(voters(&world), 2);
     let with_key = parse_sources("dhcp.sources", b"server 192.0.2.3 iburst key 1\n");
-    assert_eq!(with_key.warnings.len(), 1, "it is not asked");
+    assert!(with_key.warnings.is_empty(), "whether there is such a key shows later");
     world.reload(&with_key.sources);
     world.run_for(400.0);
     assert_eq!(voters(&world), 0, "the others are not wanted beside it");
