@@ -1,9 +1,12 @@
 //! One snapshot feeds text, JSON, CSV and metrics, and none of them may leave anything out.
 //!
 //! Every number is unlike every other and looked for in every output. Then every field, number or not, is changed, and
-//! every output has to change with it. The snapshot is written without `..`, so that a new field is not forgotten here.
+//! every output has to change with it. The snapshot is written without `..`, and `every_field_is_looked_for` names the fields
+//! that have been forgotten here.
 
 #![allow(missing_docs, clippy::disallowed_methods)]
+
+use std::collections::BTreeSet;
 
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{
@@ -11,38 +14,27 @@ use slewd::core::api::monitoring::{
     SourceStats, StampedBy, Standing, Status, Tracking,
 };
 use slewd::core::api::snapshot::{Snapshot, SourceReport};
-use slewd::report::{csv, json, metrics, status, table};
+use slewd::report::chronyc::{self, Format, SourceList};
+use slewd::report::{json, metrics, status};
 use slewd::time::{Leap, Utc};
 
 /// Every text there is, in each of the four forms.
 fn outputs(snapshot: &Snapshot) -> [(&'static str, String); 4] {
     let Snapshot { tracking, activity, server, sources, .. } = snapshot;
-    let each = |line: fn(&SourceReport, bool) -> String| sources.iter().map(|s| line(s, false)).collect::<String>();
-    let ntp =
-        |line: fn(&NtpData) -> String| sources.iter().filter_map(|s| s.ntp.as_ref()).map(line).collect::<String>();
-    let server_text = |line: fn(&ServerStats) -> String| server.as_ref().map(line).unwrap_or_default();
-    let text = [
-        status::text(snapshot, false),
-        table::tracking(tracking, None),
-        table::activity(activity),
-        server_text(table::server_stats),
-        each(table::source),
-        each(table::source_stats),
-        each(table::select_data),
-        each(table::auth_data),
-        ntp(table::ntp_data),
-    ];
-    let values = [
-        status::csv(snapshot),
-        csv::tracking(tracking, None),
-        csv::activity(activity),
-        server_text(csv::server_stats),
-        each(csv::source),
-        each(csv::source_stats),
-        each(csv::select_data),
-        each(csv::auth_data),
-        ntp(csv::ntp_data),
-    ];
+    let reports = |format| {
+        let server = server.as_ref().map(|server| chronyc::server_stats(server, format));
+        let mut text = chronyc::tracking(tracking, None, format)
+            + &chronyc::activity(activity, format)
+            + &server.unwrap_or_default();
+        for list in
+            [SourceList::Data, SourceList::Stats, SourceList::Selection, SourceList::Ntp, SourceList::Authentication]
+        {
+            text += &chronyc::sources(sources, list, false, format);
+        }
+        text
+    };
+    let text = [status::text(snapshot, false), reports(Format::Text)];
+    let values = [status::csv(snapshot), reports(Format::Csv)];
     [
         ("text", text.concat()),
         ("CSV", values.concat()),
@@ -281,7 +273,7 @@ type Change = (&'static str, fn(&mut Snapshot));
 macro_rules! changes {
     ($($($part:ident).+ $([$index:literal])? $(?$option:ident)? : $field:ident = $value:expr;)*) => {
         vec![$((
-            concat!(stringify!($($part).+), ".", stringify!($field)),
+            concat!(stringify!($($part).+), $(".", stringify!($option),)? ".", stringify!($field)),
             |snapshot: &mut Snapshot| {
                 #[allow(unused_variables, reason = "some values depend on the old one")]
                 let part = &mut snapshot.$($part).+$([$index])?$(.$option.as_mut().expect("it is there"))?;
@@ -341,16 +333,53 @@ fn changes() -> Vec<Change> {
         ("data.since_sample_s", |s| s.sources[0].data.since_sample_s = None),
         ("stats.address", |s| s.sources[0].stats.address = Address::Id(3)),
         ("stats.reference_id", |s| s.sources[1].stats.reference_id = 0x5050_5300),
-        ("selection", |s| s.sources[0].selection = None),
-        ("ntp", |s| s.sources[0].ntp = None),
-        ("authentication", |s| s.sources[0].authentication = None),
-        ("flaw", |s| s.sources[0].flaw = Some(Flaw::Unsynchronised)),
+        ("sources.selection", |s| s.sources[0].selection = None),
+        ("sources.ntp", |s| s.sources[0].ntp = None),
+        ("sources.authentication", |s| s.sources[0].authentication = None),
+        ("sources.flaw", |s| s.sources[0].flaw = Some(Flaw::Unsynchronised)),
     ]);
     changes
 }
 
 fn own(snapshot: &mut Snapshot) -> &mut Status {
     snapshot.status.as_mut().expect("it is there")
+}
+
+/// The fields of a snapshot that hold no others, as `part.field`, from how it is printed for debugging.
+fn leaves(snapshot: &Snapshot) -> BTreeSet<String> {
+    let text = format!("{snapshot:#?}");
+    let fields = text.lines().filter_map(|line| {
+        let name = line.trim_start();
+        let (field, _) =
+            name.split_once(": ").filter(|(name, _)| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))?;
+        Some((line.len() - name.len(), field))
+    });
+    let mut path: Vec<(usize, &str)> = Vec::new();
+    let mut leaves = BTreeSet::new();
+    for (indent, field) in fields {
+        path.retain(|(other, _)| *other < indent);
+        let parent = path.last().map_or("", |(_, name)| name);
+        let above = path.iter().rev().nth(1).map_or("", |(_, name)| name);
+        leaves.remove(&format!("{above}.{parent}"));
+        leaves.insert(format!("{parent}.{field}"));
+        path.push((indent, field));
+    }
+    leaves
+}
+
+/// A field that is neither a number of its own nor changed would be looked for nowhere.
+#[test]
+fn every_field_is_looked_for() {
+    let mut numbers = Numbers { next: 130, small: 110, given: Vec::new() };
+    let all = leaves(&snapshot(&mut numbers));
+    assert!(all.len() > 100, "{all:?}");
+    let looked_for: BTreeSet<String> = (numbers.given.iter().map(|(name, _)| *name))
+        .chain(changes().into_iter().map(|(name, _)| name))
+        .map(|name| name.rsplitn(3, '.').take(2).collect::<Vec<_>>().into_iter().rev().collect::<Vec<_>>().join("."))
+        .collect();
+    // Told with each source, as its `flaw`.
+    let missing: Vec<_> = all.difference(&looked_for).filter(|name| *name != "status.flaws").collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

@@ -9,20 +9,12 @@ use crate::cli::words::{Words, address};
 use crate::cli::{complain, say};
 use crate::core::api::monitoring::{Address, SourceData, Tracking};
 use crate::core::api::snapshot::SourceReport;
-use crate::report::json::{self, Part};
-use crate::report::{csv, status, table};
-
-/// How a report is printed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Text,
-    Csv,
-    Json,
-}
+use crate::report::chronyc::{self, Format, SourceList};
+use crate::report::{json, status};
 
 /// `status`: one screen.
 pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
-    let format = Format::of(words)?;
+    let format = format(words)?;
     let mut client = Client::new(words)?;
     // The screen shows less than the lists.
     let parts = if format == Format::Text { Parts { stats: true, name: true, ..Parts::default() } } else { Parts::ALL };
@@ -39,86 +31,52 @@ pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
 
 /// `tracking`.
 pub(super) fn tracking(words: &Words) -> Result<ExitCode, String> {
-    let format = Format::of(words)?;
+    let format = format(words)?;
     let mut client = Client::new(words)?;
     let result = client.tracking().map(|tracking| {
         let name = if words.has("-N") { name_of(&mut client, &tracking) } else { None };
-        match format {
-            Format::Text => table::tracking(&tracking, name.as_deref()),
-            Format::Csv => csv::tracking(&tracking, name.as_deref()),
-            Format::Json => json::tracking(&tracking),
-        }
+        chronyc::tracking(&tracking, name.as_deref(), format)
     });
     Ok(print(format, result))
 }
 
 /// `activity`.
 pub(super) fn activity(words: &Words) -> Result<ExitCode, String> {
-    let format = Format::of(words)?;
+    let format = format(words)?;
     let activity = Client::new(words)?.activity();
-    Ok(print(
-        format,
-        activity.map(|activity| match format {
-            Format::Text => table::activity(&activity),
-            Format::Csv => csv::activity(&activity),
-            Format::Json => json::activity(&activity),
-        }),
-    ))
+    Ok(print(format, activity.map(|activity| chronyc::activity(&activity, format))))
 }
 
 /// `serverstats`.
 pub(super) fn server_stats(words: &Words) -> Result<ExitCode, String> {
-    let format = Format::of(words)?;
+    let format = format(words)?;
     let stats = Client::new(words)?.server_stats();
-    Ok(print(
-        format,
-        stats.map(|stats| match format {
-            Format::Text => table::server_stats(&stats),
-            Format::Csv => csv::server_stats(&stats),
-            Format::Json => json::server_stats(&stats),
-        }),
-    ))
-}
-
-/// A report with a line for each source.
-struct List {
-    parts: Parts,
-    head: &'static str,
-    text: fn(&SourceReport, bool) -> String,
-    csv: fn(&SourceReport, bool) -> String,
-    json: Part,
+    Ok(print(format, stats.map(|stats| chronyc::server_stats(&stats, format))))
 }
 
 /// `sources`.
 pub(super) fn sources(words: &Words) -> Result<ExitCode, String> {
-    let parts = Parts::default();
-    list(words, &List { parts, head: table::SOURCES, text: table::source, csv: csv::source, json: Part::Data })
+    list(words, SourceList::Data, Parts::default())
 }
 
 /// `sourcestats`.
 pub(super) fn source_stats(words: &Words) -> Result<ExitCode, String> {
-    let parts = Parts { stats: true, ..Parts::default() };
-    let (text, csv) = (table::source_stats, csv::source_stats);
-    list(words, &List { parts, head: table::SOURCE_STATS, text, csv, json: Part::Stats })
+    list(words, SourceList::Stats, Parts { stats: true, ..Parts::default() })
 }
 
 /// `selectdata`.
 pub(super) fn select_data(words: &Words) -> Result<ExitCode, String> {
-    let parts = Parts { selection: true, ..Parts::default() };
-    let (text, csv) = (table::select_data, csv::select_data);
-    list(words, &List { parts, head: table::SELECT_DATA, text, csv, json: Part::Selection })
+    list(words, SourceList::Selection, Parts { selection: true, ..Parts::default() })
 }
 
 /// `authdata`.
 pub(super) fn auth_data(words: &Words) -> Result<ExitCode, String> {
-    let parts = Parts { authentication: true, ..Parts::default() };
-    let (text, csv) = (table::auth_data, csv::auth_data);
-    list(words, &List { parts, head: table::AUTH_DATA, text, csv, json: Part::Authentication })
+    list(words, SourceList::Authentication, Parts { authentication: true, ..Parts::default() })
 }
 
 /// `ntpdata`: of all sources that have an address, or of one.
 pub(super) fn ntp_data(words: &Words) -> Result<ExitCode, String> {
-    let format = Format::of(words)?;
+    let format = format(words)?;
     let mut client = Client::new(words)?;
     let named = words.free.first();
     let sources = match named {
@@ -129,14 +87,14 @@ pub(super) fn ntp_data(words: &Words) -> Result<ExitCode, String> {
         // Names without an address have no data.
         None => all(&mut client, Parts { ntp: true, name: format == Format::Json, ..Parts::default() }, false),
     };
-    let blank = if named.is_none() { "\n" } else { "" };
-    Ok(print_list(format, sources, |sources| {
-        let each = sources.iter().filter_map(|source| source.ntp.as_ref());
-        match format {
-            Format::Text => each.map(|data| blank.to_owned() + &table::ntp_data(data)).collect(),
-            Format::Csv => each.map(csv::ntp_data).collect(),
-            Format::Json => json::sources(sources.iter(), Part::Ntp),
-        }
+    Ok(print_list(format, sources, |sources| match format {
+        // chronyc sets off each source of many.
+        Format::Text if named.is_none() => sources
+            .iter()
+            .filter(|source| source.ntp.is_some())
+            .map(|source| "\n".to_owned() + &chronyc::line(source, SourceList::Ntp, false, format))
+            .collect(),
+        _ => chronyc::sources(sources, SourceList::Ntp, false, format),
     }))
 }
 
@@ -147,22 +105,13 @@ fn one_ntp_data(client: &mut Client, whom: Address) -> Result<SourceReport, Fail
     Ok(SourceReport { name, data, ntp: Some(ntp), ..SourceReport::default() })
 }
 
-fn list(words: &Words, list: &List) -> Result<ExitCode, String> {
-    let format = Format::of(words)?;
+fn list(words: &Words, list: SourceList, parts: Parts) -> Result<ExitCode, String> {
+    let format = format(words)?;
     let mut client = Client::new(words)?;
     let by_name = words.has("-N");
-    let parts = Parts { name: by_name || format == Format::Json, ..list.parts };
+    let parts = Parts { name: by_name || format == Format::Json, ..parts };
     let sources = all(&mut client, parts, words.has("-a"));
-    Ok(print_list(format, sources, |sources| {
-        let lines = |line: fn(&SourceReport, bool) -> String| -> String {
-            sources.iter().map(|source| line(source, by_name)).collect()
-        };
-        match format {
-            Format::Text => list.head.to_owned() + &lines(list.text),
-            Format::Csv => lines(list.csv),
-            Format::Json => json::sources(sources.iter(), list.json),
-        }
-    }))
+    Ok(print_list(format, sources, |sources| chronyc::sources(sources, list, by_name, format)))
 }
 
 /// Sources up to the first that cannot be had.
@@ -209,14 +158,12 @@ fn name_of(client: &mut Client, tracking: &Tracking) -> Option<String> {
     }
 }
 
-impl Format {
-    fn of(words: &Words) -> Result<Format, String> {
-        match (words.has("-c"), words.has("--json")) {
-            (false, false) => Ok(Format::Text),
-            (true, false) => Ok(Format::Csv),
-            (false, true) => Ok(Format::Json),
-            (true, true) => Err("-c and --json exclude each other".to_owned()),
-        }
+fn format(words: &Words) -> Result<Format, String> {
+    match (words.has("-c"), words.has("--json")) {
+        (false, false) => Ok(Format::Text),
+        (true, false) => Ok(Format::Csv),
+        (false, true) => Ok(Format::Json),
+        (true, true) => Err("-c and --json exclude each other".to_owned()),
     }
 }
 

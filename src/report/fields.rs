@@ -1,52 +1,13 @@
-//! Every fact of a snapshot with its name, unit and meaning: JSON, metrics and the values of `status -c` are made from this.
+//! Every fact of a snapshot: text, CSV, JSON, metrics and the values of `status -c` are made from these lists.
 //!
-//! Each report is taken apart without `..`, so that a new field does not compile until it has a place here.
+//! `tests/report_fields.rs` fails for a field of a report that has no place here.
 
 use crate::core::api::monitoring::{Activity, Address, ServerStats, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
-use crate::report::names::{flaw_name, hindrance_name, leap_name};
+use crate::report::field::{Field, Layout, flag, ppm_of, seconds, time, total, whole, word};
+use crate::report::names::{flaw_words, hindrance_words, leap_words};
 use crate::report::source_fields::{auth_data, ntp_data, select_data, source_data, source_stats};
 use crate::report::units::who;
-use crate::time::Utc;
-
-/// One fact.
-pub(crate) struct Field {
-    /// Without its unit.
-    pub(crate) name: &'static str,
-    pub(crate) unit: Unit,
-    pub(crate) value: Value,
-    /// What it means; starts with a capital and ends without a full stop.
-    pub(crate) help: &'static str,
-}
-
-/// What is counted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// A number, a word or a yes or no.
-    None,
-    Seconds,
-    /// Parts per million; a ratio among metrics.
-    Ppm,
-    /// Things that happened since the start.
-    Total,
-}
-
-/// A value, or that it is not known.
-pub(crate) enum Value {
-    Unknown,
-    Flag(bool),
-    Whole(i64),
-    Number(f64),
-    Word(String),
-    Moment(Utc),
-}
-
-impl Field {
-    /// The protocol has a number for everything, also where there is nothing to be told yet.
-    pub(super) fn only_if(self, is_known: bool) -> Field {
-        if is_known { self } else { Field { value: Value::Unknown, ..self } }
-    }
-}
 
 /// What a snapshot is made of, by the name of the part. The parts of one source have the same names for every source.
 pub(crate) struct Parts {
@@ -79,7 +40,11 @@ pub(crate) fn parts(snapshot: &Snapshot) -> Parts {
 fn source_parts(source: &SourceReport) -> Vec<Part> {
     let SourceReport { name: _, data, stats, selection, ntp, authentication, flaw } = source;
     let mut measured = source_data(data);
-    measured.push(word("flaw", flaw.map_or("none", flaw_name), "Why the source is of no use, if it is not"));
+    measured.push(word(
+        "flaw",
+        flaw.map_or("none", |flaw| flaw_words(flaw).0),
+        "Why the source is of no use, if it is not",
+    ));
     vec![
         ("source", Some(measured)),
         ("stats", Some(source_stats(stats))),
@@ -89,149 +54,126 @@ fn source_parts(source: &SourceReport) -> Vec<Part> {
     ]
 }
 
-pub(super) fn field(name: &'static str, unit: Unit, value: Value, help: &'static str) -> Field {
-    Field { name, unit, value, help }
-}
-
-pub(super) fn seconds(name: &'static str, value: impl Into<Option<f64>>, help: &'static str) -> Field {
-    field(name, Unit::Seconds, value.into().map_or(Value::Unknown, Value::Number), help)
-}
-
-pub(super) fn ppm(name: &'static str, value: f64, help: &'static str) -> Field {
-    field(name, Unit::Ppm, Value::Number(value), help)
-}
-
-pub(super) fn whole(name: &'static str, value: impl Into<i64>, help: &'static str) -> Field {
-    field(name, Unit::None, Value::Whole(value.into()), help)
-}
-
-pub(super) fn total(name: &'static str, value: impl Into<i64>, help: &'static str) -> Field {
-    field(name, Unit::Total, Value::Whole(value.into()), help)
-}
-
-pub(super) fn flag(name: &'static str, value: bool, help: &'static str) -> Field {
-    field(name, Unit::None, Value::Flag(value), help)
-}
-
-pub(super) fn word(name: &'static str, value: impl Into<String>, help: &'static str) -> Field {
-    field(name, Unit::None, Value::Word(value.into()), help)
-}
-
-pub(super) fn moment(name: &'static str, value: Option<Utc>, help: &'static str) -> Field {
-    field(name, Unit::None, value.map_or(Value::Unknown, Value::Moment), help)
-}
-
-/// An age in whole seconds.
-pub(super) fn age(name: &'static str, value: Option<u32>, help: &'static str) -> Field {
-    field(name, Unit::Seconds, value.map_or(Value::Unknown, |value| Value::Whole(value.into())), help)
-}
-
 pub(super) fn hexadecimal(id: u32) -> String {
     format!("{id:08X}")
 }
 
 pub(crate) fn status(status: &Status) -> Vec<Field> {
-    let Status {
-        synchronised,
-        hindrance,
-        controls_clock,
-        estimated_error_s,
-        maximum_error_s,
-        agreeing,
-        voters,
-        last_answer_ago_s,
-        next_poll_s,
-        set_ago_s,
-        uptime_s,
-        steps,
-        last_step_s,
-        last_step_ago_s,
-        foreign_changes,
-        version,
-        // Told with each source.
-        flaws: _,
-    } = status;
+    // Flaws are told with each source.
     vec![
-        flag("synchronised", *synchronised, "The sources agree and the clock follows them"),
-        word("hindrance", hindrance_name(*hindrance), "What stands between the clock and the sources"),
-        flag("controls_clock", *controls_clock, "The clock is steered, not only observed"),
-        seconds("estimated_error", *estimated_error_s, "Expected error of the clock, standard deviation"),
-        seconds("maximum_error", *maximum_error_s, "Largest possible error of the clock, by what servers promise"),
-        whole("agreeing", *agreeing, "Sources that agree with each other"),
-        whole("voters", *voters, "Sources that had a vote"),
-        seconds("last_answer_ago", *last_answer_ago_s, "Time since the last good answer of any source"),
-        seconds("next_poll", *next_poll_s, "Time until the next request"),
-        seconds("set_ago", *set_ago_s, "Time since the clock was first set"),
-        seconds("uptime", *uptime_s, "Time since the start of the daemon"),
-        total("steps", *steps, "Steps of the clock"),
-        seconds("last_step", *last_step_s, "Size of the last step, positive is forward"),
-        seconds("last_step_ago", *last_step_ago_s, "Time since the last step"),
-        total("foreign_changes", *foreign_changes, "Changes of the clock by other programs"),
-        word("version", version.as_str(), "Version of the daemon"),
+        flag("synchronised", status.synchronised, "The sources agree and the clock follows them"),
+        word("hindrance", hindrance_words(status.hindrance).0, "What stands between the clock and the sources"),
+        flag("controls_clock", status.controls_clock, "The clock is steered, not only observed"),
+        seconds("estimated_error", status.estimated_error_s, "Expected error of the clock, standard deviation"),
+        seconds(
+            "maximum_error",
+            status.maximum_error_s,
+            "Largest possible error of the clock, by what servers promise",
+        ),
+        whole("agreeing", status.agreeing, "Sources that agree with each other"),
+        whole("voters", status.voters, "Sources that had a vote"),
+        seconds("last_answer_ago", status.last_answer_ago_s, "Time since the last good answer of any source"),
+        seconds("next_poll", status.next_poll_s, "Time until the next request"),
+        seconds("set_ago", status.set_ago_s, "Time since the clock was first set"),
+        seconds("uptime", status.uptime_s, "Time since the start of the daemon"),
+        total("steps", status.steps, "Steps of the clock"),
+        seconds("last_step", status.last_step_s, "Size of the last step, positive is forward"),
+        seconds("last_step_ago", status.last_step_ago_s, "Time since the last step"),
+        total("foreign_changes", status.foreign_changes, "Changes of the clock by other programs"),
+        word("version", status.version.as_str(), "Version of the daemon"),
     ]
 }
 
-pub(crate) fn tracking(tracking: &Tracking) -> Vec<Field> {
-    let Tracking {
-        reference_id,
-        address,
-        stratum,
-        leap,
-        reference_time,
-        correction_s,
-        last_offset_s,
-        rms_offset_s,
-        frequency_ppm,
-        residual_frequency_ppm,
-        skew_ppm,
-        root_delay_s,
-        root_dispersion_s,
-        update_interval_s,
-    } = *tracking;
-    let is_synchronised = reference_id != 0 || address != Address::Unspecified;
-    // After a loss of synchronisation these two stay.
-    let was_corrected = rms_offset_s != 0.0;
+/// `tracking`. The title is the address or the name of the selected source.
+pub(super) const TRACKING: Layout = Layout {
+    head: "",
+    text: "Reference ID    : {reference_id} ({title})\n\
+           Stratum         : {stratum}\n\
+           Ref time (UTC)  : {reference_time}\n\
+           System time     : {correction} of NTP time\n\
+           Last offset     : {last_offset} seconds\n\
+           RMS offset      : {rms_offset} seconds\n\
+           Frequency       : {frequency}\n\
+           Residual freq   : {residual_frequency} ppm\n\
+           Skew            : {skew} ppm\n\
+           Root delay      : {root_delay} seconds\n\
+           Root dispersion : {root_dispersion} seconds\n\
+           Update interval : {update_interval} seconds\n\
+           Leap status     : {leap}\n",
+    csv: "{reference_id},{title},{stratum},{reference_time},{correction},{last_offset},{rms_offset},{frequency},\
+          {residual_frequency},{skew},{root_delay},{root_dispersion},{update_interval},{leap}",
+};
+
+pub(crate) fn tracking(data: &Tracking) -> Vec<Field> {
+    let is_synchronised = data.reference_id != 0 || data.address != Address::Unspecified;
+    // After a loss of synchronisation the offsets stay.
+    let was_corrected = data.rms_offset_s != 0.0;
+    let (leap, _, leap_text) = leap_words(data.leap);
+    let side = if data.correction_s > 0.0 { "slow" } else { "fast" };
+    let speed = if data.frequency_ppm > 0.0 { "fast" } else { "slow" };
     vec![
-        word("reference_id", hexadecimal(reference_id), "Reference ID of the selected source"),
-        word("address", who(address, reference_id), "Address of the selected source"),
-        whole("stratum", stratum, "Stratum of this clock").only_if(is_synchronised),
-        word("leap", leap_name(leap), "Leap second at the end of this day"),
-        moment("reference_time", reference_time, "Time of the last correction"),
-        seconds("correction", correction_s, "What is still to be slewed: positive, the clock is behind"),
-        seconds("last_offset", last_offset_s, "Offset at the last correction: positive, the clock was ahead")
+        word("reference_id", hexadecimal(data.reference_id), "Reference ID of the selected source"),
+        word("address", who(data.address, data.reference_id), "Address of the selected source"),
+        whole("stratum", data.stratum, "Stratum of this clock").only_if(is_synchronised),
+        word("leap", leap, "Leap second at the end of this day").cell(leap_text),
+        time("reference_time", data.reference_time, "Time of the last correction"),
+        seconds("correction", data.correction_s, "What is still to be slewed: positive, the clock is behind")
+            .text(format!("{:.9} seconds {side}", data.correction_s.abs())),
+        seconds("last_offset", data.last_offset_s, "Offset at the last correction: positive, the clock was ahead")
+            .signed_text(9)
             .only_if(was_corrected),
-        seconds("rms_offset", rms_offset_s, "Long-term root mean square of the offsets").only_if(was_corrected),
-        ppm("frequency", frequency_ppm, "How fast the clock would run if left alone: positive is fast"),
-        ppm(
+        seconds("rms_offset", data.rms_offset_s, "Long-term root mean square of the offsets").only_if(was_corrected),
+        ppm_of("frequency", data.frequency_ppm, "How fast the clock would run if left alone: positive is fast")
+            .text(format!("{:.3} ppm {speed}", data.frequency_ppm.abs())),
+        ppm_of(
             "residual_frequency",
-            residual_frequency_ppm,
+            data.residual_frequency_ppm,
             "By how much the clock is too fast in spite of the correction",
         )
+        .signed_text(3)
         .only_if(is_synchronised),
-        ppm("skew", skew_ppm, "Bound on the error of the frequency").only_if(is_synchronised),
-        seconds("root_delay", root_delay_s, "Round trip to the primary reference").only_if(is_synchronised),
-        seconds("root_dispersion", root_dispersion_s, "Error accumulated from the primary reference")
+        ppm_of("skew", data.skew_ppm, "Bound on the error of the frequency").decimals(3).only_if(is_synchronised),
+        seconds("root_delay", data.root_delay_s, "Round trip to the primary reference").only_if(is_synchronised),
+        seconds("root_dispersion", data.root_dispersion_s, "Error accumulated from the primary reference")
             .only_if(is_synchronised),
-        seconds("update_interval", update_interval_s, "Time between the last two corrections"),
+        seconds("update_interval", data.update_interval_s, "Time between the last two corrections").decimals(1),
     ]
 }
+
+/// `activity`.
+pub(super) const ACTIVITY: Layout = Layout {
+    head: "",
+    text: "200 OK\n\
+           {online} sources online\n\
+           {offline} sources offline\n\
+           {burst_online} sources doing burst (return to online)\n\
+           {burst_offline} sources doing burst (return to offline)\n\
+           {unresolved} sources with unknown address\n",
+    csv: "{online},{offline},{burst_online},{burst_offline},{unresolved}",
+};
 
 pub(crate) fn activity(activity: &Activity) -> Vec<Field> {
-    let Activity { online, offline, burst_online, burst_offline, unresolved } = *activity;
     vec![
-        whole("online", online, "Sources that are asked"),
-        whole("offline", offline, "Sources that are not asked"),
-        whole("burst_online", burst_online, "Sources in a burst that are asked afterwards"),
-        whole("burst_offline", burst_offline, "Sources in a burst that are not asked afterwards"),
-        whole("unresolved", unresolved, "Names without an address"),
+        whole("online", activity.online, "Sources that are asked"),
+        whole("offline", activity.offline, "Sources that are not asked"),
+        whole("burst_online", activity.burst_online, "Sources in a burst that are asked afterwards"),
+        whole("burst_offline", activity.burst_offline, "Sources in a burst that are not asked afterwards"),
+        whole("unresolved", activity.unresolved, "Names without an address"),
     ]
 }
 
+/// `serverstats`: what a client has of it.
+pub(super) const SERVER_STATS: Layout = Layout {
+    head: "",
+    text: "Command packets received   : {command_hits}\nCommand packets dropped    : {command_drops}\n",
+    csv: "{command_hits},{command_drops}",
+};
+
 pub(crate) fn server_stats(stats: &ServerStats) -> Vec<Field> {
-    let ServerStats { command_hits, command_drops } = *stats;
-    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let count =
+        |name, count: u64, help| total(name, i64::try_from(count).unwrap_or(i64::MAX), help).cell(count.to_string());
     vec![
-        total("command_hits", count(command_hits), "Control requests answered"),
-        total("command_drops", count(command_drops), "Control requests dropped"),
+        count("command_hits", stats.command_hits, "Control requests answered"),
+        count("command_drops", stats.command_drops, "Control requests dropped"),
     ]
 }

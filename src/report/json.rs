@@ -2,26 +2,10 @@
 
 use std::fmt::Write;
 
-use crate::core::api::monitoring::{Activity, ServerStats, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
-use crate::report::fields::{self, Field, Unit, Value};
-use crate::report::source_fields;
+use crate::report::field::{Field, Unit, Value};
+use crate::report::fields;
 use crate::report::units::unix_time;
-
-/// The part of each source that is wanted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Part {
-    /// `sources`.
-    Data,
-    /// `sourcestats`.
-    Stats,
-    /// `selectdata`.
-    Selection,
-    /// `ntpdata`.
-    Ntp,
-    /// `authdata`.
-    Authentication,
-}
 
 /// Everything, as `status` gives it.
 pub fn snapshot(snapshot: &Snapshot) -> String {
@@ -47,36 +31,11 @@ pub fn snapshot(snapshot: &Snapshot) -> String {
     text + "}\n"
 }
 
-/// `tracking`.
-pub fn tracking(tracking: &Tracking) -> String {
-    object(&fields::tracking(tracking))
-}
-
-/// `activity`.
-pub fn activity(activity: &Activity) -> String {
-    object(&fields::activity(activity))
-}
-
-/// `serverstats`.
-pub fn server_stats(stats: &ServerStats) -> String {
-    object(&fields::server_stats(stats))
-}
-
-/// A list with one part of each source.
-pub fn sources<'a>(sources: impl Iterator<Item = &'a SourceReport>, part: Part) -> String {
-    let entry = |source: &SourceReport| {
+/// A list of sources with what is known of each.
+pub(super) fn sources<'a>(sources: impl Iterator<Item = (&'a SourceReport, Option<Vec<Field>>)>) -> String {
+    let entry = |(source, fields): (&SourceReport, Option<Vec<Field>>)| {
         let mut text = String::from("{");
         push_name(&mut text, source);
-        let fields = match part {
-            Part::Data => Some(source_fields::source_data(&source.data)),
-            Part::Stats => Some(source_fields::source_stats(&source.stats)),
-            Part::Selection => source.selection.as_ref().map(source_fields::select_data),
-            Part::Ntp => source.ntp.as_ref().map(source_fields::ntp_data),
-            Part::Authentication => source.authentication.as_ref().map(|data| {
-                let address = source_fields::source_data(&source.data).into_iter().take(1);
-                address.chain(source_fields::auth_data(data)).collect()
-            }),
-        };
         for field in fields.iter().flatten() {
             text.push(',');
             push_field(&mut text, field);
@@ -88,7 +47,8 @@ pub fn sources<'a>(sources: impl Iterator<Item = &'a SourceReport>, part: Part) 
     text + "\n"
 }
 
-fn object(fields: &[Field]) -> String {
+/// One report.
+pub(super) fn object(fields: &[Field]) -> String {
     let mut text = String::new();
     push_part(&mut text, Some(fields));
     text + "\n"
@@ -120,9 +80,9 @@ fn push_name(text: &mut String, source: &SourceReport) {
 
 fn push_field(text: &mut String, field: &Field) {
     push_key(text, field.name, suffix(field.unit));
-    match &field.value {
-        Value::Word(word) => push_string(text, word),
-        other => text.push_str(&plain(other).unwrap_or("null".to_owned())),
+    match field.known() {
+        Some(Value::Word(word)) => push_string(text, word),
+        _ => text.push_str(&plain(field).unwrap_or("null".to_owned())),
     }
 }
 
@@ -136,14 +96,14 @@ pub(crate) fn suffix(unit: Unit) -> &'static str {
 }
 
 /// A value without quotes; `None` if it is not known or not a number.
-pub(crate) fn plain(value: &Value) -> Option<String> {
-    match value {
-        Value::Unknown => None,
+pub(crate) fn plain(field: &Field) -> Option<String> {
+    match field.known()? {
         Value::Flag(flag) => Some(flag.to_string()),
         Value::Whole(number) => Some(number.to_string()),
         Value::Number(number) => number.is_finite().then(|| number.to_string()),
         Value::Word(word) => Some(word.clone()),
         Value::Moment(at) => Some(unix_time(Some(*at))),
+        Value::Age(age) => age.map(|age| age.to_string()),
     }
 }
 

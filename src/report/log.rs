@@ -7,7 +7,7 @@ use crate::core::api::event::{Event, Obstacle};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::LeapMode;
 use crate::core::api::temp_comp::LARGEST_PPM;
-use crate::report::names::flaw_text;
+use crate::report::names::flaw_words;
 use crate::time::Leap;
 
 /// Severity and text of an event.
@@ -179,7 +179,7 @@ fn flaw_and_remedy(flaw: Flaw) -> String {
         Flaw::Offline => "waiting for the command online",
         _ => "asking it again",
     };
-    format!("{}, {next}", flaw_text(flaw))
+    format!("{}, {next}", flaw_words(flaw).1)
 }
 
 fn info(text: String) -> (Level, String) {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::exchange::StampSource;
 use crate::core::api::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
-use crate::report::units::leap_letter;
+use crate::report::names::leap_words;
 use crate::time::Utc;
 
 /// One of the log files.
@@ -118,7 +118,7 @@ fn push_time(line: &mut String, at: Utc) {
 
 fn push_measurement(line: &mut String, entry: &MeasurementEntry) {
     let header = &entry.header;
-    let _ = write!(line, " {} {:2}", leap_letter(header.leap), header.stratum);
+    let _ = write!(line, " {} {:2}", leap_words(header.leap).1, header.stratum);
     for group in TESTS {
         line.push(' ');
         line.extend(group.iter().map(|test| if is_passed(*test, entry.failed) { '1' } else { '0' }));
@@ -157,7 +157,7 @@ fn push_statistics(line: &mut String, entry: &StatisticsEntry) {
 fn push_tracking(line: &mut String, entry: &TrackingEntry) {
     let _ = write!(line, " {:2} {:10.3} {:10.3}", entry.stratum, 0.0 - 1e6 * entry.frequency, 1e6 * entry.skew);
     push_exponential(line, -entry.offset.secs_f64());
-    let leap = leap_letter(entry.leap);
+    let leap = leap_words(entry.leap).1;
     let _ = write!(line, " {leap} {:2}", entry.combined);
     let remaining_s = entry.remaining.secs_f64();
     for value in [entry.offset_sd_s, remaining_s, entry.root_delay_s, entry.root_dispersion_s, entry.max_error_s] {

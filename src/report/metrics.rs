@@ -7,7 +7,8 @@
 use std::fmt::Write;
 
 use crate::core::api::snapshot::{Snapshot, SourceReport};
-use crate::report::fields::{self, Field, Unit, Value};
+use crate::report::field::{Field, Unit, Value};
+use crate::report::fields;
 use crate::report::units::{unix_time, who};
 use crate::time::Utc;
 
@@ -90,7 +91,7 @@ fn push_info(text: &mut String, part: &str, subjects: &[(&str, Option<&[Field]>)
         let mut labels = (*labels).to_owned();
         let before = labels.len();
         for field in fields.unwrap_or_default() {
-            if let Value::Word(word) = &field.value {
+            if let Some(Value::Word(word)) = field.known() {
                 push_label(&mut labels, field.name, word);
             }
         }
@@ -113,8 +114,9 @@ struct Sample {
 /// `None` if it is not known, or a word.
 fn sample(field: &Field) -> Option<Sample> {
     let scale = if field.unit == Unit::Ppm { 1e-6 } else { 1.0 };
-    let value = match &field.value {
-        Value::Unknown | Value::Word(_) => return None,
+    let known = field.known()?;
+    let value = match known {
+        Value::Word(_) => return None,
         Value::Flag(flag) => u8::from(*flag).to_string(),
         Value::Whole(number) => number.to_string(),
         Value::Number(number) if !number.is_finite() => return None,
@@ -122,8 +124,9 @@ fn sample(field: &Field) -> Option<Sample> {
         Value::Number(number) if scale != 1.0 => trimmed(format!("{:.15}", number * scale)),
         Value::Number(number) => number.to_string(),
         Value::Moment(at) => unix_time(Some(*at)),
+        Value::Age(age) => (*age)?.to_string(),
     };
-    Some(Sample { value, is_moment: matches!(field.value, Value::Moment(_)) })
+    Some(Sample { value, is_moment: matches!(known, Value::Moment(_)) })
 }
 
 fn trimmed(number: String) -> String {

@@ -1,7 +1,8 @@
 //! Facts into words.
 
-pub mod csv;
+pub mod chronyc;
 pub mod dump_file;
+mod field;
 mod fields;
 pub mod json;
 pub mod log;
@@ -10,6 +11,5 @@ pub mod metrics;
 mod names;
 mod source_fields;
 pub mod status;
-pub mod table;
 pub(crate) mod units;
 pub mod verdict;

@@ -4,10 +4,10 @@ use std::fmt::Write;
 
 use crate::core::api::monitoring::{Hindrance, Standing, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
+use crate::report::field::Field;
 use crate::report::fields;
 use crate::report::json;
-use crate::report::names::flaw_text;
-use crate::report::table::standing_mark;
+use crate::report::names::{flaw_words, hindrance_words, standing_words};
 use crate::report::units::{ago, clean, ppm, signed, size, who};
 use crate::time::Leap;
 
@@ -33,9 +33,10 @@ pub fn text(snapshot: &Snapshot, colour: bool) -> String {
         push_past(&mut text, status);
     }
     let _ = write!(text, "Sources         {} online, {} offline", activity.online, activity.offline);
-    for (count, what) in
-        [(activity.burst_online + activity.burst_offline, "in a burst"), (activity.unresolved, "without an address")]
-    {
+    for (count, what) in [
+        (activity.burst_online.saturating_add(activity.burst_offline), "in a burst"),
+        (activity.unresolved, "without an address"),
+    ] {
         if count > 0 {
             let _ = write!(text, ", {count} {what}");
         }
@@ -59,9 +60,9 @@ pub fn text(snapshot: &Snapshot, colour: bool) -> String {
 pub fn csv(snapshot: &Snapshot) -> String {
     let parts = fields::parts(snapshot);
     let mut text = String::new();
-    let mut push = |prefix: &str, part: &str, fields: &Option<Vec<fields::Field>>| {
+    let mut push = |prefix: &str, part: &str, fields: &Option<Vec<Field>>| {
         for field in fields.iter().flatten() {
-            let value = json::plain(&field.value).unwrap_or_default();
+            let value = json::plain(field).unwrap_or_default();
             let suffix = json::suffix(field.unit);
             let _ = writeln!(text, "{prefix}{part}.{}{suffix},{}", field.name, quoted(&value));
         }
@@ -100,8 +101,8 @@ pub fn why_not(snapshot: &Snapshot) -> Option<String> {
             Some(with_flaws("no source has given a good answer yet"))
         }
         Some(status) => match status.hindrance {
-            Hindrance::None => Some(hindrance(Hindrance::None).to_owned()),
-            other => Some(with_flaws(hindrance(other))),
+            Hindrance::None => Some(hindrance_words(Hindrance::None).1.to_owned()),
+            other => Some(with_flaws(hindrance_words(other).1)),
         },
         // `waitsync` of chronyc(1) decides by the reference as well; the leap status tells as much.
         None if follows_somebody(&snapshot.tracking) => None,
@@ -112,7 +113,7 @@ pub fn why_not(snapshot: &Snapshot) -> Option<String> {
 /// What is wrong with the sources: the first few of them by name.
 fn flaws(snapshot: &Snapshot) -> Option<String> {
     let flawed = || snapshot.sources.iter().filter_map(|source| Some((source, source.flaw?)));
-    let named = flawed().take(FLAWS_NAMED).map(|(source, flaw)| format!("{}: {}", name(source), flaw_text(flaw)));
+    let named = flawed().take(FLAWS_NAMED).map(|(source, flaw)| format!("{}: {}", name(source), flaw_words(flaw).1));
     let named = named.collect::<Vec<_>>().join("; ");
     match flawed().count().saturating_sub(FLAWS_NAMED) {
         _ if named.is_empty() => None,
@@ -129,21 +130,6 @@ fn name(source: &SourceReport) -> String {
 /// chronyd's own sign of being synchronised: it names a source, and not itself (127.127.1.1).
 fn follows_somebody(tracking: &Tracking) -> bool {
     !matches!(tracking.reference_id, 0 | 0x7f7f_0101) && tracking.leap.is_some()
-}
-
-fn hindrance(hindrance: Hindrance) -> &'static str {
-    match hindrance {
-        Hindrance::None => "the clock does not follow the sources yet",
-        Hindrance::NoSources => "no source is configured",
-        Hindrance::Acquiring => "the first answers are awaited",
-        Hindrance::NoSelectableSources => "no source can be used",
-        Hindrance::NoMajority => "the sources contradict each other",
-        Hindrance::NotEnough => "fewer sources agree than minsources wants",
-        Hindrance::NoRequired => "no source with the option require agrees",
-        Hindrance::ClockRefused => "the kernel refuses to adjust the clock",
-        Hindrance::RateBeyond => "the clock's rate is off by more than the kernel can correct",
-        Hindrance::Reacquiring => "the sources vote anew, as the clock or the machine was interrupted",
-    }
 }
 
 fn selected(snapshot: &Snapshot) -> String {
@@ -235,7 +221,7 @@ fn seconds(value: f64) -> String {
 fn push_source(text: &mut String, source: &SourceReport, code: &str, end: &str) {
     let (data, stats) = (&source.data, &source.stats);
     let address = who(data.address, stats.reference_id);
-    let mark = standing_mark(data.standing);
+    let (_, mark) = standing_words(data.standing);
     let _ = write!(text, "  {code}{mark}{end} {address:<23} stratum {:>2}  reach {:>3o}  ", data.stratum, data.reach);
     let _ = match data.since_sample_s {
         None => write!(text, "no sample yet"),
@@ -249,7 +235,7 @@ fn push_source(text: &mut String, source: &SourceReport, code: &str, end: &str) 
         let _ = write!(text, "  {}", clean(&source.name));
     }
     if let Some(flaw) = source.flaw {
-        let _ = write!(text, "  ({})", flaw_text(flaw));
+        let _ = write!(text, "  ({})", flaw_words(flaw).1);
     }
     text.push('\n');
 }

@@ -1,10 +1,8 @@
 //! Numbers as chronyc prints them: four or five digits and the unit that fits (chronyc(1)).
 
-use std::fmt::Write;
-
 use crate::core::api::monitoring::Address;
 use crate::core::api::snapshot::SourceReport;
-use crate::time::{Leap, Utc};
+use crate::time::Utc;
 
 /// Units of an amount of time in seconds, each with the first value that is too large for it.
 const UNITS: [(f64, f64, &str); 8] = [
@@ -107,39 +105,9 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// chrony's letter for a leap indicator.
-pub(super) fn leap_letter(leap: Option<Leap>) -> char {
-    match leap {
-        Some(Leap::Normal) => 'N',
-        Some(Leap::Insert) => '+',
-        Some(Leap::Delete) => '-',
-        None => '?',
-    }
-}
-
-/// chronyd's words for a leap indicator.
-pub(crate) fn leap(leap: Option<Leap>) -> &'static str {
-    match leap {
-        Some(Leap::Normal) => "Normal",
-        Some(Leap::Insert) => "Insert second",
-        Some(Leap::Delete) => "Delete second",
-        None => "Not synchronised",
-    }
-}
-
 /// `Yes` or `No`.
 pub(crate) fn yes(is_so: bool) -> &'static str {
     if is_so { "Yes" } else { "No" }
-}
-
-/// A field in so many columns, right-aligned.
-pub(crate) fn right(line: &mut String, width: usize, text: &str) {
-    let _ = write!(line, "{text:>width$}");
-}
-
-/// A field in so many columns, left-aligned.
-pub(crate) fn left(line: &mut String, width: usize, text: &str) {
-    let _ = write!(line, "{text:<width$}");
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What comes with requests.
 
-use super::field::{Cursor, Field, NAME_LEN};
+use super::field::{Cursor, Field, NAME_LEN, layout};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::{Address, SelectOptions};
 
@@ -200,34 +200,10 @@ impl SourceFlags {
     }
 }
 
-impl Field for Net {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.mask.pass(cursor);
-        self.address.pass(cursor);
-    }
-}
-
-impl Field for Subnet {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.address.pass(cursor);
-        self.bits.pass(cursor);
-    }
-}
-
-impl Field for Burst {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.net.pass(cursor);
-        self.good.pass(cursor);
-        self.most.pass(cursor);
-    }
-}
-
-impl Field for MakeStep {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.limit.pass(cursor);
-        self.threshold_s.pass(cursor);
-    }
-}
+layout!(Net: mask, address);
+layout!(Subnet: address, bits);
+layout!(Burst: net, good, most);
+layout!(MakeStep: limit, threshold_s);
 
 impl Field for SelectChange {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
@@ -243,14 +219,8 @@ impl Field for SelectChange {
     }
 }
 
-impl Field for OffsetChange {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.source.pass(cursor);
-        // A reference clock, which has no address.
-        cursor.skip::<4>(0);
-        self.offset_s.pass(cursor);
-    }
-}
+// After the source: a reference clock, which has no address.
+layout!(OffsetChange: source + 4, offset_s);
 
 impl Field for SourceKind {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {

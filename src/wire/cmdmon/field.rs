@@ -152,6 +152,42 @@ pub(super) trait Coded {
     fn from_code(code: u16) -> Self;
 }
 
+/// The numbers of an enum. A number that is not listed stands for `other`.
+macro_rules! codes {
+    ($name:ident, other: $other:ident, $($variant:ident = $code:literal),+) => {
+        impl Coded for $name {
+            fn code(&self) -> u16 {
+                match self {
+                    $($name::$variant => $code,)+
+                }
+            }
+
+            fn from_code(code: u16) -> $name {
+                match code {
+                    $($code => $name::$variant,)+
+                    _ => $name::$other,
+                }
+            }
+        }
+    };
+}
+pub(super) use codes;
+
+/// A layout: the fields of a struct in the order of the wire. `name(wide)` is a number of two bytes that stands for
+/// something, `name(narrow)` one of a byte; `+ 4` after a field is four bytes without a meaning.
+macro_rules! layout {
+    ($name:ident: $($field:ident $(($how:ident))? $(+ $gap:literal)?),+) => {
+        impl Field for $name {
+            fn pass(&mut self, cursor: &mut Cursor<'_>) {
+                $(layout!(@field cursor, self.$field $(, $how)?); $(cursor.skip::<$gap>(0);)?)+
+            }
+        }
+    };
+    (@field $cursor:ident, $place:expr) => { $place.pass($cursor) };
+    (@field $cursor:ident, $place:expr, $how:ident) => { $cursor.$how(&mut $place) };
+}
+pub(super) use layout;
+
 impl Coded for bool {
     fn code(&self) -> u16 {
         u16::from(*self)
@@ -159,6 +195,16 @@ impl Coded for bool {
 
     fn from_code(code: u16) -> bool {
         code != 0
+    }
+}
+
+impl Coded for u8 {
+    fn code(&self) -> u16 {
+        u16::from(*self)
+    }
+
+    fn from_code(code: u16) -> u8 {
+        code as u8
     }
 }
 

@@ -1,11 +1,11 @@
 //! The bodies of replies: each report is a list of fields in the order of the wire.
 
-use super::field::{Coded, Cursor, Field};
+use super::field::{Coded, Cursor, Field, codes, layout};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::FLAWS;
 use crate::core::api::monitoring::{
-    Activity, AuthData, Hindrance, NtpData, SelectData, ServerStats, SourceData, SourceStats, StampedBy, Standing,
-    Status, Tracking,
+    Activity, AuthData, Hindrance, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats, StampedBy,
+    Standing, Status, Tracking,
 };
 use crate::time::Leap;
 
@@ -37,67 +37,23 @@ pub(super) enum ServerCounts {
     Wide,
 }
 
-impl Field for SourceData {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.address.pass(cursor);
-        self.poll.pass(cursor);
-        self.stratum.pass(cursor);
-        cursor.wide(&mut self.standing);
-        // Mode: 0 is a server that we ask. Then flags that nobody has defined.
-        cursor.skip::<4>(0);
-        let mut reach = u16::from(self.reach);
-        reach.pass(cursor);
-        self.reach = reach as u8;
-        self.since_sample_s.pass(cursor);
-        self.measured_offset_s.pass(cursor);
-        self.offset_s.pass(cursor);
-        self.error_s.pass(cursor);
-    }
-}
+// After the standing: the mode, of which 0 is a server that we ask, and flags that nobody has defined.
+layout!(SourceData: address, poll, stratum, standing(wide) + 4, reach(wide), since_sample_s, measured_offset_s, offset_s,
+    error_s);
 
-impl Field for Tracking {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.reference_id.pass(cursor);
-        self.address.pass(cursor);
-        self.stratum.pass(cursor);
-        cursor.wide(&mut self.leap);
-        self.reference_time.pass(cursor);
-        self.correction_s.pass(cursor);
-        self.last_offset_s.pass(cursor);
-        self.rms_offset_s.pass(cursor);
-        self.frequency_ppm.pass(cursor);
-        self.residual_frequency_ppm.pass(cursor);
-        self.skew_ppm.pass(cursor);
-        self.root_delay_s.pass(cursor);
-        self.root_dispersion_s.pass(cursor);
-        self.update_interval_s.pass(cursor);
-    }
-}
+layout!(Tracking: reference_id, address, stratum, leap(wide), reference_time, correction_s, last_offset_s, rms_offset_s,
+    frequency_ppm, residual_frequency_ppm, skew_ppm, root_delay_s, root_dispersion_s, update_interval_s);
 
-impl Field for SourceStats {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.reference_id.pass(cursor);
-        self.address.pass(cursor);
-        self.samples.pass(cursor);
-        self.runs.pass(cursor);
-        self.span_s.pass(cursor);
-        self.sd_s.pass(cursor);
-        self.residual_frequency_ppm.pass(cursor);
-        self.skew_ppm.pass(cursor);
-        self.offset_s.pass(cursor);
-        self.offset_error_s.pass(cursor);
-    }
-}
+layout!(SourceStats: reference_id, address, samples, runs, span_s, sd_s, residual_frequency_ppm, skew_ppm, offset_s,
+    offset_error_s);
 
-impl Field for Activity {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.online.pass(cursor);
-        self.offline.pass(cursor);
-        self.burst_online.pass(cursor);
-        self.burst_offline.pass(cursor);
-        self.unresolved.pass(cursor);
-    }
-}
+layout!(Activity: online, offline, burst_online, burst_offline, unresolved);
+
+layout!(SelectData: reference_id, address, state(narrow), authenticated(narrow), leap(narrow) + 1, configured(wide),
+    effective(wide), last_sample_ago_s, score, low_limit_s, high_limit_s);
+
+layout!(AuthData: mode, key_type, key_id, key_length, attempts, last_success_ago_s, cookies, cookie_length,
+    nak(wide) + 2);
 
 impl NtpData {
     pub(super) fn pass(&mut self, counts: NtpCounts, cursor: &mut Cursor<'_>) {
@@ -140,38 +96,6 @@ impl NtpData {
         self.hardware_sent.pass(cursor);
         self.hardware_received.pass(cursor);
         cursor.skip::<16>(0xff);
-    }
-}
-
-impl Field for SelectData {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.reference_id.pass(cursor);
-        self.address.pass(cursor);
-        cursor.narrow(&mut self.state);
-        cursor.narrow(&mut self.authenticated);
-        cursor.narrow(&mut self.leap);
-        cursor.skip::<1>(0);
-        self.configured.0.pass(cursor);
-        self.effective.0.pass(cursor);
-        self.last_sample_ago_s.pass(cursor);
-        self.score.pass(cursor);
-        self.low_limit_s.pass(cursor);
-        self.high_limit_s.pass(cursor);
-    }
-}
-
-impl Field for AuthData {
-    fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.mode.pass(cursor);
-        self.key_type.pass(cursor);
-        self.key_id.pass(cursor);
-        self.key_length.pass(cursor);
-        self.attempts.pass(cursor);
-        self.last_success_ago_s.pass(cursor);
-        self.cookies.pass(cursor);
-        self.cookie_length.pass(cursor);
-        cursor.wide(&mut self.nak);
-        cursor.skip::<2>(0);
     }
 }
 
@@ -262,47 +186,23 @@ impl Coded for Option<Leap> {
     }
 }
 
-impl Coded for Standing {
+codes!(Standing, other: Unselectable, Selected = 0, Unselectable = 1, Falseticker = 2, Jittery = 3, Combined = 4,
+    NotCombined = 5);
+
+// ASCII letters: D, K and H.
+codes!(StampedBy, other: Nobody, Nobody = 0, Daemon = 0x44, Kernel = 0x4b, Hardware = 0x48);
+
+// An obstacle that only a later daemon knows is read as none. That the clock is not synchronised is said by a flag.
+codes!(Hindrance, other: None, None = 0, NoSources = 1, Acquiring = 2, NoSelectableSources = 3, NoMajority = 4,
+    NotEnough = 5, NoRequired = 6, Reacquiring = 7, ClockRefused = 8, RateBeyond = 9);
+
+impl Coded for SelectOptions {
     fn code(&self) -> u16 {
-        match self {
-            Standing::Selected => 0,
-            Standing::Unselectable => 1,
-            Standing::Falseticker => 2,
-            Standing::Jittery => 3,
-            Standing::Combined => 4,
-            Standing::NotCombined => 5,
-        }
+        self.0
     }
 
-    fn from_code(code: u16) -> Standing {
-        match code {
-            0 => Standing::Selected,
-            2 => Standing::Falseticker,
-            3 => Standing::Jittery,
-            4 => Standing::Combined,
-            5 => Standing::NotCombined,
-            _ => Standing::Unselectable,
-        }
-    }
-}
-
-impl Coded for StampedBy {
-    fn code(&self) -> u16 {
-        u16::from(match self {
-            StampedBy::Nobody => 0,
-            StampedBy::Daemon => b'D',
-            StampedBy::Kernel => b'K',
-            StampedBy::Hardware => b'H',
-        })
-    }
-
-    fn from_code(code: u16) -> StampedBy {
-        match u8::try_from(code) {
-            Ok(b'D') => StampedBy::Daemon,
-            Ok(b'K') => StampedBy::Kernel,
-            Ok(b'H') => StampedBy::Hardware,
-            _ => StampedBy::Nobody,
-        }
+    fn from_code(code: u16) -> SelectOptions {
+        SelectOptions(code)
     }
 }
 
@@ -314,39 +214,5 @@ impl Coded for char {
 
     fn from_code(code: u16) -> char {
         u8::try_from(code).ok().filter(|byte| (b' '..=b'~').contains(byte)).map_or('?', char::from)
-    }
-}
-
-impl Coded for Hindrance {
-    fn code(&self) -> u16 {
-        match self {
-            Hindrance::None => 0,
-            Hindrance::NoSources => 1,
-            Hindrance::Acquiring => 2,
-            Hindrance::NoSelectableSources => 3,
-            Hindrance::NoMajority => 4,
-            Hindrance::NotEnough => 5,
-            Hindrance::NoRequired => 6,
-            Hindrance::Reacquiring => 7,
-            Hindrance::ClockRefused => 8,
-            Hindrance::RateBeyond => 9,
-        }
-    }
-
-    /// One that a later daemon names is like none that this one names; that the clock is not synchronised is said by a
-    /// flag.
-    fn from_code(code: u16) -> Hindrance {
-        match code {
-            1 => Hindrance::NoSources,
-            2 => Hindrance::Acquiring,
-            3 => Hindrance::NoSelectableSources,
-            4 => Hindrance::NoMajority,
-            5 => Hindrance::NotEnough,
-            6 => Hindrance::NoRequired,
-            7 => Hindrance::Reacquiring,
-            8 => Hindrance::ClockRefused,
-            9 => Hindrance::RateBeyond,
-            _ => Hindrance::None,
-        }
     }
 }
