@@ -34,6 +34,7 @@ fn example(directive: &Directive) -> String {
         "maxchange" => "1000 1 2",
         "tempcomp" => "/sys/temp 30 26000 0.0 0.000183 0.0",
         "mailonchange" => "root@localhost 0.5",
+        "certtimecheck" => "strict",
         "readywhen" => "synchronized",
         "onchange" | "synchronizedfile" => "/bin/true",
         "metricsfile" => "/run/slewd/slewd.prom 15",
@@ -64,7 +65,7 @@ fn each_directive_is_treated_as_its_class_says() {
         let text = if directive.class == Class::Retired { line.clone() } else { line.repeat(2) };
         let result = Config::from_text(&files, "f", text.as_bytes(), false);
         let expected: &[String] = match directive.class {
-            Class::Used | Class::Pending | Class::Harmless => &[],
+            Class::Used | Class::Harmless => &[],
             Class::Planned | Class::Unused => {
                 &[format!("{name} directive is not used by this client at line 1 in file f")]
             }

@@ -25,7 +25,8 @@ fn every_directive_and_option_of_chronyd_was_tried() {
         RECORDED.lines().any(|line| starts(line) && !line.contains("Invalid directive"))
     };
     for directive in directives() {
-        let ours = ["clientonly", "nogapstep", "readywhen", "synchronizedfile", "onchange", "metricsfile"];
+        let ours =
+            ["clientonly", "nogapstep", "certtimecheck", "readywhen", "synchronizedfile", "onchange", "metricsfile"];
         // Those about files: see config_include.rs.
         let exempt = ours.contains(&directive.name) || ["include", "confdir"].contains(&directive.name);
         assert!(tried(&format!("{} ", directive.name)) != exempt, "{}", directive.name);

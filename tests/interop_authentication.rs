@@ -155,6 +155,8 @@ fn printing_the_configuration_says_which_keys_are_missing() {
     assert!(!said.contains("secret"), "{said}");
 }
 
+/// Built without NTS.
+#[cfg(not(feature = "nts"))]
 #[test]
 fn names_that_want_nts_are_listed_and_cost_no_packet() {
     let space = Namespace::new("no-nts");
@@ -174,7 +176,7 @@ fn one_shot_modes_do_not_ask_it_either_and_end() {
     let space = Namespace::new("one-shot");
     let _server = start_chronyd(&space, "");
     for (lines, is_success) in [
-        (&["server 127.0.0.2 iburst nts"][..], false),
+        (&["server 127.0.0.2 key 1"][..], false),
         (&["server 127.0.0.2 key 1", "server 127.0.0.3 iburst"], false),
         (&["server 127.0.0.2 key 1", "server 127.0.0.3 iburst", "authselectmode ignore"], true),
     ] {
@@ -185,7 +187,13 @@ fn one_shot_modes_do_not_ask_it_either_and_end() {
         assert!(log.contains("127.0.0.2 is not asked: "), "{log}");
         assert!(!log.contains("Timeout"), "{lines:?}:\n{log}");
     }
+    // Built without NTS, or with it but without a server of keys.
+    let why = if cfg!(feature = "nts") { "Could not connect to 127.0.0.2:4460 : " } else { "127.0.0.2 is not asked: " };
+    let output = space.run(Path::new(env!("CARGO_BIN_EXE_slewd")), &["-Q", "-t", "20", "server 127.0.0.2 iburst nts"]);
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && log.contains(why) && !log.contains("Timeout"), "{log}");
     let printed = space.run(Path::new(env!("CARGO_BIN_EXE_slewd")), &["-p", "server 127.0.0.2 nts"]);
     assert!(printed.status.success());
-    assert!(String::from_utf8_lossy(&printed.stderr).contains("127.0.0.2 is not asked"), "{printed:?}");
+    let is_told = String::from_utf8_lossy(&printed.stderr).contains("127.0.0.2 is not asked");
+    assert_eq!(is_told, cfg!(not(feature = "nts")), "{printed:?}");
 }

@@ -72,7 +72,6 @@ fn text(help: &str, range: Option<String>, default: &str, class: Class) -> Strin
     text.push_str(match class {
         Class::Used => "",
         Class::Planned => "Checked; a warning says that nothing follows from it.\n",
-        Class::Pending => "Checked; nothing follows from it yet.\n",
         Class::Unused => "Checked; a warning says that a client has no use for it.\n",
         Class::Harmless => "Checked and accepted without a word.\n",
         Class::Refused => "An error, unless\n.Ic clientonly\nis set: then a warning.\n",

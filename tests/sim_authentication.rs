@@ -7,13 +7,23 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr};
 
 use slewd::core::api::event::{Event, Obstacle};
+use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{Address, AuthData, Hindrance, SelectOptions};
 use slewd::core::api::order::{Order, Whom};
 use slewd::core::api::settings::{AuthSelectMode, Host, SourceOptions};
 use slewd::core::api::snapshot::SourceReport;
+use slewd::core::source::Refusal;
 use slewd::core::source::authentication::{Authentication, Protection};
+use slewd::sim::authentication::Authenticates;
+#[cfg(feature = "nts")]
+use slewd::sim::authentication::NtsServer;
+#[cfg(feature = "nts")]
+use slewd::sim::server::Server;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
+#[cfg(feature = "nts")]
+use slewd::time::Utc;
+use slewd::wire::symmetric::{Algorithm, Key};
 
 const MODES: [AuthSelectMode; 4] =
     [AuthSelectMode::Require, AuthSelectMode::Prefer, AuthSelectMode::Mix, AuthSelectMode::Ignore];
@@ -22,6 +32,7 @@ fn with_key(options: &SourceOptions) -> SourceOptions {
     SourceOptions { key: Some(7), ..options.clone() }
 }
 
+/// A server of key establishment is not there, unless the scenario has one.
 fn with_nts(options: &SourceOptions) -> SourceOptions {
     SourceOptions { nts: true, ..options.clone() }
 }
@@ -116,11 +127,11 @@ fn the_vote_of_the_others_does_not_wait_for_a_source_that_is_not_asked() {
 }
 
 #[test]
-fn a_name_that_wants_nts_is_neither_looked_up_nor_forgotten() {
+fn a_name_that_wants_a_missing_key_is_neither_looked_up_nor_forgotten() {
     for mode in [AuthSelectMode::Mix, AuthSelectMode::Ignore] {
-        let mut scenario = first_is_protected(3, mode, with_nts);
-        scenario.names = vec![("nts.example".to_owned(), 0.0, vec![scenario.servers[0].address])];
-        scenario.sources[0].host = Host::Name("nts.example".to_owned());
+        let mut scenario = first_is_protected(3, mode, with_key);
+        scenario.names = vec![("keys.example".to_owned(), 0.0, vec![scenario.servers[0].address])];
+        scenario.sources[0].host = Host::Name("keys.example".to_owned());
         scenario.sources[0].pool = true;
         let mut world = run(scenario, 600.0);
         world.handle_order(Order::Refresh).expect("it is obeyed");
@@ -129,8 +140,8 @@ fn a_name_that_wants_nts_is_neither_looked_up_nor_forgotten() {
         assert_eq!(engine.sources().len(), 2);
         assert_eq!(engine.activity().unresolved, 1);
         let last = reports(&world).pop().expect("it is listed");
-        assert_eq!((&*last.name, last.data.address), ("nts.example", Address::Id(1)));
-        assert_eq!(last.authentication.map(|data| data.mode), Some(AuthData::NTS));
+        assert_eq!((&*last.name, last.data.address), ("keys.example", Address::Id(1)));
+        assert_eq!(last.authentication.map(|data| data.mode), Some(AuthData::SYMMETRIC_KEY));
         assert_eq!(engine.is_synchronised(), mode == AuthSelectMode::Ignore, "{mode:?}");
     }
 }
@@ -173,4 +184,168 @@ fn a_required_name_without_an_address_is_missed() {
     let world = run(scenario, 600.0);
     assert_eq!(hindrance(&world), Hindrance::NoRequired);
     assert!(world.trace().steps.is_empty());
+}
+
+fn key(id: u32, secret: &str) -> Key {
+    Key::new(id, Algorithm::Md5, secret.as_bytes().to_vec()).expect("a key")
+}
+
+#[test]
+fn a_key_that_both_have_authenticates_and_another_gets_no_answer() {
+    let mut scenario = Scenario { clock_ahead: Span::from_secs(-2), ..Scenario::pool(1, 2) };
+    for source in &mut scenario.sources {
+        source.options.key = Some(7);
+    }
+    scenario.keys.add(key(7, "the same on both sides"));
+    scenario.servers[0].authenticates = Authenticates::Key(key(7, "the same on both sides"));
+    scenario.servers[1].authenticates = Authenticates::Key(key(7, "another there"));
+    let world = run(scenario, 200.0);
+    let sources = world.engine().expect("it runs").sources();
+    assert_eq!(sources[0].authentication(), Authentication::Established(Protection::Key(7)));
+    assert_eq!((sources[0].reach, sources[1].reach), (0xff, 0));
+    assert!(sources[0].tally.accepted > 3 && sources[1].tally.received == 0);
+    assert!(world.point().error_s.abs() < 0.01);
+}
+
+/// One who answers without a digest, or relays what a server without the key says.
+#[test]
+fn an_answer_without_its_digest_is_counted_and_named() {
+    let mut scenario = Scenario::pool(1, 1);
+    scenario.sources[0].options.key = Some(7);
+    scenario.keys.add(key(7, "a key that the server lacks"));
+    let world = run(scenario, 200.0);
+    let source = &world.engine().expect("it runs").sources()[0];
+    assert!(source.tally.refused(Refusal::Authentication) > 3);
+    assert_eq!((source.tally.accepted, reports(&world)[0].flaw), (0, Some(Flaw::Authentication)));
+}
+
+#[cfg(feature = "nts")]
+mod nts {
+    use super::*;
+
+    /// `count` servers with NTS; a clock that is two seconds behind.
+    fn protected(count: usize) -> Scenario {
+        let mut scenario = Scenario { clock_ahead: Span::from_secs(-2), ..Scenario::pool(1, count) };
+        scenario.sources.iter_mut().for_each(|source| source.options.nts = true);
+        scenario.servers.iter_mut().for_each(|server| server.authenticates = Authenticates::Nts(NtsServer::new()));
+        scenario
+    }
+
+    fn change(server: &mut Server, change: impl FnOnce(&mut NtsServer)) {
+        match &mut server.authenticates {
+            Authenticates::Nts(nts) => change(nts),
+            _ => panic!("a server with NTS"),
+        }
+    }
+
+    /// Three round trips for the keys, one for the time, and what the timers of the simulator are late.
+    #[test]
+    fn the_clock_is_set_after_four_round_trips() {
+        let world = run(protected(4), 100.0);
+        let (at, _) = *world.trace().steps.first().expect("the clock is set");
+        assert!(at < 5.0 * 0.02 + 0.05, "{at} s");
+        assert_eq!(world.trace().establishments.len(), 4, "once each");
+        assert!(world.point().error_s.abs() < 0.01);
+        for report in reports(&world) {
+            let data = report.authentication.expect("it is known");
+            assert_eq!((data.mode, data.key_type, data.key_id, data.cookies), (AuthData::NTS, 30, 1, 8));
+        }
+    }
+
+    /// chronyd's pauses after connections that are refused.
+    #[test]
+    fn a_server_of_keys_that_cannot_be_reached_is_tried_again_after_16_32_and_64_seconds() {
+        let mut scenario = protected(1);
+        change(&mut scenario.servers[0], |nts| nts.reachable_from_s = 110.0);
+        let world = run(scenario, 200.0);
+        let began: Vec<i64> = world.trace().establishments.iter().map(|at| at.round() as i64).collect();
+        assert_eq!(began, [0, 16, 48, 112]);
+        assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
+        let is_told = |event: &&(f64, Event)| matches!(event.1, Event::KeysFailed(_));
+        assert_eq!(world.trace().events.iter().filter(is_told).count(), 1, "the log says so once");
+    }
+
+    #[test]
+    fn a_server_that_forgets_its_keys_is_asked_for_others_and_goes_on() {
+        let mut scenario = protected(2);
+        change(&mut scenario.servers[0], |nts| nts.forgets_at = vec![300.0, 900.0]);
+        let world = run(scenario, 2500.0);
+        let report = reports(&world).swap_remove(0);
+        let data = report.authentication.expect("it is known");
+        assert_eq!((data.key_id, data.cookies, data.nak), (3, 8, false));
+        assert_ne!(report.data.reach, 0);
+        assert!(world.point().error_s.abs() < 1e-3);
+    }
+
+    /// In mode `mix` the clock waits for the one that is authenticated, and the liar among the others has no say.
+    #[test]
+    fn modes_work_on_what_was_really_authenticated() {
+        for (mode, is_set) in
+            [(AuthSelectMode::Require, true), (AuthSelectMode::Prefer, true), (AuthSelectMode::Mix, true)]
+        {
+            let mut scenario = protected(3);
+            scenario.settings.auth_select_mode = mode;
+            for (source, server) in scenario.sources.iter_mut().zip(&mut scenario.servers).skip(1) {
+                source.options.nts = false;
+                server.authenticates = Authenticates::No;
+                server.ahead = Span::from_secs(3600);
+            }
+            let world = run(scenario, 300.0);
+            assert_eq!(world.point().error_s.abs() < 0.01, is_set, "{mode:?}");
+        }
+    }
+
+    /// A machine without a hardware clock: every certificate is not valid yet.
+    #[test]
+    fn a_clock_in_1970_is_set_by_certificates_that_are_right_afterwards() {
+        let mut scenario = protected(3);
+        scenario.clock_ahead = Utc::from_secs(60) - scenario.start;
+        scenario.servers.iter_mut().for_each(|server| {
+            // Newer than the program.
+            change(server, |nts| nts.certificate.from = Utc::from_secs(1_794_000_000));
+        });
+        let strict = run(scenario.clone(), 60.0);
+        assert!(strict.point().error_s.abs() > 1e5, "without leave nothing can be checked");
+        scenario.nts.is_provisional = true;
+        let world = run(scenario, 60.0);
+        assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
+        let (at, _) = *world.trace().steps.last().expect("the clock is set");
+        assert!(at < 0.2, "{at} s");
+    }
+
+    /// Whoever has the key of a certificate that has expired can only tell times at which it was valid, and only as long as
+    /// nobody else has set the clock.
+    #[test]
+    fn an_old_certificate_tells_no_time_outside_its_dates() {
+        let mut scenario = protected(1);
+        scenario.nts.is_provisional = true;
+        change(&mut scenario.servers[0], |nts| nts.certificate.until = Utc::from_secs(1_790_000_000));
+        let world = run(scenario, 300.0);
+        assert!(world.trace().steps.is_empty());
+        let source = &world.engine().expect("it runs").sources()[0];
+        assert!(source.tally.refused(Refusal::CertificateDates) > 0);
+        assert_eq!(reports(&world)[0].flaw, Some(Flaw::Certificate));
+    }
+
+    #[test]
+    fn keys_are_renewed_in_time_without_a_gap() {
+        let mut scenario = protected(1);
+        scenario.nts.refresh = Some(Span::from_secs(1000));
+        let world = run(scenario, 3500.0);
+        let began: Vec<i64> = world.trace().establishments.iter().map(|at| at.round() as i64).collect();
+        assert_eq!(began, [0, 1000, 2000, 3000]);
+        let source = &world.engine().expect("it runs").sources()[0];
+        assert_eq!(source.tally.accepted, source.tally.sent);
+    }
+
+    #[test]
+    fn the_server_of_keys_may_name_another_for_the_time() {
+        let mut scenario = protected(2);
+        let other = scenario.servers[1].address;
+        change(&mut scenario.servers[0], |nts| nts.names = Some(other));
+        scenario.sources.truncate(1);
+        let world = run(scenario, 100.0);
+        assert!(world.point().error_s.abs() < 0.01);
+        assert_eq!(world.engine().expect("it runs").sources()[0].address.ip(), other);
+    }
 }

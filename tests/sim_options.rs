@@ -144,6 +144,23 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("driftfile", "tests/interop_log_files.rs", "a_drift_file_on_a_read_only_disk_is_one_warning", ""),
     ("log logdir logbanner", "tests/interop_log_files.rs", "each_file_has_chronyds_columns", ""),
     ("dumpdir", "tests/interop_dump.rs", "a_restart_begins_where_the_last_run_ended", ""),
+    ("key", "tests/sim_authentication.rs", "a_key_that_both_have_authenticates_and_another_gets_no_answer", ""),
+    ("keyfile", "tests/interop_authentication.rs", "every_type_of_key_is_that_of_chronyd", ""),
+    ("nts", "tests/interop_nts.rs", "the_clock_is_kept_with_keys_and_cookies_of_the_real_chronyd", ""),
+    (
+        "ntstrustedcerts nosystemcert certtimecheck",
+        "tests/interop_nts.rs",
+        "each_line_about_certificates_does_what_it_says",
+        "",
+    ),
+    (
+        "certset nocerttimecheck ntsaeads ntsport",
+        "tests/interop_nts.rs",
+        "each_line_about_certificates_does_what_it_says",
+        "",
+    ),
+    ("ntsrefresh", "tests/interop_nts.rs", "keys_are_renewed_at_the_age_of_ntsrefresh", ""),
+    ("ntsdumpdir ntscachedir", "tests/interop_nts.rs", "keys_are_kept_from_one_run_to_the_next_and_for_chronyd", ""),
     ("leapsecmode", "tests/sim_leap.rs", "a_leap_second_in_every_mode", "LeapMode::Slew"),
     ("leapsectz leapseclist", "tests/cli_leap.rs", "a_bad_list_and_a_bad_zone_are_ignored_with_the_reason", ""),
     ("refresh", "tests/sim_names.rs", "refresh_follows_a_name_that_has_moved", "refresh_s"),
@@ -205,16 +222,6 @@ fn what_is_tried_elsewhere_is_tried_there() {
             assert!(code.iter().any(uses), "{name}: {file} does not use {wanted}");
         }
     }
-}
-
-/// What does nothing yet is called so. What becomes of sources that would need it is for sim_authentication.rs.
-#[test]
-fn authentication_is_not_called_used_before_it_is() {
-    let pending = directives().filter(|d| d.class == Class::Pending).map(|d| d.name);
-    let options = source_options().filter(|o| o.class == Class::Pending).map(|o| o.name);
-    let expected = "keyfile ntsdumpdir ntscachedir ntsrefresh ntstrustedcerts nosystemcert nocerttimecheck ntsaeads \
-        key nts ntsport certset";
-    assert_eq!(pending.chain(options).collect::<Vec<_>>(), expected.split_whitespace().collect::<Vec<_>>());
 }
 
 /// The scenario with one more line of configuration; `server` stands for the first source's.

@@ -113,6 +113,7 @@ impl<'a> Asker<'a> {
             let exchange = ExchangeId(self.last_exchange);
             let (packet, lost) = inquiry.source.ask(exchange, now, true, &mut self.random);
             lost.into_iter().for_each(|lost| self.exchanges.close(lost));
+            let Some(packet) = packet else { continue };
             match self.exchanges.send(exchange, inquiry.source.address, &packet, &mut self.clock) {
                 Ok(stamp) => inquiry.source.sent(exchange, stamp),
                 Err(_) => inquiry.complaint = "cannot be reached from here",

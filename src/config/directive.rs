@@ -28,8 +28,6 @@ pub enum Class {
     Used,
     /// Checked and accepted with a warning: it does nothing yet.
     Planned,
-    /// Checked and accepted: it does nothing yet. What depends on it is not done either, and the line that wants it says so.
-    Pending,
     /// Checked and accepted with a warning: a client has no use for it.
     Unused,
     /// Accepted without a word: what it asks for is so anyway.

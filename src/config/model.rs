@@ -159,6 +159,8 @@ pub struct Nts {
     pub system_certs: bool,
     /// `nocerttimecheck`: validity times are not checked before this many updates of the clock.
     pub no_cert_time_check: u32,
+    /// `certtimecheck strict`: no certificate is accepted provisionally.
+    pub strict_cert_time: bool,
     /// `ntsaeads`: numbers of the algorithms offered, most wanted first.
     pub aeads: Vec<u16>,
 }
@@ -278,6 +280,7 @@ impl Default for Nts {
             trusted_certs: Vec::new(),
             system_certs: true,
             no_cert_time_check: 0,
+            strict_cert_time: false,
             aeads: vec![30, 15],
         }
     }

@@ -189,7 +189,7 @@ impl<'f> Parser<'f> {
             self.warn(format!("{name} directive: {note}"), place);
         }
         match directive.class {
-            Class::Used | Class::Pending | Class::Harmless => {}
+            Class::Used | Class::Harmless => {}
             Class::Retired => self.warn(format!("{name} directive is no longer supported"), place),
             // They differ in what the manual promises.
             Class::Planned | Class::Unused => {

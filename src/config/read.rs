@@ -137,6 +137,15 @@ pub(crate) fn nts_trusted_certs(config: &mut Config, words: &mut Words) -> Resul
     Ok(())
 }
 
+pub(crate) fn cert_time_check(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    config.nts.strict_cert_time = match keyword(words)?.as_str() {
+        "strict" => true,
+        "provisional" => false,
+        _ => return Err(Fault::Parse("certtimecheck is followed by strict or provisional".to_owned())),
+    };
+    Ok(())
+}
+
 /// Numbers that no algorithm we know has are left out, as in chronyd.
 pub(crate) fn nts_aeads(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     const AES_SIV_CMAC_256: i64 = 15;

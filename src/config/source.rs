@@ -8,7 +8,7 @@ use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
 use super::suggest;
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
-use crate::core::source::authentication::Protection;
+use crate::core::source::authentication::{Authentication, Protection};
 
 const MIN_POLL_DEFAULT: i8 = 6;
 const MAX_POLL_DEFAULT: i8 = 10;
@@ -138,8 +138,8 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
 
 /// What becomes of a source with these options that cannot be protected as they want it: said after its name.
 pub fn not_asked(options: &SourceOptions) -> Option<String> {
-    let is_out = Protection::of(options) == Some(Protection::Nts);
-    let why = "is not asked: option nts is not supported yet (remove it to ask without authentication)";
+    let is_out = Authentication::of(options) == Authentication::Missing(Protection::Nts);
+    let why = "is not asked: this slewd was built without the feature nts (remove the option nts to ask without authentication)";
     is_out.then(|| why.to_owned())
 }
 

@@ -1,6 +1,6 @@
 //! The table of source options: name, value, default, class, range and one line of documentation, each said once.
 
-use super::directive::Class::{self, Pending, Planned, Used};
+use super::directive::Class::{self, Planned, Used};
 use super::directive::range_text;
 use crate::core::api::settings::{Family, SourceOptions};
 
@@ -13,7 +13,7 @@ pub struct SourceOption {
     pub value: &'static str,
     /// What holds without the option.
     pub default: &'static str,
-    /// What becomes of the option here: [`Class::Used`], [`Class::Planned`] or [`Class::Pending`].
+    /// What becomes of the option here: [`Class::Used`] or [`Class::Planned`].
     pub class: Class,
     /// What the option does, in one line.
     pub help: &'static str,
@@ -160,10 +160,10 @@ static OPTIONS: &[SourceOption] = &[
     // Authentication.
     option("key", "ID", "none", Used, Int(1, u32::MAX as i64, |o, v| o.key = Some(v as u32)),
         "authenticate with this key of the key file"),
-    option("nts", "", "off", Pending, Flag(|o| o.nts = true),
+    option("nts", "", "off", Used, Flag(|o| o.nts = true),
         "authenticate with Network Time Security"),
-    option("ntsport", "PORT", "4460", Pending, Int(0, 65535, |o, v| o.nts_port = v as u16),
+    option("ntsport", "PORT", "4460", Used, Int(0, 65535, |o, v| o.nts_port = v as u16),
         "TCP port of the NTS server"),
-    option("certset", "SET", "0", Pending, Int(0, u32::MAX as i64, |o, v| o.cert_set = v as u32),
+    option("certset", "SET", "0", Used, Int(0, u32::MAX as i64, |o, v| o.cert_set = v as u32),
         "set of certificates that the NTS server is checked with"),
 ];

@@ -2,7 +2,7 @@
 //!
 //! The parser dispatches from it, its errors quote it, and the lists of docs/slewd.conf.5 are made from it.
 
-use super::directive::Class::{Harmless, Pending, Planned, Refused, Retired, Unused, Used};
+use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used};
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
 use super::directive::{Class, Directive, Section, Syntax};
 use super::{announce, ignored, read};
@@ -77,20 +77,22 @@ pub(crate) static SECTIONS: &[Section] = &[
         "has no effect"),
     row("keyfile", "FILE", "", Used, Text(|c, v| c.files.keys = Some(v.to_string())),
         "keys of symmetric authentication"),
-    row("ntsdumpdir", "DIRECTORY", "", Pending, Text(|c, v| c.nts.dump_dir = Some(v.to_string())),
+    row("ntsdumpdir", "DIRECTORY", "", Used, Text(|c, v| c.nts.dump_dir = Some(v.to_string())),
         "where NTS keys and cookies are kept"),
-    row("ntscachedir", "DIRECTORY", "", Pending, Text(|c, v| c.nts.dump_dir = Some(v.to_string())),
+    row("ntscachedir", "DIRECTORY", "", Used, Text(|c, v| c.nts.dump_dir = Some(v.to_string())),
         "the same as ntsdumpdir"),
-    row("ntsrefresh", "SECONDS", "2419200", Pending, Int(0, INT_MAX, |c, v| c.nts.refresh_s = v as u32),
+    row("ntsrefresh", "SECONDS", "2419200", Used, Int(0, INT_MAX, |c, v| c.nts.refresh_s = v as u32),
         "the oldest NTS keys may get"),
-    row("ntstrustedcerts", "[SET] FILE|DIRECTORY", "", Pending, Words(1, 2, read::nts_trusted_certs),
+    row("ntstrustedcerts", "[SET] FILE|DIRECTORY", "", Used, Words(1, 2, read::nts_trusted_certs),
         "more certificates of authorities that NTS servers are checked with; SET is 0 if not given"),
-    row("nosystemcert", "", "off", Pending, Flag(|c| c.nts.system_certs = false),
+    row("nosystemcert", "", "off", Used, Flag(|c| c.nts.system_certs = false),
         "do not trust the system's certificate authorities in set 0"),
-    row("nocerttimecheck", "UPDATES", "0", Pending,
+    row("nocerttimecheck", "UPDATES", "0", Used,
         Int(0, INT_MAX, |c, v| c.nts.no_cert_time_check = v as u32),
         "do not check the validity times of certificates before this many updates of the clock"),
-    row("ntsaeads", "[ID]...", "30 15", Pending, Words(0, MANY, read::nts_aeads),
+    row("certtimecheck", "strict|provisional", "provisional", Used, Words(1, 1, read::cert_time_check),
+        "what a certificate with other dates than the present is worth while nobody has set the clock"),
+    row("ntsaeads", "[ID]...", "30 15", Used, Words(0, MANY, read::nts_aeads),
         "authenticated encryption algorithms of NTS, most wanted first"),
     ]),
 

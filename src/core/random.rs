@@ -25,6 +25,13 @@ impl Random {
         Cookie(self.bits().max(1))
     }
 
+    /// So many unpredictable bytes.
+    pub fn bytes<const COUNT: usize>(&mut self) -> [u8; COUNT] {
+        let mut bytes = [0; COUNT];
+        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.bits().to_ne_bytes()[..chunk.len()]));
+        bytes
+    }
+
     /// Uniform in [0, 1).
     pub fn fraction(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1u64 << 53) as f64

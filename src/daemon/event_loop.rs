@@ -1,5 +1,6 @@
 //! The one wait: feeds the engine what happened, and carries out what it says.
 
+mod key_establishment;
 mod requests;
 
 use std::io;
@@ -13,7 +14,7 @@ use crate::core::api::exchange::{ExchangeId, Undelivered};
 use crate::core::api::last_good::LastGood;
 use crate::core::api::output::Output;
 use crate::core::api::settings::{Family, Host};
-use crate::core::engine::{Engine, Input, Start, What};
+use crate::core::engine::{Engine, Input, NtsPolicy, Start, What};
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Asked, Control, Daemon};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
@@ -23,11 +24,14 @@ use crate::daemon::files::dump_files::{self, DumpFiles};
 use crate::daemon::files::key_file::Keys;
 use crate::daemon::files::leap_file::LeapFile;
 use crate::daemon::files::log_files::LogFiles;
+use crate::daemon::files::nts_files::NtsFiles;
 use crate::daemon::files::source_dirs::SourceDirs;
 use crate::daemon::files::thermometer::Thermometer;
+#[cfg(feature = "nts")]
+use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::notify::observer::Observer;
-use crate::daemon::resolver::Resolver;
+use crate::daemon::resolver::{Purpose, Resolver};
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{CHILD, RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
@@ -78,6 +82,13 @@ pub struct World<'a> {
     pub recalls: bool,
     /// Where good addresses are remembered.
     pub address_file: Option<AddressFile>,
+    /// What the configuration says of NTS.
+    pub nts: NtsPolicy,
+    /// Where NTS keys and cookies are kept from one run to the next.
+    pub nts_files: Option<NtsFiles>,
+    /// Where NTS keys are established.
+    #[cfg(feature = "nts")]
+    pub key_connections: KeyConnections,
     /// Where symmetric keys are.
     pub keys: Option<Keys>,
     /// Where measurements and the like are written, if anywhere.
@@ -113,6 +124,8 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         deadline: None,
         ending: None,
     };
+    turner.engine.use_nts(turner.world.nts);
+    turner.recall_keys();
     turner.use_keys();
     turner.read_sources();
     turner.feed(What::Wake);
@@ -166,6 +179,8 @@ impl Loop<'_> {
                     self.tell(what);
                 }
                 Output::Close(exchange) => self.world.exchanges.close(exchange),
+                Output::EstablishKeys(request) => self.establish_keys(&request),
+                Output::AbandonKeys(id) => self.abandon_keys(id),
                 Output::Resolve { line } => self.resolve(line),
                 Output::Clock(command) => {
                     let applied = self.world.clock.apply(command);
@@ -194,7 +209,7 @@ impl Loop<'_> {
             family => family,
         };
         if let Host::Name(name) = &typed.host {
-            self.resolver.ask(line, name.clone(), family);
+            self.resolver.ask(Purpose::Line(line), name.clone(), family);
         }
     }
 
@@ -238,7 +253,10 @@ impl Loop<'_> {
         }
         if awake.resolver {
             while let Some(answer) = self.resolver.answer() {
-                self.feed(What::Resolved { line: answer.line, addresses: &answer.addresses });
+                match answer.purpose {
+                    Purpose::Line(line) => self.feed(What::Resolved { line, addresses: &answer.addresses }),
+                    Purpose::Keys(id) => self.resolved_for_keys(id, &answer.addresses),
+                }
             }
         }
         if awake.thermometer
@@ -247,6 +265,9 @@ impl Loop<'_> {
             self.feed(What::Temperature(temperature));
         }
         self.receive();
+        if awake.keys {
+            self.advance_keys();
+        }
         if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
             self.heed_network();
         }
@@ -323,6 +344,9 @@ impl Loop<'_> {
         descriptors.extend(self.world.control.iter().flat_map(|control| control.descriptors()).map(wanted));
         let asked = descriptors.len();
         descriptors.extend(self.world.thermometer.iter().map(|thermometer| wanted(thermometer.as_fd())));
+        let keys = descriptors.len();
+        #[cfg(feature = "nts")]
+        descriptors.extend(self.world.key_connections.descriptors());
         match poll(&mut descriptors, timeout(time)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(reason) => return Err(reason.into()),
@@ -333,7 +357,8 @@ impl Loop<'_> {
             signal: signals.is_some() && is_ready(&descriptors[1]),
             network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
-            thermometer: descriptors[asked..].iter().any(is_ready),
+            thermometer: descriptors[asked..keys].iter().any(is_ready),
+            keys: descriptors[keys..].iter().any(is_ready),
         };
         self.ready.clear();
         self.asked = descriptors[exchanges..asked].iter().map(is_ready).collect();
@@ -379,6 +404,7 @@ impl Loop<'_> {
             let now = self.world.clock.read();
             files.write(&self.engine.dumps(&now, dump_files::boot().as_deref()));
         }
+        self.save_keys();
     }
 
     fn leave(&mut self) {
@@ -402,6 +428,7 @@ struct Awake {
     network: bool,
     clock_set: bool,
     thermometer: bool,
+    keys: bool,
 }
 
 /// Rounded up: waking a moment too early would only mean to wait again.

@@ -8,6 +8,8 @@ pub mod event_loop;
 pub mod exchanges;
 pub mod files;
 pub mod hosts;
+#[cfg(feature = "nts")]
+pub mod key_establishment;
 pub mod logging;
 pub mod network;
 pub mod notify;

@@ -10,6 +10,7 @@ use std::thread;
 
 use log::debug;
 
+use crate::core::api::nts::EstablishmentId;
 use crate::core::api::settings::Family;
 use crate::daemon::hosts;
 
@@ -25,10 +26,19 @@ pub struct Resolver {
     ringer: UnixStream,
 }
 
+/// What a name is looked up for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// The line with this index.
+    Line(usize),
+    /// The server that one of key establishment has named.
+    Keys(EstablishmentId),
+}
+
 /// The end of a lookup. Every failure is transient, and is an empty list.
 pub struct Answer {
-    /// The line the name is from.
-    pub line: usize,
+    /// What the name was looked up for.
+    pub purpose: Purpose,
     /// In the resolver's order, without repetition.
     pub addresses: Vec<IpAddr>,
 }
@@ -44,33 +54,33 @@ impl Resolver {
     }
 
     /// Starts a lookup; the answer makes [`Resolver::as_fd`] readable.
-    pub fn ask(&self, line: usize, name: String, family: Family) {
+    pub fn ask(&self, purpose: Purpose, name: String, family: Family) {
         let known = distinct(hosts::look_up(&name), family);
         if !known.is_empty() {
-            return self.answer_at_once(line, known);
+            return self.answer_at_once(purpose, known);
         }
         let sender = self.sender.clone();
         let mut ringer = match self.ringer.try_clone() {
             Ok(ringer) => ringer,
             Err(reason) => {
                 debug!("Could not look up {name}: {reason}");
-                return self.answer_at_once(line, Vec::new());
+                return self.answer_at_once(purpose, Vec::new());
             }
         };
         let lookup = move || {
             let addresses = look_up(&name, family);
             // The daemon may be gone: then nobody wants to know.
-            let _ = sender.send(Answer { line, addresses });
+            let _ = sender.send(Answer { purpose, addresses });
             let _ = ringer.write_all(&[1]);
         };
         if let Err(reason) = thread::Builder::new().stack_size(STACK_BYTES).spawn(lookup) {
             debug!("No thread for a lookup: {reason}");
-            self.answer_at_once(line, Vec::new());
+            self.answer_at_once(purpose, Vec::new());
         }
     }
 
-    fn answer_at_once(&self, line: usize, addresses: Vec<IpAddr>) {
-        let _ = self.sender.send(Answer { line, addresses });
+    fn answer_at_once(&self, purpose: Purpose, addresses: Vec<IpAddr>) {
+        let _ = self.sender.send(Answer { purpose, addresses });
         let _ = (&self.ringer).write_all(&[1]);
     }
 
@@ -118,10 +128,10 @@ mod tests {
     fn more_answers_than_the_bell_holds_keep_nobody_waiting() {
         let resolver = Resolver::new().expect("a socket pair");
         for line in 0..2000 {
-            resolver.answer_at_once(line, Vec::new());
+            resolver.answer_at_once(Purpose::Line(line), Vec::new());
         }
-        let answered = std::iter::from_fn(|| resolver.answer()).map(|answer| answer.line);
-        assert!(answered.eq(0..2000));
+        let answered = std::iter::from_fn(|| resolver.answer()).map(|answer| answer.purpose);
+        assert!(answered.eq((0..2000).map(Purpose::Line)));
         assert!((&resolver.bell).read(&mut [0]).is_err(), "it has stopped ringing");
     }
 }

@@ -11,7 +11,7 @@ use crate::core::api::record::Wanted;
 use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Family, MakeStep};
 use crate::core::api::temp_comp::TempComp;
-use crate::core::engine::{Floor, Start};
+use crate::core::engine::{Floor, NtsPolicy, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::control::{self, Control, Owner};
@@ -25,9 +25,12 @@ use crate::daemon::files::hardware_clock::set_from_rtc;
 use crate::daemon::files::key_file::Keys;
 use crate::daemon::files::leap_file::LeapFile;
 use crate::daemon::files::log_files::{self, LogFiles};
+use crate::daemon::files::nts_files::NtsFiles;
 use crate::daemon::files::pid_file::{PidFile, Refusal};
 use crate::daemon::files::source_dirs::SourceDirs;
 use crate::daemon::files::thermometer::{self, Thermometer};
+#[cfg(feature = "nts")]
+use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::notify::observers;
@@ -136,6 +139,7 @@ struct Prepared {
     signals: Signals,
     log_files: Option<LogFiles>,
     dump_files: Option<DumpFiles>,
+    nts_files: Option<NtsFiles>,
     synchronized_files: Option<SynchronizedFiles>,
     control: Option<Box<Control>>,
     controls_clock: bool,
@@ -171,6 +175,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     claim_resources(options, config);
     let log_files = log_files(options, config);
     let dump_files = dump_files(options, config);
+    let nts_files = nts_files(options, config);
     // A run that ends by itself is over before anybody could ask, or wait.
     let is_daemon = options.mode == Mode::Discipline;
     let control = if is_daemon { Control::open(&config.commands, owner(options, config), seed()) } else { None };
@@ -184,6 +189,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         signals,
         log_files,
         dump_files,
+        nts_files,
         synchronized_files,
         control,
         controls_clock,
@@ -239,6 +245,15 @@ fn dump_files(options: &Options, config: &Config) -> Option<DumpFiles> {
     let directory = config.files.dump_dir.as_ref().filter(|_| options.mode == Mode::Discipline)?;
     let owner = user_name(options, config).filter(|_| privileges::is_root());
     let files = DumpFiles::new(directory);
+    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    Some(files)
+}
+
+/// The files with NTS keys: as for those with samples.
+fn nts_files(options: &Options, config: &Config) -> Option<NtsFiles> {
+    let is_used = cfg!(feature = "nts") && options.mode == Mode::Discipline;
+    let files = NtsFiles::new(config.nts.dump_dir.as_ref().filter(|_| is_used)?);
+    let owner = user_name(options, config).filter(|_| privileges::is_root());
     files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
     Some(files)
 }
@@ -350,11 +365,15 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         network,
         leap_file,
         keys: Some(prepared.keys),
+        nts: nts_policy(config),
+        #[cfg(feature = "nts")]
+        key_connections: KeyConnections::new(config.nts.clone(), config.network.clone()),
         thermometer,
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
         log_files: prepared.log_files,
         dump_files: prepared.dump_files,
+        nts_files: prepared.nts_files,
         recalls: options.recalls,
         family: options.family,
         timeout: options.timeout,
@@ -396,6 +415,16 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
         drift_interval: Span::from_secs(config.files.drift.as_ref().map_or(3600, |drift| i64::from(drift.interval_s))),
         leap_table: None,
         seed: seed(),
+    }
+}
+
+/// Dates of certificates are only doubted for a clock that nobody has set since the machine was started.
+fn nts_policy(config: &Config) -> NtsPolicy {
+    let is_uncertain = clock::state().is_ok_and(|state| state.is_unset());
+    NtsPolicy {
+        refresh: Some(Span::from_secs(i64::from(config.nts.refresh_s))),
+        unchecked_updates: config.nts.no_cert_time_check,
+        is_provisional: is_uncertain && !config.nts.strict_cert_time,
     }
 }
 

@@ -24,6 +24,11 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::SourceUnusable(source, flaw) => {
             warn(format!("Source {source} is not usable: {}", flaw_and_remedy(*flaw)))
         }
+        Event::KeysFailed(text) => (Level::Error, text.clone()),
+        Event::SourceMoved { old, new, name } if old.ip() == new.ip() => {
+            info(format!("Source {} ({name}) changed port to {}", new.ip(), new.port()))
+        }
+        Event::SourceMoved { old, new, name } => info(format!("Source {} changed to {} ({name})", old.ip(), new.ip())),
         Event::StratumBelow(source, limit) => warn(format!("Stratum of {source} below minstratum of {limit}")),
         Event::StratumAbove(source, limit) => warn(format!("Stratum of {source} above maxstratum of {limit}")),
         Event::CannotSynchronise(obstacle) => warn(format!("Can't synchronise: {}", reason(obstacle))),

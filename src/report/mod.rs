@@ -9,6 +9,7 @@ pub mod log;
 pub mod log_file;
 pub mod metrics;
 mod names;
+pub mod nts_file;
 mod source_fields;
 pub mod status;
 pub(crate) mod units;

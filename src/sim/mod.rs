@@ -3,6 +3,7 @@
 //! Everything is seeded, so a run can be repeated bit for bit. [`World`] drives the real [`Engine`](crate::core::engine)
 //! through its real inputs and outputs: only the shell is missing.
 
+pub mod authentication;
 mod interleaving;
 pub mod kernel;
 pub mod link;

@@ -7,11 +7,13 @@ use crate::core::api::last_good::LastGood;
 use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::core::clock::leap::LeapTable;
+use crate::core::engine::NtsPolicy;
 use crate::sim::link::Link;
 use crate::sim::oscillator::Crystal;
 use crate::sim::server::Server;
 use crate::sim::timeline::Timeline;
 use crate::time::{Span, Utc};
+use crate::wire::symmetric::KeyTable;
 
 /// A run, before it starts. Public fields: build one with [`Scenario::new`] and change what matters.
 #[derive(Clone, Debug)]
@@ -41,6 +43,10 @@ pub struct Scenario {
     pub last_good: Vec<LastGood>,
     /// There is no route to these: nothing can be sent to them.
     pub unroutable: Vec<IpAddr>,
+    /// The key file.
+    pub keys: KeyTable,
+    /// What the configuration says of NTS.
+    pub nts: NtsPolicy,
     /// Directives.
     pub settings: Settings,
     /// True time; `start` and all other moments are steady.
@@ -141,6 +147,8 @@ impl Scenario {
             names: Vec::new(),
             last_good: Vec::new(),
             unroutable: Vec::new(),
+            keys: KeyTable::default(),
+            nts: NtsPolicy::STRICT,
             settings: Settings { makestep, rtc_sync: true, ..Settings::default() },
             timeline: Timeline::default(),
             leap_tables: Vec::new(),

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::sim::authentication::Authenticates;
 use crate::sim::link::Link;
 use crate::sim::timeline::Timeline;
 use crate::time::{Leap, NtpTimestamp, Span, Utc};
@@ -47,6 +48,8 @@ pub struct Server {
     pub kisses_between: Option<([u8; 4], f64, f64)>,
     /// It answers only between these moments, in seconds after the start.
     pub alive: (f64, f64),
+    /// How it authenticates what it says.
+    pub authenticates: Authenticates,
 }
 
 /// How a server answers.
@@ -103,6 +106,7 @@ impl Server {
             root_s: (0.0, 0.0),
             kisses_between: None,
             alive: (f64::NEG_INFINITY, f64::INFINITY),
+            authenticates: Authenticates::No,
         }
     }
 

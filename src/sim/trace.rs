@@ -19,6 +19,8 @@ pub struct Trace {
     pub requests: u64,
     /// Times the daemon woke up.
     pub wakes: u64,
+    /// When establishments of NTS keys began (seconds after the start).
+    pub establishments: Vec<f64>,
     /// When the drift file was written (seconds after the start).
     pub saves: Vec<f64>,
     /// Address files written.

@@ -9,6 +9,7 @@ use crate::core::api::drift::DriftRecord;
 use crate::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::last_good::LastGood;
+use crate::core::api::nts::{KeyFailure, KeyRequest, Stage};
 use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::output::Output;
 use crate::core::api::settings::SourceConfig;
@@ -16,11 +17,13 @@ use crate::core::clock::leap::LeapTable;
 use crate::core::engine::{Engine, Floor, Input, Start, What};
 use crate::core::estimate::FrequencyPrior;
 use crate::report::dump_file;
+use crate::sim::authentication::Authenticates;
 use crate::sim::interleaving::Memory;
 use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
 use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
+use crate::sim::server::Server;
 use crate::sim::trace::{Point, Trace};
 use crate::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
 
@@ -78,6 +81,7 @@ struct Pending {
 enum Incident {
     Reply { exchange: ExchangeId, bytes: Vec<u8> },
     Resolved { line: usize, attempt: u32 },
+    Keys(KeyRequest),
     Happens(Happening),
     Starts,
 }
@@ -198,6 +202,8 @@ impl World {
         };
         let now = self.reading();
         let mut engine = Engine::new(start, now);
+        engine.use_keys(self.scenario.keys.clone(), now.raw);
+        engine.use_nts(self.scenario.nts);
         self.starts += 1;
         let dumps = std::mem::take(&mut self.dumps);
         if self.scenario.recalls {
@@ -236,6 +242,7 @@ impl World {
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
             }
             Incident::Resolved { line, attempt } => self.resolve(line, attempt),
+            Incident::Keys(request) => self.give_keys(&request),
             Incident::Happens(happening) => self.happen(happening),
             Incident::Starts => self.start_engine(),
         }
@@ -389,6 +396,11 @@ impl World {
             }
             Output::Event(event) => self.trace.events.push((self.since_start_s(), event)),
             Output::Record(record) => self.trace.records.push((self.since_start_s(), *record)),
+            Output::EstablishKeys(request) => {
+                self.trace.establishments.push(self.since_start_s());
+                self.establish_keys(*request);
+            }
+            Output::AbandonKeys(_) => {}
             Output::Close(_) | Output::Finish { .. } | Output::Timeout { .. } => {}
         }
     }
@@ -430,8 +442,37 @@ impl World {
                 (bytes, leaves + Span::from_secs_f64(dawdled_s))
             };
             let at = leaves + Span::from_secs_f64(backward_s);
-            self.schedule(at, Incident::Reply { exchange, bytes });
+            if let Some(bytes) = server.authenticates.protect(packet, bytes, since_s) {
+                self.schedule(at, Incident::Reply { exchange, bytes });
+            }
         }
+    }
+
+    /// Three round trips: TCP, TLS, and what is asked for over it. Who does not answer is waited for in vain.
+    fn establish_keys(&mut self, request: KeyRequest) {
+        let at_server = |server: &&Server| server.address == request.server.ip();
+        let Some(server) = self.scenario.servers.iter().find(at_server) else { return };
+        let since_s = self.since_start_s();
+        let round_trip = server.link.delays(since_s, 0, &mut self.dice).filter(|_| self.is_network_up());
+        let is_alive = (server.alive.0..server.alive.1).contains(&since_s);
+        if let Some((forward_s, backward_s)) = round_trip.filter(|_| is_alive) {
+            let at = self.oscillator.now() + Span::from_secs_f64(3.0 * (forward_s + backward_s));
+            self.schedule(at, Incident::Keys(request));
+        }
+    }
+
+    fn give_keys(&mut self, request: &KeyRequest) {
+        let since_s = self.since_start_s();
+        let mut servers = self.scenario.servers.iter().filter(|server| server.address == request.server.ip());
+        let outcome = servers.find_map(|server| match &server.authenticates {
+            Authenticates::Nts(nts) => Some(nts.establish(request, since_s)),
+            _ => None,
+        });
+        let refused = || {
+            let text = "connection refused".to_owned();
+            Err(KeyFailure { stage: Stage::Connection, flaw: Flaw::KeyServerAway, text })
+        };
+        self.input(What::Keys { id: request.id, outcome: outcome.unwrap_or_else(refused) });
     }
 
     fn schedule(&mut self, at: Utc, what: Incident) {

@@ -53,6 +53,13 @@ pub struct KernelState {
     pub tai_s: i32,
 }
 
+impl KernelState {
+    /// Nobody keeps the clock, nor has for hours: so it is after the start of the machine.
+    pub fn is_unset(&self) -> bool {
+        !self.synchronized && self.max_error >= MAX_ERROR
+    }
+}
+
 /// A phase for the kernel to slew with the frequency held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PhaseSlew {

@@ -16,5 +16,6 @@ pub mod process;
 pub mod signals;
 mod stamp;
 pub mod syslog;
+pub mod tcp;
 pub mod udp;
 pub mod udp_server;

@@ -118,6 +118,13 @@ impl Namespace {
         line.and_then(|line| line.split(' ').nth(4)?.parse().ok()).expect("the kernel counts datagrams")
     }
 
+    /// TCP connections that programs in here have begun.
+    pub(crate) fn connections_made(&self) -> u64 {
+        let text = self.proc_net("snmp");
+        let line = text.lines().filter(|line| line.starts_with("Tcp: ")).nth(1);
+        line.and_then(|line| line.split(' ').nth(5)?.parse().ok()).expect("the kernel counts connections")
+    }
+
     /// The kernel's list of sockets.
     pub(crate) fn udp_sockets(&self) -> String {
         self.proc_net("udp")

@@ -14,11 +14,13 @@ use crate::config::Network;
 use crate::core::api::event::Event;
 use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
-use crate::core::engine::{Floor, Start};
+use crate::core::engine::{Floor, NtsPolicy, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::daemon::event_loop::{self, World};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::source_dirs::SourceDirs;
+#[cfg(feature = "nts")]
+use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::notify::observer::Observer;
 use crate::report;
 use crate::sys::process;
@@ -79,6 +81,10 @@ fn show() -> io::Result<Span> {
         network: None,
         leap_file: None,
         keys: None,
+        nts: NtsPolicy::STRICT,
+        nts_files: None,
+        #[cfg(feature = "nts")]
+        key_connections: KeyConnections::default(),
         thermometer: None,
         drift_file: None,
         dump_files: None,

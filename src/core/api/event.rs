@@ -1,6 +1,6 @@
 //! What the engine has to tell people. `report::log` puts it into words.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::core::api::flaw::Flaw;
@@ -23,6 +23,17 @@ pub enum Event {
     TooJittery(Label, f64),
     /// This source, or a name that has none yet, is of no use: why.
     SourceUnusable(Label, Flaw),
+    /// No NTS keys: who is at fault, and what to do about it.
+    KeysFailed(String),
+    /// The server of key establishment has named another address or port for this source.
+    SourceMoved {
+        /// What it was.
+        old: SocketAddr,
+        /// What it is.
+        new: SocketAddr,
+        /// As configured.
+        name: Label,
+    },
     /// The stratum of this source is below `minstratum`.
     StratumBelow(Label, u8),
     /// The stratum of this source is above `maxstratum`.

@@ -11,6 +11,7 @@ pub mod flaw;
 pub mod last_good;
 pub(in crate::core) mod limits;
 pub mod monitoring;
+pub mod nts;
 pub mod order;
 pub mod output;
 pub mod record;

@@ -8,6 +8,7 @@ use crate::core::api::drift::DriftRecord;
 use crate::core::api::event::Event;
 use crate::core::api::exchange::ExchangeId;
 use crate::core::api::last_good::LastGood;
+use crate::core::api::nts::{EstablishmentId, KeyRequest};
 use crate::core::api::record::Record;
 use crate::time::Raw;
 use crate::wire::packet::Packet;
@@ -31,6 +32,10 @@ pub enum Output {
         /// The line is `Engine::line`.
         line: usize,
     },
+    /// Establish NTS keys, and answer with `What::Keys`.
+    EstablishKeys(Box<KeyRequest>),
+    /// That has taken too long: give it up, and answer nothing.
+    AbandonKeys(EstablishmentId),
     /// Carry this out, and answer with `What::Applied`.
     Clock(ClockCommand),
     /// Read the file with leap seconds again, and answer with `What::LeapData` if it could be read.

@@ -106,6 +106,11 @@ impl ClockControl {
         }
     }
 
+    /// How often the clock was corrected.
+    pub(in crate::core) fn updates(&self) -> u32 {
+        self.discipline.updates()
+    }
+
     /// Is the clock following the sources?
     pub(in crate::core) fn is_synchronised(&self, sync: &SyncState) -> bool {
         sync.is_synchronised() && !self.history.is_refused

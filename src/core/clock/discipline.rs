@@ -115,6 +115,11 @@ impl Discipline {
         self.init_step_s = None;
     }
 
+    /// How often the clock was corrected.
+    pub fn updates(&self) -> u32 {
+        self.updates
+    }
+
     /// There has been no correction yet.
     pub fn is_untouched(&self) -> bool {
         self.updates == 0

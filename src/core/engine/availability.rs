@@ -42,7 +42,7 @@ impl Engine {
     pub(super) fn next_notice(&self) -> Option<Raw> {
         let is_idle = |source: &Source| source.schedule.is_offline() || source.options.no_select;
         let awaited = self.sources.all().iter().all(is_idle).then_some(self.clock.history.started + SOURCES_AWAITED);
-        let is_looked_up = |line: &Line| !line.is_flaw_told && line.authentication().is_sufficient();
+        let is_looked_up = |line: &Line| !line.is_flaw_told && line.authentication().is_hopeful();
         let looked_up = self.sources.unresolved().filter(|(_, line)| is_looked_up(line));
         let lookups = looked_up.map(|(_, line)| line.addressed() + LOOKUP_PATIENCE);
         lookups.chain(awaited).filter(|at| *at > self.seen && self.mode == Mode::Discipline).min()
@@ -64,7 +64,7 @@ impl Engine {
             source.is_unreachable() || is_idle(source) || is_useless(source) || is_unprotected(source)
         };
         let is_hopeful =
-            |index: usize, line: &Line| line.authentication().is_sufficient() && !self.is_without_address(index, now);
+            |index: usize, line: &Line| line.authentication().is_hopeful() && !self.is_without_address(index, now);
         let hopeful = self.sources.unresolved().filter(|(index, line)| is_hopeful(*index, line)).count();
         if !self.sources.all().iter().all(is_out) || hopeful > 0 {
             return;
@@ -92,7 +92,7 @@ impl Engine {
     fn has_nobody_to_ask(&self, now: Raw) -> bool {
         let is_barred =
             |source: &Source| source.schedule.is_offline() || is_denying(source, now) || is_unprotected(source);
-        let has_name = self.sources.unresolved().any(|(_, line)| line.authentication().is_sufficient());
+        let has_name = self.sources.unresolved().any(|(_, line)| line.authentication().is_hopeful());
         !has_name && self.sources.all().iter().all(is_barred)
     }
 

@@ -55,12 +55,16 @@ impl Engine {
         if let Some(lost) = lost {
             self.outputs.push(Output::Close(lost));
         }
-        self.outputs.push(Output::Send { exchange, to, packet });
+        if let Some(packet) = packet {
+            self.outputs.push(Output::Send { exchange, to, packet });
+        }
     }
 
     /// Everybody has been asked often enough, no name is still being looked up, and no answer waits for a second opinion.
     fn is_everybody_exhausted(&self, now: Raw) -> bool {
-        let is_exhausted = |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS || is_out(source);
+        let has_been_asked =
+            |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS && !source.is_establishing_keys();
+        let is_exhausted = |source: &Source| has_been_asked(source) || is_out(source);
         let first_answer = self.selector.sync.vote().and_then(|vote| vote.first_answer);
         let is_voting = first_answer.is_some_and(|first| now - first < PATIENCE);
         !is_voting && !self.is_lookup_pending() && self.sources.all().iter().all(is_exhausted)
@@ -186,5 +190,5 @@ impl Engine {
 
 /// In one-shot mode it will not be asked any more.
 fn is_out(source: &Source) -> bool {
-    source.conduct.denied_until().is_some() || source.schedule.is_offline() || !source.authentication().is_sufficient()
+    source.conduct.denied_until().is_some() || source.schedule.is_offline() || source.lacks_keys()
 }

@@ -5,7 +5,7 @@ use crate::core::api::monitoring::FLAWS;
 use crate::core::engine::Engine;
 use crate::core::selection::Status;
 use crate::core::source::Source;
-use crate::core::source::authentication::{Authentication, Protection};
+use crate::core::source::authentication::Authentication;
 use crate::time::{Raw, Span};
 
 /// One may be on its way, and the one before is lost.
@@ -28,8 +28,8 @@ impl Engine {
     /// Why a line has no source.
     pub(super) fn flaw_of_line(&self, line: usize) -> Option<Flaw> {
         let line = self.sources.lines().get(line)?;
-        if !line.authentication().is_sufficient() {
-            return Some(missing(line.authentication()));
+        if let Authentication::Missing(protection) = line.authentication() {
+            return Some(protection.flaw());
         }
         if line.is_out_of_room {
             return Some(Flaw::NoPlace);
@@ -52,8 +52,8 @@ impl Engine {
     }
 
     pub(super) fn present_flaw(&self, source: &Source, silent_after: u32, now: Raw) -> Option<Flaw> {
-        if is_unprotected(source) {
-            return Some(missing(source.authentication()));
+        if let Some(flaw) = source.authenticator().flaw() {
+            return Some(flaw);
         }
         if source.options.no_select {
             return Some(Flaw::NotToBeSelected);
@@ -84,15 +84,15 @@ impl Engine {
     pub(super) fn is_without_address(&self, index: usize, now: Raw) -> bool {
         let line = &self.sources.lines()[index];
         let is_tried = line.fruitless_lookups() >= FRUITLESS_LOOKUPS || now - line.addressed() >= LOOKUP_PATIENCE;
-        let is_looked_up = line.name().is_some() && line.authentication().is_sufficient();
+        let is_looked_up = line.name().is_some() && line.authentication().is_hopeful();
         is_looked_up && is_tried && self.sources.members(index).next().is_none()
     }
 }
 
 /// What has been wrong with a source for long enough to be said. Kisses have events of their own.
 pub(super) fn lasting_flaw(source: &Source, now: Raw) -> Option<Flaw> {
-    if is_unprotected(source) {
-        return Some(missing(source.authentication()));
+    if !source.authentication().is_hopeful() {
+        return source.authenticator().flaw();
     }
     // To have no route is a matter of the network, like silence.
     let unsent = source.conduct.unsent().filter(|flaw| *flaw != Flaw::NoRoute);
@@ -101,17 +101,9 @@ pub(super) fn lasting_flaw(source: &Source, now: Raw) -> Option<Flaw> {
     unsent.or_else(useless).filter(|flaw| !matches!(flaw, Flaw::Denied | Flaw::RateLimited))
 }
 
-/// What a line lacks that cannot be authenticated.
-fn missing(authentication: Authentication) -> Flaw {
-    match authentication {
-        Authentication::Missing(Protection::Key(_)) => Flaw::KeyMissing,
-        _ => Flaw::Unprotected,
-    }
-}
-
 /// It is not asked, for its answers could not be authenticated.
 pub(super) fn is_unprotected(source: &Source) -> bool {
-    !source.authentication().is_sufficient()
+    source.lacks_keys()
 }
 
 pub(super) fn is_denying(source: &Source, now: Raw) -> bool {

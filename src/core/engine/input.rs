@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::core::api::command::Applied;
 use crate::core::api::exchange::{ExchangeId, Stamp, Undelivered};
 use crate::core::api::last_good::LastGood;
+use crate::core::api::nts::{Established, EstablishmentId, KeyFailure};
 #[cfg(doc)]
 use crate::core::api::output::Output;
 use crate::core::api::settings::{Mode, Settings, SourceConfig};
@@ -96,6 +97,13 @@ pub enum What<'a> {
     Reload {
         /// In order.
         lines: &'a [SourceConfig],
+    },
+    /// An establishment of NTS keys has ended.
+    Keys {
+        /// From [`Output::EstablishKeys`].
+        id: EstablishmentId,
+        /// The keys, or why there are none.
+        outcome: Result<Box<Established>, KeyFailure>,
     },
     /// A clock command was carried out.
     Applied(Applied),

@@ -81,6 +81,7 @@ use crate::core::api::dump::Dump;
 use crate::core::api::event::{Event, Obstacle};
 use crate::core::api::exchange::ExchangeId;
 use crate::core::api::last_good::LastGood;
+use crate::core::api::nts::{Dates, SavedKeys};
 use crate::core::api::output::{Output, Outputs};
 use crate::core::api::record::Entry;
 use crate::core::api::settings::{Mode, Settings, SourceConfig};
@@ -96,13 +97,13 @@ use crate::core::source::Source;
 use crate::core::source::measurement::Measurement;
 use crate::core::source::network_changes::Changes;
 use crate::core::true_time::{PHASE_SD_AFTER_SLEEP_S, TrueTime, expected_error};
-use crate::time::{ClockReading, Raw, Span};
+use crate::time::{ClockReading, Raw, Span, Utc};
 use crate::wire::symmetric::KeyTable;
 
 use notices::Notices;
 use recorder::Recorder;
 
-pub use crate::core::pool::PastFile;
+pub use crate::core::pool::{NtsPolicy, PastFile};
 pub use input::{Floor, Input, Start, What};
 
 /// The raw counter may run at another rate after a sleep (another temperature, another host).
@@ -122,6 +123,8 @@ pub struct Engine {
     /// Changes of the network that have not been followed yet.
     changes: Changes,
     last_exchange: ExchangeId,
+    /// No time before this one is believed.
+    floor: Utc,
     /// When the last input was taken.
     seen: Raw,
     outputs: Outputs,
@@ -157,6 +160,7 @@ impl Engine {
             random: Random::new(start.seed),
             changes: Changes::new(now.raw),
             last_exchange: ExchangeId(0),
+            floor: start.floor.utc,
             seen: now.raw,
             outputs: Outputs::new(),
             settings,
@@ -181,6 +185,21 @@ impl Engine {
     /// The key file was read, for the first time or again.
     pub fn use_keys(&mut self, keys: KeyTable, now: Raw) {
         self.sources.use_keys(keys, now);
+    }
+
+    /// What the configuration says about NTS.
+    pub fn use_nts(&mut self, policy: NtsPolicy) {
+        self.sources.use_nts(policy);
+    }
+
+    /// NTS keys of the last run, to be called before the first input.
+    pub fn recall_keys(&mut self, saved: Vec<SavedKeys>) {
+        self.sources.recall_keys(saved);
+    }
+
+    /// NTS keys and cookies for the next run.
+    pub fn keys_to_save(&self, now: &ClockReading) -> Vec<SavedKeys> {
+        self.sources.keys_to_save(now)
     }
 
     /// The frequency is set before the first packet, and an impossible time is put right as far as it can be.
@@ -222,6 +241,9 @@ impl Engine {
                 self.sources.resolved(line, addresses, &opinion, now.raw, &mut self.outputs);
                 self.follow_membership(now);
             }
+            What::Keys { id, outcome } => {
+                self.sources.keys_ended(id, outcome, now.raw, &mut self.outputs);
+            }
             What::NetworkChanged => self.changes.note(now.raw),
             What::LeapData(table) => self.clock.leap.renew(table.clone()),
             What::Temperature(temperature) => self.felt(temperature, now),
@@ -247,6 +269,7 @@ impl Engine {
         self.sources.tend_lines(&opinion, &mut self.random, now.raw, &mut self.outputs);
         self.follow_membership(now);
         self.sources.expire_exchanges(now.raw, &mut self.outputs);
+        self.establish_due_keys(now);
         self.ask_due_sources(now.raw);
         self.report_flaws(now.raw);
         if let Some(acquisition) = self.selector.sync.vote() {
@@ -347,6 +370,21 @@ impl Engine {
                 self.time.tune(&mut self.sources.all_mut()[index]);
                 self.sources.recall_past(index, self.time.first_frequency(), now, &mut self.outputs);
             }
+        }
+    }
+
+    /// NTS keys that are due, by the best that is known of the time: true time, else a clock that is not behind the floor.
+    fn establish_due_keys(&mut self, now: &ClockReading) {
+        let has_voted = self.selector.sync.is_decided();
+        let known = self.time.estimate().filter(|_| has_voted).map(|estimate| estimate.true_time(now.raw));
+        let dates = Dates {
+            present: known.unwrap_or(now.utc).max(self.floor),
+            rule: self.sources.date_rule(has_voted, self.clock.updates()),
+        };
+        self.sources.establish_due_keys(dates, now, &mut self.outputs);
+        if let Some(present) = known {
+            self.sources.settle_certificates(present, now.raw, &mut self.outputs);
+            self.follow_membership(now);
         }
     }
 

@@ -213,7 +213,7 @@ pub(super) fn failed_test(result: &Result<Answer, Refusal>) -> Option<Option<Tes
             Refusal::Duplicate => Test::Repetition,
             Refusal::Origin => Test::Origin,
             Refusal::Timestamp => Test::Timestamps,
-            Refusal::Authentication => Test::Authentication,
+            Refusal::Authentication | Refusal::CertificateDates => Test::Authentication,
             Refusal::RootDistance => Test::RootDistance,
             Refusal::Delay | Refusal::Turnaround | Refusal::Era | Refusal::Waking | Refusal::Known => Test::Delay,
             Refusal::DelayRatio => Test::DelayRatio,

@@ -14,7 +14,7 @@ use crate::core::source::authenticator::Authenticator;
 use crate::core::source::measurement::Measurement;
 use crate::core::source::{Answer, Refusal, Source};
 use crate::core::true_time::{BOUND_SIGMAS, Prediction};
-use crate::time::{ClockReading, Lead, Leap, NtpTimestamp, Span};
+use crate::time::{ClockReading, Lead, Leap, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::Header;
 use crate::wire::reference_id;
 use crate::wire::symmetric::KeyTable;
@@ -59,7 +59,7 @@ impl Engine {
             let line = self.sources.name_at_index(index)?;
             return Some(SourceReport {
                 flaw: self.flaw_of_line(line),
-                ..describe_name(&self.sources.lines()[line], self.sources.keys())
+                ..describe_name(&self.sources.lines()[line], self.sources.keys(), self.seen)
             });
         };
         Some(SourceReport {
@@ -68,7 +68,7 @@ impl Engine {
             stats: self.describe_stats(source, now),
             selection: Some(self.describe_selection(source, now)),
             ntp: Some(self.describe_response(source)),
-            authentication: Some(source.auth_data()),
+            authentication: Some(source.auth_data(now.raw)),
             flaw: self.flaw(source),
         })
     }
@@ -259,7 +259,7 @@ impl Engine {
 }
 
 /// A name that has no address yet.
-fn describe_name(line: &Line, keys: &KeyTable) -> SourceReport {
+fn describe_name(line: &Line, keys: &KeyTable, now: Raw) -> SourceReport {
     let options = &line.config.options;
     let address = Address::Id(line.id);
     let selection = SelectData {
@@ -281,7 +281,7 @@ fn describe_name(line: &Line, keys: &KeyTable) -> SourceReport {
         stats: SourceStats { address, ..unknown_stats() },
         selection: Some(selection),
         ntp: None,
-        authentication: Some(Authenticator::with(options, keys).report()),
+        authentication: Some(Authenticator::with(options, keys).report(now)),
         flaw: None,
     }
 }

@@ -10,6 +10,7 @@ enum Timer {
     InitialHosts,
     Request,
     Expiry,
+    Keys,
     Vote,
     Notice,
     Slew,
@@ -21,11 +22,12 @@ enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 12] = [
+    const ALL: [Timer; 13] = [
         Timer::Lookup,
         Timer::InitialHosts,
         Timer::Request,
         Timer::Expiry,
+        Timer::Keys,
         Timer::Vote,
         Timer::Notice,
         Timer::Slew,
@@ -43,6 +45,7 @@ impl Timer {
             Timer::InitialHosts => "initstepslew",
             Timer::Request => "request",
             Timer::Expiry => "expiry",
+            Timer::Keys => "NTS keys",
             Timer::Vote => "vote",
             Timer::Notice => "notice",
             Timer::Slew => "slew",
@@ -68,6 +71,7 @@ impl Engine {
             Timer::InitialHosts => self.sources.initial_until(),
             Timer::Request => self.next_request(),
             Timer::Expiry => self.sources.next_expiry(),
+            Timer::Keys => self.sources.next_establishment(self.seen),
             Timer::Vote => self.selector.next_vote(&self.sources, self.seen),
             Timer::Notice => self.next_notice(),
             Timer::Slew => self.clock.continue_at(),

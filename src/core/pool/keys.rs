@@ -34,7 +34,7 @@ impl SourceSet {
 /// A key that is as it was changes nothing.
 pub(super) fn give_key(source: &mut Source, keys: &KeyTable) {
     let fresh = Authenticator::with(&source.options, keys);
-    if *source.authenticator() == fresh {
+    if *source.authenticator() == fresh || source.nts().is_some() {
         return;
     }
     if matches!(fresh, Authenticator::Missing(_)) {

@@ -107,7 +107,7 @@ impl Line {
     pub fn new(typed: SourceConfig, origin: Origin, id: u32, now: Raw) -> Self {
         let authentication = Authentication::of(&typed.options);
         let lookup = match typed.host {
-            Host::Name(_) if authentication.is_sufficient() => Lookup::Due(now, Purpose::Fill),
+            Host::Name(_) if authentication.is_hopeful() => Lookup::Due(now, Purpose::Fill),
             Host::Address(_) | Host::Name(_) => Lookup::None,
         };
         Line {
@@ -135,7 +135,7 @@ impl Line {
     pub fn set_authentication(&mut self, authentication: Authentication, now: Raw) {
         self.authentication = authentication;
         let is_new = self.name().is_some() && self.lookup == Lookup::None && !self.has_been_answered;
-        if authentication.is_sufficient() && is_new {
+        if authentication.is_hopeful() && is_new {
             self.lookup = Lookup::Due(now, Purpose::Fill);
         }
     }
@@ -165,7 +165,7 @@ impl Line {
 
     /// Sources this line should yield.
     pub fn wanted(&self) -> usize {
-        if self.retired || self.literal().is_none() && !self.authentication().is_sufficient() {
+        if self.retired || self.literal().is_none() && !self.authentication().is_hopeful() {
             return 0;
         }
         if self.config.pool { self.config.options.max_sources.min(MAX_SOURCES) } else { 1 }

@@ -101,7 +101,8 @@ impl SourceSet {
         let (wanted, purpose, port) = (line.wanted(), line.purpose(), line.config.options.port);
         let eligible = line.eligible(addresses, now);
         self.note_listed(index, addresses, purpose == Some(Purpose::Refresh));
-        let is_used = |address: &IpAddr| self.sources.iter().any(|s| s.address == SocketAddr::new(*address, port));
+        let named = |source: &Source| SocketAddr::new(source.named_address(), source.options.port);
+        let is_used = |address: &IpAddr| self.sources.iter().any(|s| named(s) == SocketAddr::new(*address, port));
         let mut fresh = eligible.into_iter().filter(|address| !is_used(address)).collect::<Vec<_>>().into_iter();
         let is_bad = |source: &Source| source.line == index && self.is_bad(source, now);
         let bad: Vec<usize> = (0..self.sources.len()).filter(|place| is_bad(&self.sources[*place])).collect();
@@ -160,7 +161,7 @@ impl SourceSet {
     fn note_listed(&mut self, line: usize, addresses: &[IpAddr], is_refresh: bool) {
         let mut unlisted = None;
         for source in self.sources.iter_mut().filter(|source| source.line == line) {
-            let is_listed = addresses.contains(&source.address.ip());
+            let is_listed = addresses.contains(&source.named_address());
             source.conduct.is_listed |= is_listed;
             if !is_listed {
                 unlisted.get_or_insert(source);

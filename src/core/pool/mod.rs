@@ -2,6 +2,7 @@
 
 mod auth_mode;
 mod changing;
+mod key_establishment;
 mod keys;
 pub mod line;
 mod membership;
@@ -10,5 +11,6 @@ mod reload;
 mod remembered;
 mod source_set;
 
+pub use key_establishment::NtsPolicy;
 pub use past::PastFile;
 pub(in crate::core) use source_set::{Opinion, SourceSet};

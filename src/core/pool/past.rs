@@ -40,7 +40,7 @@ impl SourceSet {
         outputs: &mut Outputs,
     ) {
         let source = &mut self.sources[index];
-        if !source.authentication().is_sufficient() {
+        if !source.authentication().is_hopeful() {
             return;
         }
         let Some(place) = self.past.files.iter().position(|(address, _)| *address == source.address.ip()) else {

@@ -8,9 +8,11 @@ use crate::core::api::event::Label;
 use crate::core::api::exchange::ExchangeId;
 use crate::core::api::last_good::LastGood;
 use crate::core::api::monitoring::Address;
+use crate::core::api::nts::{EstablishmentId, SavedKeys};
 use crate::core::api::output::{Output, Outputs};
 use crate::core::api::settings::{AuthSelectMode, Host, Mode, Settings, SourceConfig};
 use crate::core::estimate::{MAX_SOURCES, Slot, SlotSet};
+use crate::core::pool::key_establishment::NtsPolicy;
 use crate::core::pool::keys::give_key;
 use crate::core::pool::line::Line;
 use crate::core::pool::past::Past;
@@ -37,15 +39,20 @@ pub(in crate::core) struct SourceSet {
     /// No source is replaced before this moment.
     pub(super) replace_after: Option<Raw>,
     /// Places that have lost their source since [`SourceSet::take_vacated`].
-    vacated: SlotSet,
+    pub(super) vacated: SlotSet,
     /// Sources have gone since [`SourceSet::take_loss`].
-    has_loss: bool,
+    pub(super) has_loss: bool,
     pub(super) mode: Mode,
     pub(super) auth_mode: AuthSelectMode,
     /// Directive `refresh`.
     pub(super) refresh: Option<Span>,
     /// Symmetric keys.
     pub(super) keys: KeyTable,
+    /// What the configuration says about NTS.
+    pub(super) nts: NtsPolicy,
+    pub(super) last_establishment: EstablishmentId,
+    /// From the last run, until their source wants them.
+    pub(super) saved_keys: Vec<SavedKeys>,
     pub(super) keeps_samples: bool,
     precision: Span,
 }
@@ -79,6 +86,9 @@ impl SourceSet {
             auth_mode: settings.auth_select_mode,
             refresh: (settings.refresh_s > 0).then(|| Span::from_secs(i64::from(settings.refresh_s))),
             keys: KeyTable::default(),
+            nts: NtsPolicy::STRICT,
+            last_establishment: EstablishmentId(0),
+            saved_keys: Vec::new(),
             keeps_samples: settings.keep_samples,
             precision: settings.clock_precision_s.map_or(MIN_DELAY, Span::from_secs_f64),
         }
@@ -256,7 +266,7 @@ impl SourceSet {
         }
         if !is_good && source.schedule.requests() > 0 {
             let until = source.conduct.denied_until().unwrap_or(now).max(now + SHUNNED_FOR);
-            self.lines[source.line].shun(source.address.ip(), until);
+            self.lines[source.line].shun(source.named_address(), until);
         }
         self.vacated.insert(source.slot);
         self.has_loss = true;
@@ -319,7 +329,7 @@ impl SourceSet {
 }
 
 /// The address, with the configured name behind it if that differs.
-fn label(address: IpAddr, host: &Host) -> Label {
+pub(super) fn label(address: IpAddr, host: &Host) -> Label {
     match host {
         Host::Address(_) => Arc::from(address.to_string()),
         Host::Name(name) => Arc::from(format!("{address} ({name})")),

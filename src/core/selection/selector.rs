@@ -218,7 +218,7 @@ pub(in crate::core) fn candidates(sources: &[Source], time: &TrueTime, now: Raw)
     let mut count = 0;
     let (reference, rate, frequency) = (reference_lead(sources, time, now), time.rate_bound(), time.frequency());
     for source in sources {
-        let is_unprotected = !source.authentication().is_sufficient();
+        let is_unprotected = !source.authentication().is_hopeful();
         let is_out = source.options.no_select || is_unprotected || source.is_away();
         let Some((lead, bound_s)) = source.interval(now, frequency, rate).filter(|_| !is_out) else { continue };
         list[count] = Candidate {

@@ -109,7 +109,7 @@ impl Selector {
 }
 
 fn may_vote(line: &Line) -> bool {
-    !line.config.options.no_select && line.authentication().is_sufficient()
+    !line.config.options.no_select && line.authentication().is_hopeful()
 }
 
 /// Sources of a line that have not answered, and still may. A line has more candidates than votes.

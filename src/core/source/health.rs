@@ -215,6 +215,7 @@ fn flaw_of(refusal: Refusal) -> Option<Flaw> {
         | Refusal::Origin
         | Refusal::Timestamp => Flaw::Senseless,
         Refusal::Authentication => Flaw::Authentication,
+        Refusal::CertificateDates => Flaw::Certificate,
         Refusal::Duplicate => Flaw::Repetition,
         Refusal::RootDistance => Flaw::RootDistance,
         Refusal::Delay | Refusal::DelayRatio | Refusal::DelayDeviation | Refusal::DelayQuantile => Flaw::Delay,

@@ -7,6 +7,7 @@ pub mod health;
 pub mod measurement;
 mod measuring;
 pub mod network_changes;
+pub mod nts;
 mod packet_counters;
 pub mod poll;
 mod rate_range;
@@ -30,6 +31,7 @@ use crate::core::source::authenticator::Authenticator;
 use crate::core::source::delay_tests::DelayTests;
 use crate::core::source::health::Conduct;
 use crate::core::source::measurement::Measurement;
+use crate::core::source::nts::NtsClient;
 pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::Schedule;
 pub use crate::core::source::rate_range::RateRange;
@@ -148,7 +150,7 @@ impl Source {
     pub fn new(slot: Slot, address: SocketAddr, label: Label, line: usize, options: SourceOptions, due: Raw) -> Self {
         let authenticator = Authenticator::of(&options);
         let mut schedule = Schedule::new(&options, due);
-        schedule.permit(authenticator.state().is_sufficient());
+        schedule.permit(authenticator.state().is_hopeful());
         Source {
             slot,
             address,
@@ -196,13 +198,44 @@ impl Source {
 
     /// Its key is this one from now on, or it has none.
     pub fn set_authenticator(&mut self, authenticator: Authenticator) {
-        self.schedule.permit(authenticator.state().is_sufficient());
+        self.schedule.permit(authenticator.state().is_hopeful());
         self.authenticator = authenticator;
     }
 
+    /// Its side of NTS, if its line asks for that.
+    pub fn nts(&self) -> Option<&NtsClient> {
+        match &self.authenticator {
+            Authenticator::Nts(client) => Some(client),
+            _ => None,
+        }
+    }
+
+    /// The same, to establish keys.
+    pub fn nts_mut(&mut self) -> Option<&mut NtsClient> {
+        match &mut self.authenticator {
+            Authenticator::Nts(client) => Some(client),
+            _ => None,
+        }
+    }
+
+    /// Its keys are being established.
+    pub fn is_establishing_keys(&self) -> bool {
+        self.nts().is_some_and(|nts| nts.running().is_some())
+    }
+
+    /// It cannot be asked, and nothing is being done about it.
+    pub fn lacks_keys(&self) -> bool {
+        !self.authentication().is_hopeful() || self.nts().is_some_and(NtsClient::has_failed)
+    }
+
+    /// The address that its name has: with NTS, the one of the server of key establishment, which may have named another.
+    pub fn named_address(&self) -> IpAddr {
+        self.nts().and_then(NtsClient::server).unwrap_or(self.address).ip()
+    }
+
     /// The report about its keys.
-    pub fn auth_data(&self) -> AuthData {
-        self.authenticator.report()
+    pub fn auth_data(&self, now: Raw) -> AuthData {
+        self.authenticator.report(now)
     }
 
     /// The version of its requests. Version 3 has room for digests that version 4 cuts, as chronyd has it.
@@ -211,9 +244,17 @@ impl Source {
         if has_choice && self.authenticator.wants_version_3() { 3 } else { self.options.version }
     }
 
-    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`].
-    pub fn ask(&mut self, id: ExchangeId, now: Raw, needed: bool, random: &mut Random) -> (Packet, Option<ExchangeId>) {
-        debug_assert!(self.authentication().is_sufficient(), "a source without the protection it wants is not asked");
+    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`]. Without
+    /// a packet the poll counts as missed: there are no keys for it.
+    pub fn ask(
+        &mut self,
+        id: ExchangeId,
+        now: Raw,
+        needed: bool,
+        random: &mut Random,
+    ) -> (Option<Packet>, Option<ExchangeId>) {
+        debug_assert!(self.authentication().is_hopeful(), "a source without the protection it wants is not asked");
+        self.authenticator.begin_poll();
         let cookie = random.cookie();
         let about = self.previous.filter(|_| self.schedule.unanswered() < MAX_UNANSWERED);
         let interleaved = about.map(|about| Interleaved { about: about.reply.receive, cookie: random.cookie() });
@@ -221,16 +262,20 @@ impl Source {
         self.schedule.asked(now, needed, random);
         let waking = self.schedule.is_waking();
         let second = interleaved.map(|interleaved| interleaved.cookie);
-        let exchange = Exchange { id, cookie, asked: now, sent: None, waking, interleaved: second };
-        let lost = self.exchange.replace(exchange);
         if was_lost && !waking {
             self.missed();
             self.filter.miss();
         }
+        let request = Request { version: self.version(), poll: self.schedule.poll(), cookie, interleaved };
+        let packet = self.authenticator.seal(request.encode(), request.version, random);
+        if packet.is_none() {
+            self.schedule.left_out();
+            return (None, self.expire());
+        }
+        let exchange = Exchange { id, cookie, asked: now, sent: None, waking, interleaved: second };
+        let lost = self.exchange.replace(exchange);
         self.tally.sent += 1;
         self.conduct.asked();
-        let request = Request { version: self.version(), poll: self.schedule.poll(), cookie, interleaved };
-        let packet = self.authenticator.seal(request.encode(), request.version);
         (packet, lost.map(|exchange| exchange.id))
     }
 
@@ -483,6 +528,9 @@ impl Source {
             Reply::Kiss { code, .. } => Ok(Answer::Kiss(code)),
             Reply::Unsynchronised { .. } if exchange.waking => Err(Refusal::Waking),
             Reply::Unsynchronised { .. } => Ok(Answer::Unsynchronised),
+            Reply::Time(reply) if !self.authenticator.may_tell(reply.transmit.to_utc()) => {
+                Err(Refusal::CertificateDates)
+            }
             Reply::Time(reply) => self.take(&exchange, reply, arrived, estimate).map(Answer::Measured),
         }
     }

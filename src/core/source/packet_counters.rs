@@ -41,6 +41,8 @@ pub enum Refusal {
     Waking,
     /// An interleaved answer about an exchange that has been measured already (test A).
     Known,
+    /// The certificate of the server of key establishment is not valid at the time that the server tells.
+    CertificateDates,
 }
 
 /// How many packets of each kind there were.
@@ -85,7 +87,7 @@ impl Tally {
 
 impl Refusal {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Refusal; 18] = [
+    pub const ALL: [Refusal; 19] = [
         Refusal::NoRequest,
         Refusal::Length,
         Refusal::Version,
@@ -104,6 +106,7 @@ impl Refusal {
         Refusal::DelayQuantile,
         Refusal::Waking,
         Refusal::Known,
+        Refusal::CertificateDates,
     ];
 
     /// The reply was refused because it took too long.

@@ -261,6 +261,11 @@ impl Schedule {
         self.due = Some(now + self.gap_if_lost(needed).scaled(1.0 + STRETCH * random.fraction()));
     }
 
+    /// There was nothing to send: the server has not been asked, and may be as soon as there is.
+    pub fn left_out(&mut self) {
+        self.sent = self.sent_before;
+    }
+
     /// The last request only woke the path: its answer is not to be used.
     pub fn is_waking(&self) -> bool {
         self.waking

@@ -59,7 +59,7 @@ impl Files for PromptFiles {
 ///
 /// # Errors
 /// Those of open(2) and read(2); EFBIG for more than `most` bytes.
-pub(super) fn read_promptly(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+pub(in crate::daemon) fn read_promptly(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_bounded(OpenOptions::new().read(true).custom_flags(PROMPT).open(path)?, most)
 }
 

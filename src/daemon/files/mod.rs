@@ -8,6 +8,7 @@ pub mod hardware_clock;
 pub mod key_file;
 pub mod leap_file;
 pub mod log_files;
+pub mod nts_files;
 pub mod pid_file;
 pub mod source_dirs;
 pub mod state_file;

@@ -1,0 +1,290 @@
+//! NTS with the real chronyd as server of keys and of time, certificates made by openssl, and servers that are none.
+//!
+//! Everything runs in network namespaces of its own, and nothing here can set the clock.
+#![cfg(feature = "nts")]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types)]
+
+#[path = "support/certificates.rs"]
+mod certificates;
+#[path = "support/namespace.rs"]
+mod namespace;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use certificates::Authority;
+use namespace::{Namespace, Program, chrony, newer_chrony};
+use nix::sys::signal::Signal;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The name of the server in all tests that have a name.
+const NAME: &str = "nts.example";
+
+/// chronyd of Debian 12 as NTS server, with this certificate and more lines.
+fn start_server(space: &Namespace, bin: &Path, certificate: &str, more: &str) -> Program {
+    let conf = format!(
+        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress {0}/server.sock\npidfile {0}/server.pid\n\
+         ntsserverkey {0}/{certificate}.key\nntsservercert {0}/{certificate}.crt\n{more}",
+        space.path("").display()
+    );
+    let conf = space.file("server.conf", &conf);
+    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
+    let mut server = space.start_as("server", &bin.join("chronyd"), &arguments);
+    server.wait_for("Disabled control of system clock", PATIENCE);
+    let deadline = Instant::now() + PATIENCE;
+    while !space.path("server.sock").exists() {
+        assert!(Instant::now() < deadline, "{}", server.log());
+        sleep(Duration::from_millis(20));
+    }
+    server
+}
+
+/// slewd, which trusts the authority of the test.
+fn start_client(space: &Namespace, lines: &str) -> Program {
+    let conf = format!(
+        "{lines}port 0\ncmdport 0\nbindcmdaddress {0}/slewd.sock\npidfile {0}/slewd.pid\nuser root\n\
+         nosystemcert\nntstrustedcerts {0}/ca.crt\n",
+        space.path("").display()
+    );
+    let conf = space.file("slewd.conf", &conf);
+    let program = Path::new(env!("CARGO_BIN_EXE_slewd"));
+    space.start_as("slewd", program, &["-x", "-d", "-f", &conf.to_string_lossy()])
+}
+
+fn ask(space: &Namespace, command: &str) -> String {
+    let socket = space.path("slewd.sock").to_string_lossy().into_owned();
+    let arguments = [&["-n", "-h", &socket], &command.split(' ').collect::<Vec<_>>()[..]].concat();
+    let output = space.run(&chrony().join("chronyc"), &arguments);
+    assert!(output.status.success(), "chronyc {command}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A field of the one source in `authdata`, in the order of chronyc's columns from `Mode` on.
+fn auth(space: &Namespace, column: usize) -> String {
+    let text = ask(space, "authdata");
+    let line = text.lines().last().unwrap_or_default();
+    line.split_whitespace().nth(column + 1).unwrap_or_default().to_owned()
+}
+
+const MODE: usize = 0;
+const KEY_ID: usize = 1;
+const TYPE: usize = 2;
+const COOKIES: usize = 7;
+
+/// Waits until one of the columns is what it should be.
+fn wait_auth(space: &Namespace, column: usize, value: &str, client: &Program) {
+    let deadline = Instant::now() + PATIENCE;
+    while auth(space, column) != value {
+        assert!(Instant::now() < deadline, "not {value}:\n{}\n{}", ask(space, "authdata"), client.log());
+        sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn the_clock_is_kept_with_keys_and_cookies_of_the_real_chronyd() {
+    let space = Namespace::new("nts");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("server", "DNS:nts.example", 0, 100);
+    let _server = start_server(&space, &chrony(), "server", "");
+    let mut client = start_client(&space, &format!("server {NAME} iburst nts minpoll -2 maxpoll -2\n"));
+    client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
+    wait_auth(&space, COOKIES, "8", &client);
+    assert_eq!((auth(&space, MODE), auth(&space, TYPE), auth(&space, KEY_ID)), ("NTS".into(), "15".into(), "1".into()));
+    sleep(Duration::from_secs(4));
+    assert_eq!((auth(&space, COOKIES), auth(&space, KEY_ID)), ("8".into(), "1".into()), "each spent one was replaced");
+    let data = ask(&space, "ntpdata 127.0.0.1");
+    assert!(data.contains("Authenticated   : Yes\n"), "{data}");
+    assert!(ask(&space, "selectdata").contains(" Y "), "{}", ask(&space, "selectdata"));
+}
+
+/// The server forgets its keys: it answers NAK, and keys are established anew.
+#[test]
+fn a_server_with_new_keys_is_asked_for_new_cookies() {
+    let space = Namespace::new("nts-nak");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("server", "DNS:nts.example", 0, 100);
+    let server = start_server(&space, &chrony(), "server", "");
+    let mut client = start_client(&space, &format!("server {NAME} iburst nts minpoll 0 maxpoll 0\n"));
+    client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
+    drop(server);
+    let _ = std::fs::remove_file(space.path("server.sock"));
+    let _server = start_server(&space, &chrony(), "server", "");
+    wait_auth(&space, KEY_ID, "2", &client);
+    wait_auth(&space, COOKIES, "8", &client);
+    client.still_runs();
+}
+
+/// chrony 4.6 of Debian 13 has AES-128-GCM-SIV.
+#[test]
+fn algorithm_30_is_that_of_a_newer_chronyd() {
+    let space = Namespace::new("nts-30");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("server", "DNS:nts.example", 0, 100);
+    let _server = start_server(&space, &newer_chrony(), "server", "");
+    let mut client = start_client(&space, &format!("server {NAME} iburst nts\n"));
+    client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
+    wait_auth(&space, TYPE, "30", &client);
+    wait_auth(&space, COOKIES, "8", &client);
+}
+
+/// Each certificate that is not right is one line that says what is wrong with it, and what to do.
+#[test]
+fn certificates_that_are_not_right_are_named_with_the_remedy() {
+    let space = Namespace::new("nts-certificates");
+    space.hosts(&format!("127.0.0.1 {NAME}\n127.0.0.1 other.example\n"));
+    let ca = Authority::new(&space);
+    let failed = "TLS handshake with 127.0.0.1:4460 (nts.example) failed : ";
+    ca.issue("expired", "DNS:nts.example", -100, -10);
+    ca.issue("future", "DNS:nts.example", 10, 100);
+    ca.issue("other", "DNS:other.example", 0, 100);
+    ca.self_signed("foreign", "DNS:nts.example", true);
+    ca.self_signed("unknown", "DNS:nts.example", false);
+    for (certificate, said) in [
+        ("expired", "a certificate of \"expired\" issued by \"Test CA\" expired at 20"),
+        ("future", "a certificate of \"future\" issued by \"Test CA\" is not valid before 20"),
+        (
+            "other",
+            "the certificate of \"other\" issued by \"Test CA\" is not for \"nts.example\" but for other.example",
+        ),
+        (
+            "foreign",
+            "the certificate of \"foreign\" issued by \"foreign\" is that of an authority, and not one of those",
+        ),
+        (
+            "unknown",
+            "the issuer \"unknown\" of the certificate is not trusted (name its certificate with ntstrustedcerts)",
+        ),
+    ] {
+        let server = start_server(&space, &chrony(), certificate, "");
+        let mut client = start_client(&space, &format!("certtimecheck strict\nserver {NAME} iburst nts\n"));
+        client.wait_until_line(PATIENCE, |line| line.contains(failed) && line.contains(said));
+        client.wait_for("Can't synchronise: no selectable sources (1 unreachable sources)", PATIENCE);
+        assert!(ask(&space, "ntpdata").contains("Total TX        : 0\n"), "it is never asked without keys");
+        drop((client, server));
+        let _ = std::fs::remove_file(space.path("server.sock"));
+    }
+}
+
+/// An address with a certificate for it, a self-signed one as `openssl req -x509` makes it, and one that is no authority.
+#[test]
+fn addresses_and_self_signed_certificates_are_good_enough() {
+    let space = Namespace::new("nts-self-signed");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("address", "IP:127.0.0.1", 0, 100);
+    ca.self_signed("authority", "DNS:nts.example", true);
+    ca.self_signed("leaf", "DNS:nts.example", false);
+    for (certificate, name) in [("address", "127.0.0.1"), ("authority", NAME), ("leaf", "nts.example.")] {
+        let server = start_server(&space, &chrony(), certificate, "");
+        let trusted = space.path(&format!("{certificate}.crt"));
+        let lines = format!("server {name} iburst nts\nntstrustedcerts {}\n", trusted.display());
+        let mut client = start_client(&space, &lines);
+        client.wait_until_line(PATIENCE, |line| line.contains("Selected source 127.0.0.1"));
+        drop((client, server));
+        let _ = std::fs::remove_file(space.path("server.sock"));
+    }
+}
+
+/// The server of keys says that another one tells the time, at another port.
+#[test]
+fn the_server_of_keys_may_name_another_for_the_time() {
+    let space = Namespace::new("nts-other");
+    space.hosts(&format!("127.0.0.1 {NAME}\n127.0.0.3 time.example\n"));
+    let ca = Authority::new(&space);
+    ca.issue("server", "DNS:nts.example", 0, 100);
+    let _server = start_server(&space, &chrony(), "server", "ntsntpserver time.example\nport 11123\n");
+    let mut client = start_client(&space, &format!("server {NAME} iburst nts\n"));
+    client.wait_for(&format!("Source 127.0.0.1 changed to 127.0.0.3 ({NAME})"), PATIENCE);
+    client.wait_for(&format!("Selected source 127.0.0.3 ({NAME})"), PATIENCE);
+}
+
+/// Each of these has one server for itself, with a certificate that only this line makes good, or bad.
+#[test]
+fn each_line_about_certificates_does_what_it_says() {
+    let space = Namespace::new("nts-lines");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("expired", "DNS:nts.example", -100, -10);
+    ca.issue("good", "DNS:nts.example", 0, 100);
+    let own = space.path("ca.crt");
+    let trusted = format!("ntstrustedcerts 7 {}\n", own.display());
+    let selected = format!("Selected source 127.0.0.1 ({NAME})");
+    for (certificate, server_lines, client_lines, said) in [
+        ("expired", "", format!("nocerttimecheck 1\nserver {NAME} iburst nts\n"), selected.as_str()),
+        ("good", "", format!("{trusted}server {NAME} iburst nts certset 7\n"), &selected),
+        ("good", "", format!("server {NAME} iburst nts certset 8\n"), "no certificate of an authority is there"),
+        ("good", "ntsport 14460\n", format!("server {NAME} iburst nts ntsport 14460\n"), &selected),
+        ("good", "", format!("ntsaeads 30\nserver {NAME} iburst nts\n"), "no AEAD algorithm in common"),
+        ("expired", "", format!("certtimecheck strict\nserver {NAME} iburst nts\n"), "expired at 20"),
+    ] {
+        let server = start_server(&space, &chrony(), certificate, server_lines);
+        let mut client = start_client(&space, &client_lines);
+        client.wait_until_line(PATIENCE, |line| line.contains(said));
+        drop((client, server));
+        let _ = std::fs::remove_file(space.path("server.sock"));
+    }
+}
+
+#[test]
+fn keys_are_renewed_at_the_age_of_ntsrefresh() {
+    let space = Namespace::new("nts-refresh");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("server", "DNS:nts.example", 0, 100);
+    let _server = start_server(&space, &chrony(), "server", "");
+    let mut client = start_client(&space, &format!("ntsrefresh 3\nserver {NAME} iburst nts minpoll 0 maxpoll 0\n"));
+    client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
+    wait_auth(&space, KEY_ID, "3", &client);
+    let sources = ask(&space, "sources");
+    assert!(sources.contains(" 377 ") || sources.contains(" 77 ") || sources.contains("^* 127.0.0.1"), "{sources}");
+}
+
+/// A client of chronyd, which trusts the authority of the test and keeps its keys where slewd does.
+fn start_their_client(space: &Namespace, lines: &str) -> Program {
+    let conf = format!(
+        "{lines}port 0\ncmdport 0\nbindcmdaddress {0}/theirs.sock\npidfile {0}/theirs.pid\n\
+         nosystemcert\nntstrustedcerts {0}/ca.crt\n",
+        space.path("").display()
+    );
+    let conf = space.file("theirs.conf", &conf);
+    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
+    space.start_as("theirs", &chrony().join("chronyd"), &arguments)
+}
+
+/// slewd, slewd again, chronyd, and slewd once more live on the keys of one establishment.
+#[test]
+fn keys_are_kept_from_one_run_to_the_next_and_for_chronyd() {
+    let space = Namespace::new("nts-dump");
+    space.hosts(&format!("127.0.0.1 {NAME}\n"));
+    let ca = Authority::new(&space);
+    ca.issue("server", "DNS:nts.example", 0, 100);
+    let _server = start_server(&space, &chrony(), "server", "");
+    let kept = space.path("keys/127.0.0.1.nts");
+    let lines = |word: &str| format!("{word} {}\nserver {NAME} iburst nts\n", space.path("keys").display());
+    let selected = format!("Selected source 127.0.0.1 ({NAME})");
+    let mut established = 0;
+    for (run, word) in ["ntsdumpdir", "ntscachedir", "theirs", "ntsdumpdir"].into_iter().enumerate() {
+        let is_theirs = word == "theirs";
+        let mut client = if is_theirs {
+            start_their_client(&space, &lines("ntsdumpdir"))
+        } else {
+            start_client(&space, &lines(word))
+        };
+        client.wait_for(&selected, PATIENCE);
+        assert!(is_theirs || !kept.exists(), "a cookie is not shown twice");
+        client.signal(Signal::SIGTERM);
+        assert!(client.wait().success());
+        let mode = std::fs::metadata(&kept).expect("keys are kept").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "run {run}");
+        let connections = space.connections_made();
+        assert!(run == 0 || connections == established, "run {run} has established keys anew");
+        established = connections;
+    }
+    assert_eq!(established, 1);
+}

@@ -1,0 +1,62 @@
+//! Certificates for tests, made by openssl(1).
+
+use std::process::Command;
+
+use super::namespace::Namespace;
+
+/// An authority of our own: `ca.crt` and `ca.key` in the directory of the test.
+pub(crate) struct Authority<'a> {
+    space: &'a Namespace,
+}
+
+impl<'a> Authority<'a> {
+    pub(crate) fn new(space: &'a Namespace) -> Self {
+        let authority = Authority { space };
+        authority.openssl(&format!("req -x509 {KEY} -days 365 -subj /CN=Test%CA -keyout ca.key -out ca.crt"));
+        authority
+    }
+
+    /// `NAME.key` and `NAME.crt`, valid from and until so many days from now.
+    pub(crate) fn issue(&self, name: &str, for_whom: &str, from_days: i64, until_days: i64) {
+        self.openssl(&format!("req {KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
+        self.space.file(&format!("{name}.ext"), &format!("subjectAltName={for_whom}\nbasicConstraints=CA:FALSE\n"));
+        self.space.file("index.txt", "");
+        self.space.file("serial", "01\n");
+        self.space.file(
+            "ca.conf",
+            "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n\
+             policy=any\nunique_subject=no\n[any]\ncommonName=supplied\n",
+        );
+        let (from, until) = (moment(from_days), moment(until_days));
+        self.openssl(&format!(
+            "ca -config ca.conf -batch -notext -cert ca.crt -keyfile ca.key -startdate {from} -enddate {until} \
+             -extfile {name}.ext -in {name}.csr -out {name}.crt"
+        ));
+    }
+
+    /// A certificate that has signed itself.
+    pub(crate) fn self_signed(&self, name: &str, for_whom: &str, is_authority: bool) {
+        let is_authority = if is_authority { "TRUE" } else { "FALSE" };
+        self.openssl(&format!(
+            "req -x509 {KEY} -days 100 -subj /CN={name} -addext subjectAltName={for_whom} \
+             -addext basicConstraints=critical,CA:{is_authority} -keyout {name}.key -out {name}.crt"
+        ));
+    }
+
+    /// Words are separated by blanks; a blank in a word is written as `%`.
+    fn openssl(&self, arguments: &str) {
+        let words = arguments.split_whitespace().map(|word| word.replace('%', " "));
+        let output = Command::new("openssl").args(words).current_dir(self.space.path("")).output();
+        let output = output.expect("openssl runs: apt-get install openssl");
+        assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+
+/// So many days from now, as openssl wants it.
+fn moment(days: i64) -> String {
+    let text = Command::new("date").args(["-u", "-d", &format!("{days} days"), "+%Y%m%d%H%M%SZ"]).output();
+    let text = text.expect("date runs").stdout;
+    String::from_utf8_lossy(&text).trim().to_owned()
+}
