@@ -140,6 +140,62 @@ fn a_jump_of_the_rate_that_one_server_shows_is_followed_in_phase_and_as_fast_as_
     }
 }
 
+/// A lone server's clock swings: the clock follows it, and hardly overshoots. A swing as small as the noise of the path is
+/// told from it late, and costs more.
+#[test]
+fn the_error_of_a_lone_server_that_swings_is_not_amplified() {
+    println!(
+        "| period, s | gain at 1 ms | worst error | gain at 9 ms | worst error | gain at 100 ms | worst error |\n|---|---|---|---|---|---|---|"
+    );
+    for period_s in [16.0, 60.0, 200.0, 600.0, 2000.0, 6000.0, 20_000.0, 86_400.0] {
+        let gains = [1e-3, 9e-3, 0.1].map(|amplitude_s| gain(amplitude_s, period_s));
+        println!("| {period_s} | {} |", gains.map(|gain| format!("{:.2} | {:.2}", gain.0, gain.1)).join(" | "));
+        for ((gain, worst), (most, most_worst)) in gains.into_iter().zip([(1.7, 3.5), (1.2, 1.3), (1.2, 2.1)]) {
+            assert!(gain <= most && worst <= most_worst, "period {period_s} s: {gains:?}");
+        }
+    }
+}
+
+/// A lone server walks away at a rate that no oscillator takes on: the clock follows, and says how far that may lead it.
+#[test]
+fn a_lone_server_that_walks_away_is_followed_under_a_bound_that_holds() {
+    for seed in SEEDS {
+        let mut scenario = Scenario::pool(seed, 1);
+        scenario.servers[0].drift = Some((JUMP_S, 500e-6));
+        let run = Run::new(scenario, JUMP_S + 600.0);
+        assert!(run.trace.max_s(JUMP_S, JUMP_S + 4200.0) > 1.0, "it is followed, or this tells nothing");
+        assert!(run.beyond_s <= 10, "seed {seed}: {} s beyond the bound", run.beyond_s);
+    }
+}
+
+/// The amplitude of the clock's error at that period, in amplitudes of the server's, and the worst error beyond that of a
+/// steady server, likewise.
+fn gain(amplitude_s: f64, period_s: f64) -> (f64, f64) {
+    let start_s = 3600.0 + period_s;
+    let end_s = start_s + period_s * (2.0_f64).max((7200.0 / period_s).ceil());
+    let run = |seed, swings| {
+        let mut scenario = Scenario::pool(seed, 1);
+        scenario.servers[0].swings = swings;
+        scenario.length_s = end_s;
+        let mut world = World::new(scenario);
+        world.run_for(end_s);
+        let points = world.trace().points.iter().filter(|point| point.at_s >= start_s && point.at_s < end_s);
+        let phase = |at_s: f64| std::f64::consts::TAU * at_s / period_s;
+        let (mut sine, mut cosine, mut count) = (0.0, 0.0, 0.0);
+        for point in points {
+            sine += point.error_s * libm::sin(phase(point.at_s));
+            cosine += point.error_s * libm::cos(phase(point.at_s));
+            count += 1.0;
+        }
+        (2.0 * libm::hypot(sine, cosine) / count, world.trace().max_s(start_s, end_s))
+    };
+    let of_seed = |seed| {
+        let (harmonic, worst) = run(seed, Some((amplitude_s, period_s)));
+        (harmonic / amplitude_s, (worst - run(seed, None).1) / amplitude_s)
+    };
+    (0..4).map(of_seed).fold((0.0, 0.0), |most, one| (f64::max(most.0, one.0), f64::max(most.1, one.1)))
+}
+
 /// What happened after `from_s`.
 struct Run {
     trace: Trace,

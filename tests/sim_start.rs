@@ -2,7 +2,9 @@
 
 mod support;
 
-use slewd::sim::Scenario;
+use slewd::core::api::event::{Event, Obstacle};
+use slewd::core::api::monitoring::Hindrance;
+use slewd::sim::{Scenario, World};
 use slewd::time::{Span, Utc};
 use support::{hours, runs};
 
@@ -44,4 +46,31 @@ fn any_start_is_good_within_seconds() {
         let last_step_s = result.worst(|run| run.trace.steps.last().map_or(0.0, |(at, _)| *at));
         assert!(last_step_s < 0.05, "{name}: stepped after {last_step_s} s");
     }
+}
+
+/// A lone server that somebody has broken, or forged, sets no date decades away from all that is known.
+#[test]
+fn a_lone_server_decades_away_is_not_believed_and_two_are() {
+    const YEAR_S: i64 = 31_557_600;
+    let refused = |servers: usize, years: i64, ahead_years: i64| {
+        let mut scenario = Scenario::pool(1, servers);
+        scenario.start = Utc::from_secs(TODAY + years * YEAR_S);
+        scenario.clock_ahead = Span::from_secs(ahead_years * YEAR_S);
+        let mut world = World::new(scenario);
+        world.run_for(60.0);
+        let engine = world.engine().expect("it runs");
+        let status = engine.status(&world.reading());
+        let lines = world.trace().events.iter();
+        let is_refusal = |event: &Event| matches!(event, Event::CannotSynchronise(Obstacle::LoneAndFar { .. }));
+        let said = lines.filter(|(_, event)| is_refusal(event)).count();
+        assert_eq!(said, usize::from(!status.synchronised), "{servers} servers, {years} years: said once");
+        assert_eq!(status.hindrance == Hindrance::LoneAndFar, !status.synchronised);
+        !status.synchronised
+    };
+    // (servers, their years after today, years of the clock after them)
+    assert!(refused(1, 25, -25), "the clock is right about today, the server is not");
+    assert!(!refused(2, 25, -25), "two servers agree");
+    assert!(!refused(1, 15, -15), "a device that was on the shelf for 15 years");
+    assert!(!refused(1, 25, 0), "somebody has set the clock about right");
+    assert!(!refused(1, 0, 40), "the clock is wrong, and the server is near the build");
 }

@@ -166,6 +166,13 @@ pub fn reason(obstacle: &Obstacle) -> String {
                 ppm.unsigned_abs()
             )
         }
+        Obstacle::LoneAndFar { years } => {
+            let direction = if *years < 0 { "before" } else { "after" };
+            format!(
+                "only source is {} years {direction} system clock: set the date by hand, or add a second source",
+                years.unsigned_abs()
+            )
+        }
     }
 }
 

@@ -68,6 +68,10 @@ pub(super) fn hindrance_words(hindrance: Hindrance) -> (&'static str, &'static s
         Hindrance::NoRequired => ("no-required", "no source with the option require agrees"),
         Hindrance::Reacquiring => ("reacquiring", "the sources vote anew, as the clock or the machine was interrupted"),
         Hindrance::ClockRefused => ("clock-refused", "the kernel refuses to adjust the clock"),
+        Hindrance::LoneAndFar => (
+            "lone-and-far",
+            "the only source is decades away from the clock: add a second one, or set the date by hand",
+        ),
         Hindrance::RateBeyond => ("rate-beyond", "the clock's rate is off by more than the kernel can correct"),
     }
 }

@@ -35,6 +35,8 @@ pub struct Server {
     pub step: Option<(f64, Span)>,
     /// From this many seconds after the start its clock runs away at this rate.
     pub drift: Option<(f64, f64)>,
+    /// Its clock swings: amplitude and period (s).
+    pub swings: Option<(f64, f64)>,
     /// Its replies leave later than they say by this much on average (s), exponentially distributed: it stamps them itself.
     pub dawdles_s: f64,
     /// It tells in the next reply when one really left, to those who ask for it (RFC 9769).
@@ -100,6 +102,7 @@ impl Server {
             smears: None,
             step: None,
             drift: None,
+            swings: None,
             dawdles_s: 0.0,
             interleaves: false,
             inflates_turnaround_s: (0.0, 0.0),
@@ -152,7 +155,10 @@ impl Server {
         }
         let stepped = self.step.filter(|(at, _)| since_s >= *at).map_or(Span::ZERO, |(_, by)| by);
         let drifted = self.drift.map_or(Span::ZERO, |(at, rate)| Span::from_secs_f64((since_s - at).max(0.0) * rate));
-        let ahead = ahead + self.ahead + stepped + drifted;
+        let swing = |(amplitude_s, period_s): (f64, f64)| {
+            Span::from_secs_f64(amplitude_s * libm::sin(std::f64::consts::TAU * since_s / period_s))
+        };
+        let ahead = ahead + self.ahead + stepped + drifted + self.swings.map_or(Span::ZERO, swing);
         let told = |steady| self.smears.map_or(timeline.utc(steady), |length| timeline.smeared(steady, length)) + ahead;
         let leap = match self.announces {
             Announces::Always(leap, from_s, until_s) if (from_s..until_s).contains(&since_s) => leap,

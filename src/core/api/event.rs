@@ -187,6 +187,11 @@ pub enum Obstacle {
         /// By so much it gains.
         ppm: i32,
     },
+    /// Only one source answers, and its time is decades away from the clock and from the last time that is known.
+    LoneAndFar {
+        /// So many years from the clock.
+        years: i32,
+    },
 }
 
 impl Obstacle {

@@ -324,6 +324,8 @@ pub enum Hindrance {
     ClockRefused,
     /// The clock runs at a rate that the kernel cannot correct.
     RateBeyond,
+    /// Only one source answers, and its time is decades away from the clock.
+    LoneAndFar,
 }
 
 /// What slewd knows beyond chrony's protocol. No other daemon answers the request for it.

@@ -5,6 +5,7 @@
 //! asked at once. The rules are those of the start (`quorum`), with what is known as one more piece of evidence.
 
 use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::settings::Mode;
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::Engine;
 use crate::core::selection::quorum::{Known, LONE_PATIENCE, Verdict};
@@ -18,6 +19,12 @@ use crate::time::{ClockReading, Raw, Span};
 /// slewed.
 const GAP_JUMP: Span = Span::from_secs(10);
 
+/// A Julian year, as near as anybody wants to know.
+const YEAR: Span = Span::from_secs(31_557_600);
+
+/// A lone source does not set the clock further than this at the start: devices are not left on the shelf for longer.
+const LONE_CEILING: Span = Span::from_secs(20 * 31_557_600);
+
 impl Engine {
     /// Runs the vote. Called at every wake-up until the clock is set, because patience may have run out.
     pub(super) fn acquire(&mut self, acquisition: Acquisition, now: &ClockReading) {
@@ -27,7 +34,10 @@ impl Engine {
         let vote = Vote { is_contested, waited: now.raw - first_answer, now: now.raw };
         let has_required = self.selector.has_required(&self.sources);
         match self.selector.ballot(&vote, &self.sources, &self.time).verdict() {
-            Verdict::Elected if has_required => self.adopt(acquisition, now),
+            Verdict::Elected if has_required => match self.lone_and_far(acquisition.cause, now) {
+                Some(years) => self.cannot_synchronise(Obstacle::LoneAndFar { years }),
+                None => self.adopt(acquisition, now),
+            },
             Verdict::Elected => {
                 let awaited = self.selector.awaited(&vote, &self.sources, |line| line.config.options.require);
                 if awaited == 0 {
@@ -38,6 +48,19 @@ impl Engine {
             Verdict::NotEnough => self.cannot_synchronise(Obstacle::NotEnough),
             Verdict::Undecided => {}
         }
+    }
+
+    /// How many years the time of a lone source is from the clock, if that is not to be believed: it is as far from the last
+    /// time that is known. One server that somebody has broken, or forged, would else set any date.
+    fn lone_and_far(&self, cause: VoteCause, now: &ClockReading) -> Option<i32> {
+        let is_asked = cause == VoteCause::Start && self.mode != Mode::MeasureOnce;
+        if !is_asked || self.selector.selection().agreeing.len() > 1 {
+            return None;
+        }
+        let told = now.raw.with_lead(self.selector.agreed_lead(&self.sources, &self.time, now.raw));
+        let (from_clock, from_floor) = (told - now.utc, told - self.floor);
+        let is_far = from_clock.abs() > LONE_CEILING && from_floor.abs() > LONE_CEILING;
+        is_far.then(|| (from_clock.nanos() / YEAR.nanos()) as i32)
     }
 
     /// The agreeing sources contradict what is known: those that have not spoken since it was last confirmed are asked too.
@@ -98,6 +121,11 @@ impl Engine {
             let (low_s, high_s) = self.selector.agreed_s(&self.sources, &self.time, now.raw);
             self.time.follow_jump(jump, high_s - low_s, is_told_by_several, now.raw);
             self.sources.forget_archives();
+        }
+        if is_told_by_several || acquisition.cause == VoteCause::Gap {
+            self.time.forget_lone_source(self.sources.all_mut());
+        } else if jump != Span::ZERO {
+            self.time.follow_lone_jump(jump, self.sources.all_mut(), now.raw);
         }
         let is_proven = match acquisition.cause {
             VoteCause::Start => false,

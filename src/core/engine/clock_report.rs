@@ -134,6 +134,7 @@ impl Engine {
             (Some(Obstacle::NotEnough), _) => Hindrance::NotEnough,
             (Some(Obstacle::NoRequired), _) => Hindrance::NoRequired,
             (Some(Obstacle::RateBeyond { .. }), _) => Hindrance::RateBeyond,
+            (Some(Obstacle::LoneAndFar { .. }), _) => Hindrance::LoneAndFar,
             _ if !self.sources.all().is_empty() && self.sources.all().iter().all(is_offline) => {
                 Hindrance::NoSelectableSources
             }

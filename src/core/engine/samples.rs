@@ -79,6 +79,9 @@ impl Engine {
             Outcome::Held => Urgency::Contradicted,
         };
         self.plan_next(index, urgency, now.raw);
+        if outcome != Outcome::Reacquired && self.selector.selection().agreeing.len() == 1 {
+            self.time.follow_lone_source(outcome == Outcome::Held, self.sources.all_mut(), now.raw);
+        }
         match outcome {
             Outcome::Used { .. } => {
                 self.time.calm_rate(self.sources.all(), self.selector.active());
@@ -103,6 +106,12 @@ impl Engine {
         let jump = before.zip(after).map_or(Span::ZERO, |(before, after)| after - before);
         self.sources.forget_archives();
         self.note_contradiction(now.raw);
+        if self.selector.selection().agreeing.len() == 1 {
+            self.time.follow_lone_jump(jump, self.sources.all_mut(), now.raw);
+            if self.time.estimate().is_none() {
+                self.time.feed_recent(self.sources.all(), self.selector.active());
+            }
+        }
         self.note_jump(jump, now.raw);
         self.correct(Occasion::Update { counts: false }, now);
     }
@@ -202,6 +211,12 @@ impl Engine {
                 self.follow_rate(&shown, now);
                 true
             }
+            RateFinding::Fickle => {
+                self.sources.forget_archives();
+                self.time.abandon_rate(self.sources.all_mut());
+                self.begin_with_recent(now);
+                true
+            }
             // Nothing is claimed of the time from now on.
             RateFinding::Beyond(range) => {
                 self.selector.sync.call_vote(VoteCause::Start, None);
@@ -223,6 +238,11 @@ impl Engine {
         }
         self.sources.forget_archives();
         self.time.begin_with_rate(shown, self.sources.all_mut());
+        self.begin_with_recent(now);
+    }
+
+    /// The estimate has begun anew: with what the sources have said last.
+    fn begin_with_recent(&mut self, now: &ClockReading) {
         self.selector.sync.elected();
         self.reselect(now.raw, None);
         self.time.feed_recent(self.sources.all(), self.selector.active());

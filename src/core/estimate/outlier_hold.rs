@@ -14,6 +14,8 @@ const CONTRADICTIONS: u32 = 2;
 const JUMP_OVER_S: f64 = 64.0;
 /// ... and not to need more frequency than this.
 const JUMP_FREQUENCY: f64 = 1e-4;
+/// What samples that contradict each other's neighbours say of the frequency is believed up to so many deviations.
+const SIGMAS: f64 = 3.0;
 /// The largest wander there is, per square root of a second.
 const MOST_WANDER: f64 = WANDER_GRID[WANDER_GRID.len() - 1];
 
@@ -37,8 +39,12 @@ impl Joint {
             // One source alone may be running away: what it says of the frequency counts as far as an oscillator wanders.
             let most = if sources > 1 { JUMP_FREQUENCY } else { MOST_WANDER * since_s.sqrt() };
             let frequency = (deviation.abs() / since_s).min(most);
+            let before = self.filter.bank.track()[1];
             self.filter.bank.distrust(deviation * deviation, frequency * frequency);
+            let most_change = SIGMAS * self.filter.bank.frequency_variance().sqrt();
             self.accept(&agreeing, &new.sample);
+            let change = self.filter.bank.track()[1] - before;
+            self.turn(change.clamp(-most_change, most_change) - change);
             Outcome::Reacquired
         } else {
             Outcome::Held

@@ -151,8 +151,9 @@ fn choose(
     let eligible = voters.filter(|v| agreeing.contains(v.slot) && (v.prefer || !preferred));
     let Some(best) = score.update(&eligible, settings, fresh) else { return };
     selection.best = Some(best.slot);
-    let confirmed_s = confirmed_distance_s(&eligible).max(best.distance_s);
-    let limit_s = settings.combine_limit * (confirmed_s + settings.reselect_distance_s);
+    let near_s = settings.combine_limit * (best.distance_s + settings.reselect_distance_s);
+    // 0 means that sources are not to be combined.
+    let limit_s = if settings.combine_limit > 0.0 { near_s.max(witnesses_within_s(&eligible)) } else { near_s };
     for voter in voters.iter().filter(|v| agreeing.contains(v.slot)) {
         let status = if preferred && !voter.prefer {
             Status::NotPreferred
@@ -166,16 +167,20 @@ fn choose(
     }
 }
 
-/// A distance that one honest source at least has, as long as a majority is honest: how near a source is, is its own
-/// claim in part, and a liar's must not put all others out of reach.
-fn confirmed_distance_s(eligible: &Voters) -> f64 {
+/// With so many sources the estimate can see that one of them is off.
+const WITNESSES: usize = 3;
+
+/// So near are the sources that are used in any case: three of them, and one more than there may be liars. How near a source
+/// is, is its own claim in part, and a liar's must not put all others out of reach.
+fn witnesses_within_s(eligible: &Voters) -> f64 {
     let mut distances_s = [f64::INFINITY; MAX_SOURCES];
     let distances_s = &mut distances_s[..eligible.len];
     for (distance_s, voter) in distances_s.iter_mut().zip(eligible.iter()) {
         *distance_s = voter.distance_s;
     }
     let liars = eligible.len.saturating_sub(1) / 2;
-    if distances_s.is_empty() { 0.0 } else { *distances_s.select_nth_unstable_by(liars, f64::total_cmp).1 }
+    let last = liars.max(WITNESSES - 1).min(eligible.len.saturating_sub(1));
+    if distances_s.is_empty() { 0.0 } else { *distances_s.select_nth_unstable_by(last, f64::total_cmp).1 }
 }
 
 fn refusal(candidate: &Candidate, settings: &Settings) -> Option<Status> {

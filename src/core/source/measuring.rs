@@ -10,6 +10,10 @@ use crate::wire::ntp::{Header, TimeReply};
 /// A server that holds a request longer than this cannot be measured through (part of chronyd's test A).
 const MAX_TURNAROUND: Span = Span::from_secs(4);
 
+/// No server takes longer to answer. What one says to have taken beyond this counts as time on the path: nobody but itself
+/// confirms it, and a server that claims a long time would else claim to be near, and be believed more than others.
+const CREDIBLE_TURNAROUND: Span = Span::from_millis(1);
+
 /// Root delay / 2 + root dispersion from which a server is as good as unsynchronised (RFC 5905: MAXDISP, test 7).
 const MAX_ROOT_DISTANCE: Span = Span::from_secs(16);
 
@@ -95,10 +99,12 @@ impl Source {
             return Err(Refusal::Era);
         }
         // A difference that the stamps cannot resolve is no time at all.
-        let held = if turnaround <= resolution { Span::ZERO } else { turnaround };
-        let delay = (exchange.arrived.at - exchange.sent.at) - held;
-        // A slightly negative delay is noise of the stamps, a very negative one is a lie.
-        if delay < -STAMP_NOISE.max(resolution) {
+        let credible = CREDIBLE_TURNAROUND.max(resolution);
+        let held = if turnaround <= resolution { Span::ZERO } else { turnaround.min(credible) };
+        let round_trip = exchange.arrived.at - exchange.sent.at;
+        let delay = round_trip - held;
+        // A time on the path that is slightly negative is noise of the stamps, a very negative one is a lie.
+        if round_trip - turnaround.max(Span::ZERO) < -STAMP_NOISE.max(resolution) {
             return Err(Refusal::Turnaround);
         }
         let interleaved = later.is_some();

@@ -25,11 +25,13 @@ pub struct RateRange {
     pub high: f64,
     /// The newest replies, so many, lie on a line of such a rate.
     pub replies: usize,
+    /// None of the older ones is beside that line.
+    pub is_whole: bool,
 }
 
 impl RateRange {
     /// Every rate.
-    const ANY: RateRange = RateRange { low: f64::NEG_INFINITY, high: f64::INFINITY, replies: 0 };
+    const ANY: RateRange = RateRange { low: f64::NEG_INFINITY, high: f64::INFINITY, replies: 0, is_whole: true };
 
     /// Of the newest replies that lie on a line; older ones are left out from the first that does not. What a reply was
     /// delayed beyond the shortest round trip, and `jitter_s`, may be an error of its time. `None`: there are not two.
@@ -53,6 +55,7 @@ impl RateRange {
                 }
             }
             if narrowed.low > narrowed.high {
+                range.is_whole = false;
                 break;
             }
             range = RateRange { replies: range.replies + 1, ..narrowed };

@@ -12,9 +12,10 @@ pub(in crate::core) const BOUND_SIGMAS: f64 = 3.0;
 
 impl TrueTime {
     /// Bound on the error of the estimate: what the best path can hide, but no less than what a minority of liars could have
-    /// made of it.
+    /// made of it, nor than a lone source has led it away from what an oscillator can do.
     pub(in crate::core) fn bound(&self, estimate: &Estimate, sources: &[Source], active: SlotSet, now: Raw) -> Span {
-        self.bound_by_best_path(estimate, sources, active, now).max(self.bound_despite_liars(estimate, sources, now))
+        let by_best_path = self.bound_by_best_path(estimate, sources, active, now);
+        by_best_path.max(self.bound_despite_liars(estimate, sources, now)).max(self.lone.led_astray(estimate, now))
     }
 
     /// The asymmetry of the best path counts in full, because no protocol can see it. It is about that source's own time,

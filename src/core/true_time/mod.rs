@@ -6,9 +6,11 @@
 
 mod backing;
 mod error_bound;
+mod lone_source;
 mod past;
 mod rate_watch;
 mod unrest;
+mod watch;
 
 use crate::core::api::settings::Settings;
 use crate::core::estimate::{
@@ -19,6 +21,7 @@ use crate::time::{ClockReading, Lead, Raw, Span};
 
 pub(in crate::core) use backing::Backing;
 pub(in crate::core) use error_bound::{BOUND_SIGMAS, expected_error};
+use lone_source::LoneSource;
 pub(in crate::core) use past::{PHASE_SD_AFTER_SLEEP_S, PastUse};
 pub(in crate::core) use rate_watch::{RateFinding, RateWatch, Shown, is_extraordinary};
 pub(in crate::core) use unrest::Unrest;
@@ -53,6 +56,7 @@ pub(in crate::core) struct TrueTime {
     prior: FrequencyPrior,
     prior_is_proven: bool,
     rate: RateWatch,
+    lone: LoneSource,
     /// Who stands behind the estimate.
     pub(in crate::core) backing: Backing,
     /// How often it has been found wrong.
@@ -97,6 +101,7 @@ impl TrueTime {
             prior_is_proven: prior.sd > WEAK_PRIOR_SD,
             rate: RateWatch::new(&prior),
             backing: Backing::default(),
+            lone: LoneSource::default(),
             unrest: Unrest::default(),
             max_clock_error: settings.max_clock_error_ppm * 1e-6,
             min_samples: settings.min_samples,
@@ -157,7 +162,11 @@ impl TrueTime {
 
     /// Takes a sample of an active source.
     pub(in crate::core) fn feed(&mut self, sample: &Sample, active: SlotSet) -> Outcome {
-        self.estimator.feed(sample, &active.list())
+        let outcome = self.estimator.feed(sample, &active.list());
+        if let Some(estimate) = self.estimate() {
+            self.lone.record(sample, &estimate);
+        }
+        outcome
     }
 
     /// Feeds what the active sources have said so far, in the order of time. `false`: some of it was a surprise.
@@ -187,6 +196,7 @@ impl TrueTime {
     pub(in crate::core) fn tune(&mut self, source: &mut Source) {
         let resolution = source.last.map_or(Span::ZERO, |last| last.resolution);
         source.tuned_resolution = resolution;
+        let resolution = resolution.max(self.lone.coarseness());
         source.is_untuned = false;
         let options = &source.options;
         let tuning = Tuning {
@@ -202,12 +212,14 @@ impl TrueTime {
     /// The estimate begins anew with this prior.
     pub(in crate::core) fn restart(&mut self, prior: FrequencyPrior, sources: &mut [Source]) {
         self.prior = prior;
+        self.lone = LoneSource::default();
         self.estimator.restart(prior);
         sources.iter_mut().for_each(|source| self.tune(source));
     }
 
     /// True time has moved by this much: a leap second.
     pub(in crate::core) fn shift(&mut self, by: Span) {
+        self.lone.shift(by);
         self.estimator.shift(by);
     }
 
@@ -252,6 +264,7 @@ impl TrueTime {
     /// True time is ahead by this of what was thought. Sources have the last word: what they say next counts as much as if
     /// the time were not known any better than by this change.
     pub(in crate::core) fn revise_phase(&mut self, by: Span) {
+        self.lone.shift(by);
         self.estimator.revise(by, 0.0);
     }
 }

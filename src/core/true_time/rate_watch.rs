@@ -26,13 +26,16 @@ const ORDINARY: f64 = 500e-6;
 /// The rate is known when replies show to within this that it is the one believed.
 const KNOWN_WITHIN: f64 = 50e-6;
 
-/// Replies of a lone source that must lie on a line: two always do.
+/// Replies of a lone source that must lie on a line, and none of those before may be beside it: two always do.
 const LONE_REPLIES: usize = 3;
 /// Replies of each of several sources that must lie on a line; these sources confirm each other.
 const REPLIES: usize = 2;
 
+/// A lone source that shows one rate after another shows none: the rate is found by its word no more often than this.
+const LONE_FINDINGS: u32 = 2;
+
 /// No oscillator wanders more than this per square root of a second: a virtual machine's on a busy host.
-const MOST_WANDER: f64 = 3e-7;
+pub(super) const MOST_WANDER: f64 = 3e-7;
 
 /// A doubt about the rate that is smaller is over.
 const NEGLIGIBLE: f64 = 20e-6;
@@ -40,7 +43,7 @@ const NEGLIGIBLE: f64 = 20e-6;
 const TELLING: usize = 4;
 
 /// Bound of a normal error, in standard deviations.
-const SIGMAS: f64 = 3.0;
+pub(super) const SIGMAS: f64 = 3.0;
 
 /// What is known of the rate of the raw counter.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +54,10 @@ pub(in crate::core) struct RateWatch {
     is_beyond: bool,
     /// As far as replies tell, it may be off the one believed by this much.
     doubt: f64,
+    /// What was known of it before any source had spoken.
+    first: FrequencyPrior,
+    /// So often it was found by the word of a lone source.
+    lone_findings: u32,
 }
 
 /// The rate that most sources show.
@@ -60,6 +67,8 @@ pub(in crate::core) struct Shown {
     pub(in crate::core) range: RateRange,
     /// By so many replies of each source.
     replies: [usize; MAX_SOURCES],
+    /// Only one source speaks.
+    is_lone: bool,
 }
 
 /// What the sources show of the rate.
@@ -69,6 +78,8 @@ pub(in crate::core) enum RateFinding {
     Nothing,
     /// It is another one.
     Other(Shown),
+    /// A lone source shows one rate after another: it is the source that is off, not the rate.
+    Fickle,
     /// No steering of the kernel's can make up for it.
     Beyond(RateRange),
 }
@@ -77,7 +88,17 @@ impl RateWatch {
     /// Nothing is known but what the prior says.
     pub(in crate::core) fn new(prior: &FrequencyPrior) -> RateWatch {
         let is_known = prior.sd < WEAK_PRIOR_SD;
-        RateWatch { is_open: true, is_beyond: false, doubt: if is_known { 0.0 } else { STEERABLE } }
+        let doubt = if is_known { 0.0 } else { STEERABLE };
+        RateWatch { is_open: true, is_beyond: false, doubt, first: *prior, lone_findings: 0 }
+    }
+
+    pub(super) fn is_doubted(&self) -> bool {
+        self.doubt > 0.0
+    }
+
+    /// It is not off by more than this.
+    pub(super) fn limit_doubt(&mut self, most: f64) {
+        self.doubt = self.doubt.min(most);
     }
 }
 
@@ -114,6 +135,9 @@ impl TrueTime {
         if range.low > STEERABLE || range.high < -STEERABLE {
             let is_news = !std::mem::replace(&mut self.rate.is_beyond, true);
             return if is_news { RateFinding::Beyond(range) } else { RateFinding::Nothing };
+        }
+        if is_other && shown.is_lone && self.rate.lone_findings == LONE_FINDINGS {
+            return RateFinding::Fickle;
         }
         if is_other || self.rate.is_beyond {
             return RateFinding::Other(shown);
@@ -154,11 +178,6 @@ impl TrueTime {
         range.low > estimate.frequency + doubt || range.high < estimate.frequency - doubt
     }
 
-    /// The rate is in doubt, and what is claimed must grow with time.
-    pub(in crate::core) fn is_rate_doubted(&self) -> bool {
-        self.rate.doubt > 0.0
-    }
-
     /// So many of its last replies lie on a line, at whatever rate of it.
     pub(in crate::core) fn replies_on_a_line(&self, source: &Source) -> usize {
         self.rate_of(source).map_or(0, |range| range.replies)
@@ -171,9 +190,7 @@ impl TrueTime {
         let since_s = since.secs_f64().max(1.0);
         let (rate, wandered) = (jump.secs_f64() / since_s, MOST_WANDER * since_s.sqrt());
         let turn = rate.clamp(-SIGMAS * wandered, SIGMAS * wandered);
-        // What the time is now is not changed by that.
-        self.estimator.turn(turn);
-        self.estimator.shift(-since.scaled(turn));
+        self.turn_rate(turn, now);
         self.rate.doubt = self.rate.doubt.max((rate - turn).abs().min(STEERABLE));
         wandered
     }
@@ -200,12 +217,12 @@ impl TrueTime {
         let ranges = || {
             let told = sources.iter().filter(is_voter);
             told.filter_map(|source| Some((source.slot, self.rate_of(source)?)))
-                .filter(|(_, range)| range.replies >= needed)
+                .filter(|(_, range)| range.replies >= needed && (voters > 1 || range.is_whole))
         };
         // Most ranges have the lower end of one of them in common.
         let holding = |at: f64| ranges().filter(move |(_, range)| range.low <= at && at <= range.high);
         let (_, deepest) = ranges().max_by_key(|(_, range)| holding(range.low).count())?;
-        let mut shown = Shown { range: deepest, replies: [0; MAX_SOURCES] };
+        let mut shown = Shown { range: deepest, replies: [0; MAX_SOURCES], is_lone: voters == 1 };
         for (slot, range) in holding(deepest.low) {
             shown.range.low = shown.range.low.max(range.low);
             shown.range.high = shown.range.high.min(range.high);
@@ -219,10 +236,29 @@ impl TrueTime {
     /// once they have been selected.
     pub(in crate::core) fn begin_with_rate(&mut self, shown: &Shown, sources: &mut [Source]) {
         self.rate.is_beyond = false;
+        self.rate.lone_findings += u32::from(shown.is_lone);
         self.prior_is_proven = true;
         let prior = FrequencyPrior::measured(shown.range.middle(), shown.range.margin());
         self.restart(FrequencyPrior { frequency: prior.frequency - self.known_rate(), ..prior }, sources);
         sources.iter_mut().for_each(|source| source.restore(shown.replies[source.slot.index()]));
+    }
+
+    /// The rate is in doubt, and what is claimed must grow with time.
+    pub(in crate::core) fn is_rate_doubted(&self) -> bool {
+        self.rate.is_doubted()
+    }
+
+    /// A lone source has shown a rate, and not yet that it is the one.
+    pub(in crate::core) fn is_rate_on_trial(&self) -> bool {
+        self.rate.is_open && self.rate.lone_findings > 0
+    }
+
+    /// The estimate begins anew with what was known of the rate before a lone source told one rate after another.
+    pub(in crate::core) fn abandon_rate(&mut self, sources: &mut [Source]) {
+        (self.rate.is_open, self.rate.is_beyond) = (false, false);
+        self.rate.doubt = self.rate.first.sd.max(LEAST_DIFFERENCE);
+        self.restart(self.rate.first, sources);
+        sources.iter_mut().for_each(Source::forget_all_but_last);
     }
 
     /// The first frequency is worth a line when it is found wrong.

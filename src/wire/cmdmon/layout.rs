@@ -194,7 +194,7 @@ codes!(StampedBy, other: Nobody, Nobody = 0, Daemon = 0x44, Kernel = 0x4b, Hardw
 
 // An obstacle that only a later daemon knows is read as none. That the clock is not synchronised is said by a flag.
 codes!(Hindrance, other: None, None = 0, NoSources = 1, Acquiring = 2, NoSelectableSources = 3, NoMajority = 4,
-    NotEnough = 5, NoRequired = 6, Reacquiring = 7, ClockRefused = 8, RateBeyond = 9);
+    NotEnough = 5, NoRequired = 6, Reacquiring = 7, ClockRefused = 8, RateBeyond = 9, LoneAndFar = 10);
 
 impl Coded for SelectOptions {
     fn code(&self) -> u16 {
