@@ -292,13 +292,13 @@ fn colour_is_for_terminals() {
         let _server = server();
         let slewd_client = slewd_client("root");
         wait_until_synchronised();
-        let typed = |before: &str| {
-            let line = format!("{before} {} status", env!("CARGO_BIN_EXE_slewd"));
-            let output = Command::new("script").args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").output();
-            String::from_utf8(output.expect("apt-get install bsdutils").stdout).expect("text")
-        };
-        assert!(typed("").starts_with("\u{1b}[32mSynchronised\u{1b}[0m"), "{:?}", typed(""));
-        for plain in [typed("NO_COLOR=1"), typed("TERM=dumb"), text(&slewd("root", &["status"])).to_owned()] {
+        let coloured = typed("slewd status");
+        assert!(coloured.starts_with("\u{1b}[32mSynchronised\u{1b}[0m"), "{coloured:?}");
+        for plain in [
+            typed("NO_COLOR=1 slewd status"),
+            typed("TERM=dumb slewd status"),
+            text(&slewd("root", &["status"])).to_owned(),
+        ] {
             assert!(plain.starts_with("Synchronised") && !plain.contains('\u{1b}'), "{plain:?}");
         }
         slewd_client.stop();
@@ -309,7 +309,10 @@ fn colour_is_for_terminals() {
 fn words_that_are_none_are_named() {
     for (words, complaint) in [
         (&["trackin"][..], "'trackin' is neither a command nor a directive (did you mean tracking?)"),
-        (&["tracking", "--jsn"], "slewd tracking: invalid option '--jsn'"),
+        (&["tracking", "--jsn"], "slewd tracking: invalid option '--jsn' (did you mean --json?)"),
+        (&["help", "statsu"], "'statsu' is no command (did you mean status?)"),
+        (&["--watch"], "invalid option '--watch' (a flag of commands: slewd status --watch)"),
+        (&["-d", "status"], "'status' is a command, and a command comes before its flags: slewd status ..."),
         (&["tracking", "-c", "--json"], "slewd tracking: -c and --json exclude each other"),
         (&["sources", "now"], "slewd sources: unexpected argument 'now'"),
         (&["burst", "many"], "slewd burst: say how many: GOOD/MAX, such as 4/8"),
@@ -322,6 +325,93 @@ fn words_that_are_none_are_named() {
         assert_eq!(said.lines().next(), Some(complaint), "{words:?}");
         assert_eq!(output.status.code(), Some(1), "{words:?}");
     }
+}
+
+/// What a person sees who types this; programs get none of the advice.
+fn typed(line: &str) -> String {
+    let line = line.replace("slewd", env!("CARGO_BIN_EXE_slewd"));
+    let output = Command::new("script").args(["-qec", &line, "/dev/null"]).env("TERM", "xterm").output();
+    String::from_utf8(output.expect("apt-get install bsdutils").stdout).expect("text")
+}
+
+#[test]
+fn people_are_told_what_to_do_next() {
+    inside(|| {
+        let bare = as_user("nobody", Path::new(env!("CARGO_BIN_EXE_slewd"))).output().expect("setpriv runs");
+        assert_eq!(bare.status.code(), Some(1), "{bare:?}");
+        assert!(String::from_utf8_lossy(&bare.stderr).contains("\n  slewd status "), "{bare:?}");
+        assert!(typed("slewd tracking -h /nowhere").contains("\nNo time daemon answers here."));
+        let in_vain = typed("slewd -Q -t 1 'server 127.0.0.99'");
+        assert!(in_vain.starts_with("Asking the servers. The clock is measured as soon"), "{in_vain}");
+        assert!(in_vain.contains("\nslewd: the clock was not measured: "), "{in_vain}");
+        let waited = typed("slewd wait --timeout 1 -h /nowhere");
+        assert_eq!(waited.matches("; waiting").count(), 1, "each reason once: {waited}");
+        // Without the loopback interface the servers of the demo are not to blame.
+        let demo = Command::new("unshare").args(["-n", env!("CARGO_BIN_EXE_slewd"), "demo"]).output().expect("it runs");
+        assert!(!demo.status.success(), "{demo:?}");
+        let said = [demo.stdout, demo.stderr].concat();
+        assert!(String::from_utf8_lossy(&said).contains("ip link set lo up"), "{}", String::from_utf8_lossy(&said));
+    });
+}
+
+#[test]
+fn a_watched_status_ends_with_its_reader() {
+    inside(|| {
+        let _server = server();
+        let slewd = slewd_client("root");
+        wait_until_synchronised();
+        let watch = |flags: &str, lines: &str| {
+            let line = format!("timeout 20 {} status --watch {flags} | head -n {lines}", env!("CARGO_BIN_EXE_slewd"));
+            let output = Command::new("sh").args(["-c", &line]).output().expect("a shell");
+            assert!(output.stderr.is_empty(), "{output:?}");
+            String::from_utf8(output.stdout).expect("text")
+        };
+        let reports = watch("--json", "2");
+        assert_eq!(
+            reports.split_inclusive('\n').map(|report| Json::parse(report).get("version").number()).sum::<f64>(),
+            2.0
+        );
+        assert!(watch("", "20").matches("Synchronised  ").count() == 2, "a screen has 13 lines");
+        slewd.stop();
+    });
+}
+
+#[test]
+fn columns_are_explained() {
+    inside(|| {
+        let _server = server();
+        let slewd_client = slewd_client("root");
+        wait_until_synchronised();
+        for report in ["sources", "sourcestats", "selectdata", "authdata"] {
+            let (plain, explained) = (slewd("root", &[report]), slewd("root", &[report, "-v"]));
+            let head = text(&plain).lines().next().expect("a head");
+            let (legend, _) = text(&explained).split_once(head).expect("the list follows");
+            let columns = head.replace("Name/IP address", "Name").replace("Name/IP Address", "Name");
+            let columns = columns.replace("Last sample", "Last_sample").replace("Freq Skew", "Freq_Skew");
+            for column in columns.replace("Std Dev", "Std_Dev").replace("MS", "M S").split_whitespace() {
+                let column = column.replace('_', " ");
+                assert!(legend.lines().any(|line| line.starts_with(&column)), "{report}: {column}");
+            }
+            assert_eq!(
+                slewd("root", &[report, "-v", "-c"]).stdout.first(),
+                slewd("root", &[report, "-c"]).stdout.first()
+            );
+        }
+        slewd_client.stop();
+    });
+}
+
+#[test]
+fn answers_of_servers_fit_a_screen() {
+    inside(|| {
+        let _server = server();
+        sleep(Duration::from_millis(300));
+        let output = slewd("root", &["query", "127.0.0.1", "::1", "localhost", "127.0.0.2"]);
+        assert!(output.status.success() && text(&output).lines().all(|line| line.len() <= 80), "{output:?}");
+        assert!(text(&output).contains("(localhost)"), "{output:?}");
+        let nobody = slewd("root", &["query", "::2"]);
+        assert!(String::from_utf8_lossy(&nobody.stderr).contains("No server told the time."), "{nobody:?}");
+    });
 }
 
 /// A program that ends with its handle.

@@ -454,5 +454,5 @@ fn unknown_is_not_zero() {
         assert!(!values.contains(&format!(".{name},0")), "{name}: {values}");
         assert!(!samples.contains(metric), "{metric}: {samples}");
     }
-    assert!(json::snapshot(&other_daemon).contains("{\"status\":null,"));
+    assert!(json::snapshot(&other_daemon).contains("{\"version\":1,\"status\":null,"));
 }

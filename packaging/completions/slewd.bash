@@ -64,13 +64,13 @@ _slewd() {
     *:*:-P) return ;;
     *:*:-N) return ;;
     1:*) words="status tracking sources sourcestats selectdata ntpdata authdata activity serverstats makestep burst online offline refresh reload wait check metrics cleanup query demo -f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h" ;;
-    *:status:*) words="-c --json -h -p --help" ;;
+    *:status:*) words="--watch -c --json -h -p --help" ;;
     *:tracking:*) words="-c --json -N -n -h -p --help" ;;
-    *:sources:*) words="-a -c --json -N -n -h -p --help" ;;
-    *:sourcestats:*) words="-a -c --json -N -n -h -p --help" ;;
-    *:selectdata:*) words="-a -c --json -N -n -h -p --help" ;;
+    *:sources:*) words="-a -v -c --json -N -n -h -p --help" ;;
+    *:sourcestats:*) words="-a -v -c --json -N -n -h -p --help" ;;
+    *:selectdata:*) words="-a -v -c --json -N -n -h -p --help" ;;
     *:ntpdata:*) words="-c --json -h -p --help" ;;
-    *:authdata:*) words="-a -c --json -N -n -h -p --help" ;;
+    *:authdata:*) words="-a -v -c --json -N -n -h -p --help" ;;
     *:activity:*) words="-c --json -h -p --help" ;;
     *:serverstats:*) words="-c --json -h -p --help" ;;
     *:makestep:*) words="-h -p --help" ;;

@@ -17,6 +17,11 @@ pub(super) fn parse(words: &[OsString]) -> Option<Result<Words, (String, u8)>> {
     Some(Words::parse(row, rest))
 }
 
+/// The help of one command.
+pub(super) fn long_help(name: &str) -> Option<String> {
+    TABLE.iter().find(|row| row.name == name).map(Row::long_help)
+}
+
 /// The part of the help that is about commands.
 pub(super) fn help() -> String {
     let mut text = String::from("Commands (slewd COMMAND --help):\n");
@@ -24,7 +29,7 @@ pub(super) fn help() -> String {
         text.push_str(&format!("  {:30} {}\n", format!("{} {}", row.name, row.arguments), row.help));
     }
     text.push_str("\nFlags of commands:\n");
-    for group in [FORMAT, NAMES, ALL, CONNECTION, WAIT, CHECK, METRICS, CLEANUP, FAMILY] {
+    for group in [FORMAT, NAMES, LIST, WATCH, CONNECTION, WAIT, CHECK, METRICS, CLEANUP, FAMILY] {
         push_flags(&mut text, group.iter());
     }
     text
@@ -42,7 +47,9 @@ const NAMES: &[Flag] = &[
     flag("-N", "", "print sources by the name they are configured with"),
     flag("-n", "", "print sources by address: this is the default"),
 ];
-const ALL: &[Flag] = &[flag("-a", "", "also names that have no address yet")];
+const WATCH: &[Flag] = &[flag("--watch", "", "again every two seconds, until Ctrl-C")];
+const LIST: &[Flag] =
+    &[flag("-a", "", "also names that have no address yet"), flag("-v", "", "explain the columns first")];
 const FAMILY: &[Flag] =
     &[flag("-4", "", "only IPv4 addresses of names"), flag("-6", "", "only IPv6 addresses of names")];
 const WAIT: &[Flag] = &[
@@ -86,16 +93,26 @@ const fn order(name: &'static str, arguments: &'static str, help: &'static str) 
 
 /// All commands.
 pub(super) const TABLE: &[Row] = &[
-    report("status", &[FORMAT, CONNECTION], "synchronised or not and why, how wrong it can be, sources", show::status),
+    report(
+        "status",
+        &[WATCH, FORMAT, CONNECTION],
+        "synchronised or not and why, how wrong it can be, sources",
+        show::status,
+    ),
     report("tracking", &[FORMAT, NAMES, CONNECTION], "the clock", show::tracking),
-    report("sources", &[ALL, FORMAT, NAMES, CONNECTION], "the sources and their last samples", show::sources),
-    report("sourcestats", &[ALL, FORMAT, NAMES, CONNECTION], "what the samples of each source say", show::source_stats),
-    report("selectdata", &[ALL, FORMAT, NAMES, CONNECTION], "why each source is in or out (root)", show::select_data),
+    report("sources", &[LIST, FORMAT, NAMES, CONNECTION], "the sources and their last samples", show::sources),
+    report(
+        "sourcestats",
+        &[LIST, FORMAT, NAMES, CONNECTION],
+        "what the samples of each source say",
+        show::source_stats,
+    ),
+    report("selectdata", &[LIST, FORMAT, NAMES, CONNECTION], "why each source is in or out (root)", show::select_data),
     Row {
         arguments: "[ADDRESS]",
         ..report("ntpdata", &[FORMAT, CONNECTION], "the last response of each source (root)", show::ntp_data)
     },
-    report("authdata", &[ALL, FORMAT, NAMES, CONNECTION], "how each source is authenticated (root)", show::auth_data),
+    report("authdata", &[LIST, FORMAT, NAMES, CONNECTION], "how each source is authenticated (root)", show::auth_data),
     report("activity", &[FORMAT, CONNECTION], "how many sources are asked", show::activity),
     report("serverstats", &[FORMAT, CONNECTION], "counts of control requests (root)", show::server_stats),
     order("makestep", "", "step the clock by all that is still to be slewed, now"),

@@ -18,6 +18,8 @@ use crate::time::Span;
 /// What the command line asks for.
 pub(super) enum Command {
     Help,
+    /// Of one command.
+    HelpFor(String),
     Version,
     PrintConfig(Box<Options>),
     Run(Box<Options>),
@@ -76,7 +78,12 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, (String, u8)> {
     let ident = name.map_or("slewd".to_owned(), |name| name.to_string_lossy().into_owned());
     let words = arguments.get(1..).unwrap_or_default();
     if words.first().is_some_and(|word| word == "help") {
-        return Ok(Command::Help);
+        let Some(of) = words.get(1).map(|word| word.to_string_lossy()) else { return Ok(Command::Help) };
+        return commands::long_help(&of).map(Command::HelpFor).ok_or_else(|| {
+            let hint = near(&of, commands::TABLE.iter().map(|row| row.name));
+            let hint = hint.map_or(String::new(), |hint| format!(" ({hint})"));
+            (format!("'{of}' is no command{hint}"), 1)
+        });
     }
     if let Some(result) = commands::parse(words) {
         return result.map(Command::Words);
@@ -84,7 +91,19 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Command, (String, u8)> {
     if let Some(reason) = words.first().and_then(|word| mistyped(&word.to_string_lossy())) {
         return Err((reason, 1));
     }
-    Flags::new(ident).read(words).map_err(|reason| (format!("{reason}\n{}", usage()), 1))
+    let command = Flags::new(ident).read(words).map_err(|reason| (format!("{reason}\n{}", usage()), 1))?;
+    if let Command::Run(options) | Command::PrintConfig(options) = &command
+        && let Some(name) = options.config_lines.iter().find_map(|line| command_among(line))
+    {
+        return Err((format!("'{name}' is a command, and a command comes before its flags: slewd {name} ..."), 1));
+    }
+    Ok(command)
+}
+
+/// A daemon in the background would say to the log that this is no directive.
+fn command_among(line: &str) -> Option<&'static str> {
+    let first = line.split_whitespace().next().filter(|first| Directive::find(first).is_none())?;
+    commands::TABLE.iter().map(|row| row.name).find(|name| *name == first)
 }
 
 /// Orders and reports of chronyc that have no command here.
@@ -177,7 +196,7 @@ impl Flags {
                     continue;
                 }
                 Short(letter) => letter,
-                other => return Err(other.unexpected()),
+                Long(name) => return Err(unknown(&format!("--{name}")).into()),
             };
             self.flag(letter, &mut parser)?;
         }
@@ -208,7 +227,7 @@ impl Flags {
             'F' => _ = parser.value()?.parse::<i32>()?,
             'r' => options.recalls = true,
             'U' => {}
-            unknown => return Err(format!("invalid option '-{unknown}'").into()),
+            letter => return Err(unknown(&format!("-{letter}")).into()),
         }
         Ok(())
     }
@@ -227,6 +246,18 @@ impl Flags {
         let options = Box::new(self.options);
         if self.print { Command::PrintConfig(options) } else { Command::Run(options) }
     }
+}
+
+/// What to say of a flag of the daemon that there is not.
+fn unknown(name: &str) -> String {
+    let owner = commands::TABLE.iter().find(|row| row.all_flags().any(|flag| flag.name == name));
+    let hint = match owner {
+        Some(row) => Some(format!("a flag of commands: slewd {} {name}", row.name)),
+        None => {
+            near(name, FLAGS.iter().map(|flag| flag.name).filter(|flag| flag.len() > 2).chain(["--help", "--version"]))
+        }
+    };
+    format!("invalid option '{name}'{}", hint.map_or(String::new(), |hint| format!(" ({hint})")))
 }
 
 fn level(number: i32) -> LevelFilter {

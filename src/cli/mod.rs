@@ -19,9 +19,11 @@ mod show;
 mod wait;
 mod words;
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
+use crate::core::api::settings::Mode;
+use crate::daemon::run::Options;
 use flags::{Command, parse};
 
 /// Runs what the command line asks for.
@@ -37,13 +39,56 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Command::PrintConfig(options)) => print_config::run(&options),
-        Ok(Command::Run(options)) => crate::daemon::run::run(*options),
+        Ok(Command::Run(_)) if arguments.len() < 2 && !may_set_clock() => {
+            complain(FIRST_STEPS);
+            ExitCode::FAILURE
+        }
+        Ok(Command::Run(options)) => run_daemon(*options),
         Ok(Command::Words(words)) => words.run(),
+        Ok(Command::HelpFor(text)) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
         Err((reason, code)) => {
             complain(&format!("{reason}\nHelp:  slewd --help, slewd(8)"));
             ExitCode::from(code)
         }
     }
+}
+
+/// For somebody who types the bare name.
+const FIRST_STEPS: &str = "\
+slewd: nothing was started, because only root may set the clock. You can:
+  slewd status         see whether the clock is right, if a daemon runs
+  slewd query HOST     see how wrong the clock is, by a server of yours
+  slewd demo           watch slewd work on a make-believe clock
+  sudo slewd           start the daemon (a service: sudo systemctl start slewd)
+  slewd -d -x          start a daemon that only observes
+Help:  slewd --help, slewd(8)";
+
+fn may_set_clock() -> bool {
+    crate::sys::privileges::is_root() || crate::sys::privileges::has_cap_sys_time()
+}
+
+/// Runs the daemon. In one-shot modes a terminal is told what is being waited for, and if that was in vain what to do next.
+fn run_daemon(options: Options) -> ExitCode {
+    let aim = match options.mode {
+        Mode::Discipline => return crate::daemon::run::run(options),
+        Mode::SetOnce => "set",
+        Mode::MeasureOnce => "measured",
+    };
+    let is_watched = io::stderr().is_terminal();
+    if is_watched {
+        complain(&format!("Asking the servers. The clock is {aim} as soon as enough of them agree. Ctrl-C ends this."));
+    }
+    let code = crate::daemon::run::run(options);
+    if is_watched && code != ExitCode::SUCCESS {
+        complain(&format!(
+            "slewd: the clock was not {aim}: the lines above say why. To see what one server says: slewd query HOST\n\
+             If nobody answers, a firewall may block UDP port 123."
+        ));
+    }
+    code
 }
 
 /// Prints to standard error. The exit status tells the same, so that it does not matter if this fails.

@@ -10,6 +10,9 @@ use crate::core::api::settings::Family;
 use crate::core::source::measurement::Measurement;
 use crate::time::{Leap, Span};
 
+/// With what follows, a line has no more than 80 columns.
+const SERVER_WIDTH: usize = 24;
+
 /// Status 0 if any server told the time.
 pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     let family = match (words.has("-4"), words.has("-6")) {
@@ -29,17 +32,22 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         servers.extend(addresses.into_iter().map(|address| (host.clone(), address)));
     }
     // Nobody is asked for what cannot be told.
-    if !say("server                                      offset (s)    bound (s)    delay (s)  st  reference\n") {
+    if !say("server                      offset (s) bound (s) delay (s) st reference\n") {
         return Ok(ExitCode::FAILURE);
     }
     let mut any = false;
     let asked = ask(&servers, &mut |outcome: Outcome<'_>| {
         any |= outcome.said.is_ok();
-        print(&outcome);
+        print(&outcome, words.free.len() > 1);
     });
     match asked {
         Ok(()) if any => Ok(ExitCode::SUCCESS),
-        Ok(()) => Ok(ExitCode::FAILURE),
+        Ok(()) => {
+            complain(
+                "No server told the time. Is there a network, and is UDP port 123 open? Try another: slewd query pool.ntp.org",
+            );
+            Ok(ExitCode::FAILURE)
+        }
         Err(reason) => {
             complain(&format!("slewd query: {reason}"));
             Ok(ExitCode::FAILURE)
@@ -47,25 +55,30 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     }
 }
 
-fn print(outcome: &Outcome<'_>) {
+fn print(outcome: &Outcome<'_>, has_names: bool) {
     let (name, address) = outcome.server;
     // As text: an address does not fill a column by itself.
     let address = address.to_string();
+    // A name is said where several have been asked; an IPv6 address may need a line for itself.
+    let mut head = if has_names && *name != address { format!("{address} ({name})") } else { address };
+    if head.len() > SERVER_WIDTH {
+        say(&format!("{head}\n"));
+        head.clear();
+    }
     let (offset, measurement): (Span, &Measurement) = match &outcome.said {
         Ok((offset, measurement)) => (*offset, measurement),
         Err(complaint) => {
-            say(&format!("{address:39} {complaint}\n"));
+            say(&format!("{head:SERVER_WIDTH$} {complaint}\n"));
             return;
         }
     };
     let leap = match measurement.leap {
         Leap::Normal => "",
-        Leap::Insert => "  leap second will be inserted",
-        Leap::Delete => "  leap second will be deleted",
+        Leap::Insert => "  a leap second will be inserted\n",
+        Leap::Delete => "  a leap second will be deleted\n",
     };
-    let name = if *name == address { String::new() } else { format!("  ({name})") };
     say(&format!(
-        "{address:39} {:>+14.6} {:>12.6} {:>12.6} {:>3}  {}{leap}{name}\n",
+        "{head:SERVER_WIDTH$} {:>+13.6} {:>9.6} {:>9.6} {:>2} {}\n{leap}",
         offset.secs_f64(),
         measurement.bound().secs_f64(),
         measurement.sample.delay.secs_f64(),

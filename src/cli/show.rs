@@ -1,7 +1,9 @@
 //! The reports: `status` and those of chronyc.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
@@ -12,21 +14,47 @@ use crate::core::api::snapshot::SourceReport;
 use crate::report::chronyc::{self, Format, SourceList};
 use crate::report::{json, status};
 
-/// `status`: one screen.
+/// Between two screens of `status --watch`.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// `status`: one screen, or one after the other.
 pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
     let format = format(words)?;
+    if !words.has("--watch") {
+        return Ok(print(format, status_report(words, format)?));
+    }
+    let is_screen = format == Format::Text && io::stdout().is_terminal();
+    // Cursor to the top left and clear what follows, which does not flicker; elsewhere an empty line between two screens.
+    let (before, after) = match format {
+        Format::Text if is_screen => ("\x1b[H\x1b[J", ""),
+        Format::Text => ("", "\n"),
+        Format::Csv | Format::Json => ("", ""),
+    };
+    loop {
+        let report = status_report(words, format)?;
+        let text = report.as_deref().unwrap_or_default();
+        let mut output = io::stdout();
+        // The reader has gone: there is nobody to watch.
+        if write!(output, "{before}{text}{after}").and_then(|()| output.flush()).is_err() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Err(failure) = report {
+            tell(failure, format == Format::Json);
+        }
+        sleep(WATCH_INTERVAL);
+    }
+}
+
+fn status_report(words: &Words, format: Format) -> Result<Result<String, Failure>, String> {
     let mut client = Client::new(words)?;
     // The screen shows less than the lists.
     let parts = if format == Format::Text { Parts { stats: true, name: true, ..Parts::default() } } else { Parts::ALL };
     let snapshot = client.snapshot(parts, format != Format::Text);
-    Ok(print(
-        format,
-        snapshot.map(|snapshot| match format {
-            Format::Text => status::text(&snapshot, wants_colour()),
-            Format::Csv => status::csv(&snapshot),
-            Format::Json => json::snapshot(&snapshot),
-        }),
-    ))
+    Ok(snapshot.map(|snapshot| match format {
+        Format::Text => status::text(&snapshot, wants_colour()),
+        Format::Csv => status::csv(&snapshot),
+        Format::Json => json::snapshot(&snapshot),
+    }))
 }
 
 /// `tracking`.
@@ -111,7 +139,8 @@ fn list(words: &Words, list: SourceList, parts: Parts) -> Result<ExitCode, Strin
     let by_name = words.has("-N");
     let parts = Parts { name: by_name || format == Format::Json, ..parts };
     let sources = all(&mut client, parts, words.has("-a"));
-    Ok(print_list(format, sources, |sources| chronyc::sources(sources, list, by_name, format)))
+    let legend = if words.has("-v") && format == Format::Text { list.legend() } else { "" };
+    Ok(print_list(format, sources, |sources| legend.to_owned() + &chronyc::sources(sources, list, by_name, format)))
 }
 
 /// Sources up to the first that cannot be had.
@@ -186,6 +215,17 @@ fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
 
 /// Says why there is no answer, where chronyc says it.
 pub(super) fn tell(failure: Failure, to_stderr: bool) {
+    tell_reason(failure, to_stderr);
+    // Programs see what chronyc says, and no more.
+    if failure.is_absence() && io::stderr().is_terminal() {
+        complain(
+            "No time daemon answers here. Does it run? systemctl status slewd\n\
+             Without a daemon: slewd query HOST asks a server, slewd check --kernel the kernel.",
+        );
+    }
+}
+
+fn tell_reason(failure: Failure, to_stderr: bool) {
     if to_stderr || failure == Failure::NoConnection {
         complain(&failure.to_string());
     } else {

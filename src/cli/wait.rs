@@ -1,5 +1,6 @@
 //! `slewd wait`: returns when the clock is right, for scripts and units that must not start before.
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     let mut client = Client::new(words)?;
     client.hurry(&PATIENCE);
     let start = Instant::now();
+    let is_watched = io::stderr().is_terminal();
+    let mut told = String::new();
     loop {
         let answer = ask(&mut client, &wish);
         // Our socket is not left behind if we are killed while we sleep.
@@ -58,6 +61,11 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
             Err(failure) if failure.is_absence() => (NO_DAEMON, failure.to_string()),
             Err(failure) => (TIMED_OUT, failure.to_string()),
         };
+        // Whoever looks on is told what it waits for, once for each reason.
+        if is_watched && told != reason {
+            complain(&format!("slewd wait: {reason}; waiting"));
+            told.clone_from(&reason);
+        }
         let gone = start.elapsed();
         let is_over = gone >= timeout || code == NO_DAEMON && words.has("--running");
         if is_over {

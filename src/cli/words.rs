@@ -7,6 +7,7 @@ use std::str::FromStr;
 use lexopt::prelude::*;
 
 use crate::cli::{complain, say};
+use crate::config::near;
 use crate::core::api::monitoring::Address;
 use crate::core::api::settings::Family;
 use crate::daemon::resolver::look_up;
@@ -71,7 +72,7 @@ impl Words {
                 Short(letter) => format!("-{letter}"),
             };
             let flag = row.all_flags().find(|flag| flag.name == name);
-            let flag = flag.ok_or_else(|| format!("invalid option '{name}'"))?;
+            let flag = flag.ok_or_else(|| row.unknown(&name))?;
             let value = if flag.value.is_empty() {
                 String::new()
             } else {
@@ -130,8 +131,14 @@ impl Row {
         if self.arguments.ends_with("...") { usize::MAX } else { self.arguments.split_whitespace().count() }
     }
 
+    /// What to say of a flag that this command does not have.
+    fn unknown(&self, name: &str) -> String {
+        let hint = near(name, self.all_flags().map(|flag| flag.name).filter(|flag| flag.len() > 2).chain(["--help"]));
+        format!("invalid option '{name}'{}", hint.map_or(String::new(), |hint| format!(" ({hint})")))
+    }
+
     fn complaint(&self, reason: &str) -> String {
-        format!("slewd {}: {reason}\n{}", self.name, self.usage())
+        format!("slewd {0}: {reason}\n{1}\nFlags: slewd help {0}", self.name, self.usage())
     }
 
     fn usage(&self) -> String {

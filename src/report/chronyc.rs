@@ -83,6 +83,11 @@ fn print(layout: &Layout, fields: &[Field], title: &str, format: Format) -> Stri
 }
 
 impl SourceList {
+    /// What the columns mean.
+    pub fn legend(self) -> &'static str {
+        self.layout().legend
+    }
+
     fn layout(self) -> &'static Layout {
         match self {
             SourceList::Data => &SOURCES,

@@ -49,6 +49,12 @@ impl Field {
         Some(&self.value).filter(|_| self.is_known)
     }
 
+    /// Known or not.
+    #[cfg(test)]
+    pub(super) fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// It is known under this condition only.
     pub(super) fn only_if(self, is_known: bool) -> Field {
         Field { is_known: self.is_known && is_known, ..self }
@@ -158,6 +164,8 @@ pub(super) fn age(name: &'static str, value: Option<u32>, help: &'static str) ->
 /// How chronyc lays out a report. `{name}` is the cell of that field, `{name:>7}` the cell in so many columns, `{title}`
 /// what the subject is called. Nothing comes after `{?name}` if that field is not known.
 pub(super) struct Layout {
+    /// What the columns mean.
+    pub(super) legend: &'static str,
     /// Above the lines for people.
     pub(super) head: &'static str,
     pub(super) text: &'static str,
@@ -206,8 +214,12 @@ mod tests {
     #[test]
     fn a_layout_orders_and_pads_and_stops() {
         let fields = [whole("one", 1, ""), age("two", None, ""), ppm_of("three", 0.5, "").text("half").only_if(false)];
-        let layout =
-            Layout { head: "", text: "<{two:>3}|{one:<3}|{three}>{?three} more", csv: "{title},{three},{two},{one}" };
+        let layout = Layout {
+            legend: "",
+            head: "",
+            text: "<{two:>3}|{one:<3}|{three}>{?three} more",
+            csv: "{title},{three},{two},{one}",
+        };
         assert_eq!(layout.to_text(&fields, "T"), "<  -|1  |half>");
         assert_eq!(layout.to_csv(&fields, "T"), "T,0.500,4294967295,1\n");
     }

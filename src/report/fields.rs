@@ -86,6 +86,7 @@ pub(crate) fn status(status: &Status) -> Vec<Field> {
 
 /// `tracking`. The title is the address or the name of the selected source.
 pub(super) const TRACKING: Layout = Layout {
+    legend: "",
     head: "",
     text: "Reference ID    : {reference_id} ({title})\n\
            Stratum         : {stratum}\n\
@@ -142,6 +143,7 @@ pub(crate) fn tracking(data: &Tracking) -> Vec<Field> {
 
 /// `activity`.
 pub(super) const ACTIVITY: Layout = Layout {
+    legend: "",
     head: "",
     text: "200 OK\n\
            {online} sources online\n\
@@ -164,6 +166,7 @@ pub(crate) fn activity(activity: &Activity) -> Vec<Field> {
 
 /// `serverstats`: what a client has of it.
 pub(super) const SERVER_STATS: Layout = Layout {
+    legend: "",
     head: "",
     text: "Command packets received   : {command_hits}\nCommand packets dropped    : {command_drops}\n",
     csv: "{command_hits},{command_drops}",

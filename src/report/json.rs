@@ -7,10 +7,13 @@ use crate::report::field::{Field, Unit, Value};
 use crate::report::fields;
 use crate::report::units::unix_time;
 
+/// Version of the names in `status --json`. A name keeps its meaning as long as the version stays; new names may come.
+const VERSION: u32 = 1;
+
 /// Everything, as `status` gives it.
 pub fn snapshot(snapshot: &Snapshot) -> String {
     let parts = fields::parts(snapshot);
-    let mut text = String::from("{");
+    let mut text = format!("{{\"version\":{VERSION},");
     for (name, part) in &parts.whole {
         push_key(&mut text, name, "");
         push_part(&mut text, part.as_deref());
@@ -100,11 +103,18 @@ pub(crate) fn plain(field: &Field) -> Option<String> {
     match field.known()? {
         Value::Flag(flag) => Some(flag.to_string()),
         Value::Whole(number) => Some(number.to_string()),
-        Value::Number(number) => number.is_finite().then(|| number.to_string()),
+        Value::Number(number) => number.is_finite().then(|| nine_decimals(*number)),
         Value::Word(word) => Some(word.clone()),
         Value::Moment(at) => Some(unix_time(Some(*at))),
         Value::Age(age) => age.map(|age| age.to_string()),
     }
+}
+
+/// A number to a nanosecond, or to a billionth of its unit, without zeros at the end.
+fn nine_decimals(number: f64) -> String {
+    let text = format!("{number:.9}");
+    let short = text.trim_end_matches('0').trim_end_matches('.');
+    if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
 fn push_key(text: &mut String, name: &str, suffix: &str) {

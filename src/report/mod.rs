@@ -5,6 +5,8 @@ pub mod dump_file;
 mod field;
 mod fields;
 pub mod json;
+#[cfg(test)]
+mod json_manual;
 pub mod log;
 pub mod log_file;
 pub mod metrics;

@@ -11,6 +11,20 @@ use crate::wire::reference_id;
 
 /// `sources`.
 pub(super) const SOURCES: Layout = Layout {
+    legend: "\
+M         what it is: ^ a server, = a peer, # a clock of this machine
+S         * followed, + combined with it, - not combined, x wrong by the vote,
+          ~ varies too much, ? no usable answers yet
+Name      address, or ID# of a name without an address; -N shows names
+Stratum   servers between it and a reference clock, and one more
+Poll      time between requests, as a power of 2 in seconds
+Reach     the last 8 requests as an octal number: 377, all were answered
+LastRx    time since the last good answer
+Last sample
+          the clock against it, corrected since [as measured] +/- error bound;
+          positive: the clock is ahead
+
+",
     head: "MS Name/IP address         Stratum Poll Reach LastRx Last sample               \n\
            ===============================================================================\n",
     text: "^{standing} {title:<27}  {stratum:>2}  {poll:>2}   {reach:>3}  {since_sample:>4}  \
@@ -49,6 +63,17 @@ pub(crate) fn source_data(data: &SourceData) -> Vec<Field> {
 
 /// `sourcestats`. The error of the offset is in `status`.
 pub(super) const SOURCE_STATS: Layout = Layout {
+    legend: "\
+Name      address, or ID# of a name without an address; -N shows names
+NP        samples that count
+NR        runs of residuals of the same sign: few of them, the line fits badly
+Span      time from the oldest of the samples to the newest
+Frequency ppm that the clock gains on the source in spite of its correction
+Freq Skew error bound of that in ppm
+Offset    the clock against it, as estimated; positive: the clock is ahead
+Std Dev   standard deviation of one sample
+
+",
     head: "Name/IP Address            NP  NR  Span  Frequency  Freq Skew  Offset  Std Dev\n\
            ==============================================================================\n",
     text: "{title:<25} {samples:>3} {runs:>3}  {span:>4}{residual_frequency:>11}{skew:>11}{offset:>9}{sd:>8}\n",
@@ -75,6 +100,19 @@ pub(crate) fn source_stats(data: &SourceStats) -> Vec<Field> {
 
 /// `selectdata`.
 pub(super) const SELECT_DATA: Layout = Layout {
+    legend: "\
+S         * followed, + combined with it, - not combined, x wrong by the vote,
+          other letters: not selectable, chronyc(1) has the list
+Name      address, or ID# of a name without an address; -N shows names
+Auth      Y: its answers are authenticated
+COpts     options of the configuration: N noselect, P prefer, T trust, R require
+EOpts     options that hold, which orders may have changed
+Last      age of its newest sample
+Score     against the selected source: at 10 it takes over
+Interval  the clock is ahead of it by at least and at most this
+Leap      N none, + a second is inserted today, - one is left out, ? unknown
+
+",
     head: "S Name/IP Address        Auth COpts EOpts Last Score     Interval  Leap\n\
            =======================================================================\n",
     text: "{state} {title:<25} {authenticated} {configured} {effective}{last_sample_ago:>5} {score:>5}\
@@ -114,6 +152,7 @@ const AUTHENTICATED: u16 = 1 << 15;
 
 /// `ntpdata`.
 pub(super) const NTP_DATA: Layout = Layout {
+    legend: "",
     head: "",
     text: "Remote address  : {address}\n\
            Remote port     : {port}\n\
@@ -221,6 +260,19 @@ pub(crate) fn ntp_data(data: &NtpData) -> Vec<Field> {
 
 /// `authdata`.
 pub(super) const AUTH_DATA: Layout = Layout {
+    legend: "\
+Name      address, or ID# of a name without an address; -N shows names
+Mode      - none, SK symmetric key, NTS Network Time Security
+KeyID     number of the key; with NTS, of the key establishment
+Type      number of the algorithm
+KLen      bits of the key
+Last      time since the last NTS key establishment
+Atmp      NTS key establishments tried since that one
+NAK       1: since the last request the server has refused an NTS cookie
+Cook      NTS cookies left
+CLen      bytes of the next NTS cookie
+
+",
     head: "Name/IP address             Mode KeyID Type KLen Last Atmp  NAK Cook CLen\n\
            =========================================================================\n",
     text: "{title:<27}{mode:>5}{key_id:>6} {key_type:>4} {key_length:>4} {last_success_ago:>4} {attempts:>4} {nak:>4} \

@@ -6,7 +6,7 @@ pub mod servers;
 mod spec;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
 
 use crate::cli::say;
@@ -14,7 +14,7 @@ use crate::config::Network;
 use crate::core::api::event::Event;
 use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
-use crate::core::engine::{Floor, NtsPolicy, Start};
+use crate::core::engine::{Engine, Floor, NtsPolicy, Start};
 use crate::core::estimate::FrequencyPrior;
 use crate::daemon::event_loop::{self, World};
 use crate::daemon::exchanges::Exchanges;
@@ -23,8 +23,10 @@ use crate::daemon::files::source_dirs::SourceDirs;
 use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::notify::observer::Observer;
 use crate::report;
+use crate::report::status::maximum_error_s;
+use crate::report::units::size;
 use crate::sys::process;
-use crate::time::{BUILD_EPOCH, Raw, Span};
+use crate::time::{BUILD_EPOCH, ClockReading, Raw, Span};
 use clock::WrongClock;
 use servers::{Behaviour, ServerSpec, Servers, Truth, raw_now};
 
@@ -65,13 +67,14 @@ pub fn run() -> ExitCode {
 fn show() -> io::Result<Span> {
     let truth = Truth::starting(BUILD_EPOCH + Span::from_secs(30 * 86_400), raw_now(), 0.0);
     let servers = Servers::start(truth, cast())?;
+    reach(servers.addresses())?;
     let mut clock = WrongClock::new(truth, AHEAD, GAINS_PPM);
     say("A clock that is 4 hours ahead and gains 40 ppm, and four servers on loopback, 20 ms away:\n");
     for address in servers.addresses().iter().take(3) {
         say(&format!("  {address} tells the truth\n"));
     }
     say(&format!("  {} is {:.0} s ahead of it\n\n", servers.addresses()[3], LIE.secs_f64()));
-    let mut narrator = Narrator { began: raw_now() };
+    let mut narrator = Narrator { began: raw_now(), last: raw_now() };
     let world = World {
         control: None,
         clock: &mut clock,
@@ -100,6 +103,17 @@ fn show() -> io::Result<Span> {
     let error = clock.error();
     say(&format!("\n{}\n", plot::draw(clock.history())));
     Ok(error)
+}
+
+/// Without the loopback interface nothing can be shown, and servers that do not answer would be blamed.
+fn reach(addresses: &[SocketAddr]) -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+    let to = addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    // What no server answers: it is too short for a request.
+    socket.send_to(&[0], to).map(|_| ()).map_err(|reason| {
+        let remedy = "the servers of the demo are on the loopback interface. Is it up? ip link set lo up";
+        io::Error::new(reason.kind(), format!("{to} cannot be reached ({reason}): {remedy}"))
+    })
 }
 
 /// Three honest servers and a liar, on addresses of their own as real ones would be.
@@ -135,13 +149,46 @@ fn start(addresses: &[SocketAddr]) -> io::Result<Start> {
 /// Prints each event as it happens.
 struct Narrator {
     began: Raw,
+    /// When something was said last.
+    last: Raw,
 }
+
+/// Nobody who watches is left without a word for longer.
+const SILENCE: Span = Span::from_millis(2500);
 
 impl Observer for Narrator {
     fn event(&mut self, event: &Event) {
         let since = (raw_now() - self.began).secs_f64();
-        say(&format!("{since:7.3} s  {}\n", report::log::line(event).1));
+        say_wrapped(&format!("{since:7.3} s  {}", report::log::line(event).1));
+        self.last = raw_now();
     }
+
+    fn rest(&mut self, engine: &Engine, now: &ClockReading) -> Option<Raw> {
+        if now.raw - self.last >= SILENCE {
+            self.last = now.raw;
+            let snapshot = engine.snapshot(now);
+            let error_s = maximum_error_s(&snapshot).map_or("an unknown amount".to_owned(), size);
+            let agreeing = snapshot.status.map_or(0, |status| status.agreeing);
+            let since = (now.raw - self.began).secs_f64();
+            say(&format!("{since:7.3} s  {agreeing} servers agree; the clock can be wrong by {error_s} at most\n"));
+        }
+        Some(self.last + SILENCE)
+    }
+}
+
+/// Lines of 80 columns, those that follow under the text of the first.
+fn say_wrapped(line: &str) {
+    let mut text = String::new();
+    let mut column = 0;
+    for word in line.split_inclusive(' ') {
+        if column > 0 && column + word.trim_end().len() > 80 {
+            text.push_str("\n           ");
+            column = 11;
+        }
+        text.push_str(word);
+        column += word.len();
+    }
+    say(&(text + "\n"));
 }
 
 fn micros(span: Span) -> f64 {
