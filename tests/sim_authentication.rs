@@ -265,6 +265,23 @@ mod nts {
         assert_eq!(world.trace().events.iter().filter(is_told).count(), 1, "the log says so once");
     }
 
+    /// Nothing is done for it between two attempts, and the others do not wait for it.
+    #[test]
+    fn a_server_without_keys_costs_no_wakeup_and_no_time() {
+        let mut scenario = protected(3);
+        change(&mut scenario.servers[2], |nts| nts.reachable_from_s = 1e9);
+        let world = run(scenario, 3600.0);
+        let (at, _) = *world.trace().steps.first().expect("the clock is set");
+        assert!(at < 5.0 * 0.02 + 0.05, "{at} s");
+        let mut scenario = protected(1);
+        change(&mut scenario.servers[0], |nts| nts.reachable_from_s = 1e9);
+        let world = run(scenario, 3600.0);
+        // After 16, 32 ... 2048 s.
+        assert_eq!(world.trace().establishments.len(), 8);
+        assert!(world.trace().wakes < 50, "{}", world.trace().wakes);
+        assert_eq!(world.trace().requests, 0);
+    }
+
     #[test]
     fn a_server_that_forgets_its_keys_is_asked_for_others_and_goes_on() {
         let mut scenario = protected(2);
@@ -342,10 +359,48 @@ mod nts {
     fn the_server_of_keys_may_name_another_for_the_time() {
         let mut scenario = protected(2);
         let other = scenario.servers[1].address;
-        change(&mut scenario.servers[0], |nts| nts.names = Some(other));
+        change(&mut scenario.servers[0], |nts| nts.names = vec![other]);
         scenario.sources.truncate(1);
         let world = run(scenario, 100.0);
         assert!(world.point().error_s.abs() < 0.01);
         assert_eq!(world.engine().expect("it runs").sources()[0].address.ip(), other);
+    }
+
+    /// A pool whose name has one address, behind which are four servers of time: each establishment yields one of them.
+    fn hidden_pool() -> Scenario {
+        let mut scenario = protected(5);
+        let told = scenario.servers[1..].iter().map(|server| server.address).collect();
+        change(&mut scenario.servers[0], |nts| nts.names = told);
+        scenario.names = vec![("pool.example".to_owned(), 0.0, vec![scenario.servers[0].address])];
+        scenario.sources.truncate(1);
+        scenario.sources[0].host = Host::Name("pool.example".to_owned());
+        scenario.sources[0].pool = true;
+        scenario
+    }
+
+    #[test]
+    fn one_name_of_a_pool_yields_several_servers() {
+        let scenario = hidden_pool();
+        let expected: Vec<IpAddr> = scenario.servers[1..].iter().map(|server| server.address).collect();
+        let world = run(scenario, 600.0);
+        let mut found: Vec<IpAddr> =
+            world.engine().expect("it runs").sources().iter().map(|s| s.address.ip()).collect();
+        found.sort();
+        assert_eq!(found, expected);
+        assert_eq!(world.trace().establishments.len(), 4, "{:?}", world.trace().establishments);
+        assert!(world.trace().establishments[3] < 1.0, "one after the other: {:?}", world.trace().establishments);
+        assert!(world.point().error_s.abs() < 0.01);
+    }
+
+    /// A pool that does not know the record yet, and names one server again and again.
+    #[test]
+    fn a_pool_that_repeats_itself_yields_each_server_once_and_is_not_pestered() {
+        let mut scenario = hidden_pool();
+        change(&mut scenario.servers[0], |nts| nts.heeds_denials = false);
+        let world = run(scenario, 3600.0);
+        assert_eq!(world.engine().expect("it runs").sources().len(), 1);
+        assert!(world.trace().establishments.len() < 12, "{:?}", world.trace().establishments);
+        assert!(world.point().error_s.abs() < 0.01);
+        assert!(!world.trace().events.iter().any(|(_, event)| matches!(event, Event::KeysFailed(_))));
     }
 }

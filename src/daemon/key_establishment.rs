@@ -185,9 +185,7 @@ impl KeyConnections {
 impl Connection {
     fn advance(&mut self) -> Result<Option<Established>, KeyFailure> {
         if !self.is_connected {
-            self.stream
-                .connected()
-                .map_err(|reason| not_connected(self.session.request(), Stage::Connection, &reason))?;
+            self.stream.connected().map_err(|reason| self.broken(&reason))?;
         }
         let sent = self.send();
         let mut buffer = [0; 4096];
@@ -208,10 +206,18 @@ impl Connection {
                 Err(reason) if is_patient(&reason) => break,
                 // It is not connected yet.
                 Err(reason) if reason.raw_os_error() == Some(libc::ENOTCONN) => break,
-                Err(reason) => return Err(not_connected(self.session.request(), Stage::Connection, &reason)),
+                Err(reason) => return Err(self.broken(&reason)),
             }
         }
-        sent.map(|()| None).map_err(|reason| not_connected(self.session.request(), Stage::Connection, &reason))
+        sent.map(|()| None).map_err(|reason| self.broken(&reason))
+    }
+
+    /// What a server closes with unread data is reset, or not: that is a matter of moments.
+    fn broken(&self, reason: &io::Error) -> KeyFailure {
+        match reason.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => self.session.closed(),
+            _ => not_connected(self.session.request(), Stage::Connection, reason),
+        }
     }
 
     fn send(&mut self) -> io::Result<()> {

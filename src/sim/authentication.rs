@@ -33,8 +33,10 @@ pub struct NtsServer {
     pub forgets_at: Vec<f64>,
     /// Nobody can connect to it before this many seconds after the start.
     pub reachable_from_s: f64,
-    /// Who tells the time in its place.
-    pub names: Option<IpAddr>,
+    /// Who tells the time in its place: the first that the client does not have already.
+    pub names: Vec<IpAddr>,
+    /// It heeds what the client has already; else it always names the first.
+    pub heeds_denials: bool,
 }
 
 impl NtsServer {
@@ -42,7 +44,7 @@ impl NtsServer {
     pub fn new() -> NtsServer {
         // 2026 and 2030.
         let certificate = Window { from: Utc::from_secs(1_767_225_600), until: Utc::from_secs(1_893_456_000) };
-        NtsServer { certificate, forgets_at: Vec::new(), reachable_from_s: 0.0, names: None }
+        NtsServer { certificate, forgets_at: Vec::new(), reachable_from_s: 0.0, names: Vec::new(), heeds_denials: true }
     }
 
     fn generation(&self, since_s: f64) -> u32 {
@@ -64,8 +66,11 @@ impl NtsServer {
         let (Some(keys), Some(cookies)) = (keys(generation), cookies(generation, MOST_COOKIES)) else {
             return fail(Stage::Start, Flaw::Unprotected, "built without NTS");
         };
-        let address = SocketAddr::new(self.names.unwrap_or(request.server.ip()), request.port);
-        Ok(Box::new(Established { keys, alternative: None, cookies, address, server: None, provisional }))
+        let is_wanted = |name: &&IpAddr| !self.heeds_denials || !request.denied.contains(&name.to_string());
+        let named = self.names.iter().find(is_wanted).or(self.names.first());
+        let address = SocketAddr::new(named.copied().unwrap_or(request.server.ip()), request.port);
+        let server = named.map(IpAddr::to_string);
+        Ok(Box::new(Established { keys, alternative: None, cookies, address, server, provisional }))
     }
 }
 

@@ -1,17 +1,19 @@
 //! Certificates for tests, made by openssl(1).
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
-use super::namespace::Namespace;
-
 /// An authority of our own: `ca.crt` and `ca.key` in the directory of the test.
-pub(crate) struct Authority<'a> {
-    space: &'a Namespace,
+pub(crate) struct Authority {
+    directory: PathBuf,
 }
 
-impl<'a> Authority<'a> {
-    pub(crate) fn new(space: &'a Namespace) -> Self {
-        let authority = Authority { space };
+impl Authority {
+    pub(crate) fn new(directory: PathBuf) -> Self {
+        let authority = Authority { directory };
         authority.openssl(&format!("req -x509 {KEY} -days 365 -subj /CN=Test%CA -keyout ca.key -out ca.crt"));
         authority
     }
@@ -19,10 +21,10 @@ impl<'a> Authority<'a> {
     /// `NAME.key` and `NAME.crt`, valid from and until so many days from now.
     pub(crate) fn issue(&self, name: &str, for_whom: &str, from_days: i64, until_days: i64) {
         self.openssl(&format!("req {KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
-        self.space.file(&format!("{name}.ext"), &format!("subjectAltName={for_whom}\nbasicConstraints=CA:FALSE\n"));
-        self.space.file("index.txt", "");
-        self.space.file("serial", "01\n");
-        self.space.file(
+        self.file(&format!("{name}.ext"), &format!("subjectAltName={for_whom}\nbasicConstraints=CA:FALSE\n"));
+        self.file("index.txt", "");
+        self.file("serial", "01\n");
+        self.file(
             "ca.conf",
             "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n\
              policy=any\nunique_subject=no\n[any]\ncommonName=supplied\n",
@@ -43,10 +45,14 @@ impl<'a> Authority<'a> {
         ));
     }
 
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.directory.join(name), text).expect("the test's directory is writable");
+    }
+
     /// Words are separated by blanks; a blank in a word is written as `%`.
     fn openssl(&self, arguments: &str) {
         let words = arguments.split_whitespace().map(|word| word.replace('%', " "));
-        let output = Command::new("openssl").args(words).current_dir(self.space.path("")).output();
+        let output = Command::new("openssl").args(words).current_dir(&self.directory).output();
         let output = output.expect("openssl runs: apt-get install openssl");
         assert!(output.status.success(), "openssl {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }

@@ -36,7 +36,7 @@ impl Engine {
             return;
         }
         for index in 0..self.sources.all().len() {
-            if self.sources.all()[index].schedule.due().is_some_and(|due| due <= now) {
+            if self.sources.all()[index].due().is_some_and(|due| due <= now) {
                 self.ask(index, now);
             }
         }

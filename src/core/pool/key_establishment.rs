@@ -4,6 +4,10 @@
 //! time. As long as the clock is uncertain a certificate whose only fault is its dates is therefore accepted
 //! *provisionally*: the server may only tell times that lie within them, and when the clock has been set the true time must
 //! lie there as well, or the keys are dropped.
+//!
+//! The server of key establishment may name another that tells the time. Behind the name of a pool it names another each
+//! time (draft-ietf-ntp-nts-keyexchange-pool): as long as the line has too few sources it is asked for one more, and told
+//! those that the line has already.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -124,6 +128,7 @@ impl SourceSet {
         let id = self.last_establishment;
         let source = &self.sources[index];
         let server = SocketAddr::new(source.named_address(), source.options.nts_port);
+        let denied = self.servers_told(index);
         let request = KeyRequest {
             id,
             server,
@@ -133,12 +138,12 @@ impl SourceSet {
             },
             cert_set: source.options.cert_set,
             dates,
-            denied: Vec::new(),
+            denied: denied.clone(),
             port: source.options.port,
             family: source.options.family,
         };
         if let Some(nts) = self.sources[index].nts_mut() {
-            nts.begin(id, server, now);
+            nts.begin(id, server, denied, now);
             outputs.push(Output::EstablishKeys(Box::new(request)));
         }
     }
@@ -153,6 +158,12 @@ impl SourceSet {
     ) {
         let is_of = |source: &Source| source.nts().is_some_and(|nts| nts.running() == Some(id));
         let Some(index) = self.sources.iter().position(is_of) else { return };
+        if let Ok(established) = &outcome
+            && self.is_taken(index, established.address)
+            && self.is_pool(index)
+        {
+            return self.refuse_duplicate(index, established, outputs);
+        }
         let placed = outcome.and_then(|established| {
             self.move_source(index, established.address, outputs)?;
             Ok(established)
@@ -167,8 +178,60 @@ impl SourceSet {
                 if !had_cookie {
                     source.schedule.restart(now);
                 }
+                if self.is_pool(index) {
+                    self.add_another(index, now);
+                }
             }
             Err(failure) => self.keys_failed(index, &failure, now, outputs),
+        }
+    }
+
+    /// The line of this source is a pool.
+    fn is_pool(&self, index: usize) -> bool {
+        self.line_of(&self.sources[index]).config.pool
+    }
+
+    /// Another source has this address.
+    fn is_taken(&self, index: usize, address: SocketAddr) -> bool {
+        self.sources.iter().enumerate().any(|(other, source)| other != index && source.address == address)
+    }
+
+    /// Servers that servers of key establishment have named to other sources of the line.
+    fn servers_told(&self, index: usize) -> Vec<String> {
+        let line = self.sources[index].line;
+        let others = self.sources.iter().enumerate().filter(|(other, source)| *other != index && source.line == line);
+        others.filter_map(|(_, source)| Some(source.nts()?.told()?.to_owned())).collect()
+    }
+
+    /// The line has this server already. Who did not know that is told; who does not heed it is asked for no more until
+    /// the name of the line is looked up again.
+    fn refuse_duplicate(&mut self, index: usize, established: &Established, outputs: &mut Outputs) {
+        let server = established.server.as_deref().unwrap_or_default();
+        let is_named = self.servers_told(index).iter().any(|told| told == server);
+        let source = &mut self.sources[index];
+        if let Some(nts) = source.nts_mut().filter(|nts| is_named && !nts.has_denied(server)) {
+            return nts.begin_again();
+        }
+        if let Some(exchange) = source.expire() {
+            outputs.push(Output::Close(exchange));
+        }
+        self.vacated.insert(source.slot);
+        self.has_loss = true;
+        self.sources.remove(index);
+    }
+
+    /// The server of key establishment has named another than itself: it may know more, if the line has too few.
+    fn add_another(&mut self, index: usize, now: Raw) {
+        let source = &self.sources[index];
+        let (line, port) = (source.line, source.options.port);
+        let address = SocketAddr::new(source.named_address(), port);
+        let is_complete = self.members(line).count() >= self.lines[line].wanted();
+        if is_complete || self.sources.iter().any(|source| source.address == address) {
+            return;
+        }
+        if let Some(slot) = self.free_slot() {
+            let another = self.new_source(line, slot, address, now);
+            self.sources.push(another);
         }
     }
 
@@ -186,7 +249,7 @@ impl SourceSet {
         if old == to {
             return Ok(());
         }
-        if self.sources.iter().any(|other| other.address == to) {
+        if self.is_taken(index, to) {
             let text = format!("Could not change {old} to negotiated address {to} (another source has it already)");
             return Err(KeyFailure { stage: Stage::Session, flaw: Flaw::KeyEstablishment, text });
         }

@@ -99,10 +99,16 @@ impl SourceSet {
         let Some(line) = self.lines.get(index).filter(|line| line.name().is_some()) else { return };
         let is_calm = self.set_at.is_some();
         let (wanted, purpose, port) = (line.wanted(), line.purpose(), line.config.options.port);
+        let is_pool = line.config.pool;
         let eligible = line.eligible(addresses, now);
         self.note_listed(index, addresses, purpose == Some(Purpose::Refresh));
-        let named = |source: &Source| SocketAddr::new(source.named_address(), source.options.port);
-        let is_used = |address: &IpAddr| self.sources.iter().any(|s| named(s) == SocketAddr::new(*address, port));
+        // The server of NTS keys that a pool names may know more than one that tells the time.
+        let is_inexhaustible = |source: &Source| source.line == index && is_pool && source.has_moved();
+        let has = |source: &Source, address| {
+            source.address == address
+                || SocketAddr::new(source.named_address(), port) == address && !is_inexhaustible(source)
+        };
+        let is_used = |address: &IpAddr| self.sources.iter().any(|source| has(source, SocketAddr::new(*address, port)));
         let mut fresh = eligible.into_iter().filter(|address| !is_used(address)).collect::<Vec<_>>().into_iter();
         let is_bad = |source: &Source| source.line == index && self.is_bad(source, now);
         let bad: Vec<usize> = (0..self.sources.len()).filter(|place| is_bad(&self.sources[*place])).collect();

@@ -188,7 +188,7 @@ impl SourceSet {
 
     /// When the first source is to be asked.
     pub(in crate::core) fn next_poll(&self) -> Option<Raw> {
-        self.sources.iter().filter_map(|source| source.schedule.due()).min()
+        self.sources.iter().filter_map(Source::due).min()
     }
 
     /// When the first exchange is to be given up.

@@ -120,9 +120,10 @@ fn pending(index: usize, line: &Line, sources: &SourceSet, vote: &Vote) -> usize
     let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
     let is_asked = |source: &Source| match source.asked_at() {
         Some(asked) => now - asked < PATIENCE,
+        None if source.is_establishing_keys() => waited < PATIENCE,
         // New, and about to be asked.
         None if source.schedule.requests() == 0 => {
-            source.schedule.send_failures() == 0 && source.schedule.due().is_some_and(|due| due - now < PATIENCE)
+            source.schedule.send_failures() == 0 && source.due().is_some_and(|due| due - now < PATIENCE)
         }
         // One that was asked just before a vote was called is asked again as soon as manners allow.
         None => {

@@ -218,6 +218,12 @@ impl Source {
         }
     }
 
+    /// When it is to be asked. Who has no keys is not, as soon as nothing of it is left to be missed.
+    pub fn due(&self) -> Option<Raw> {
+        let waits_for_keys = self.reach == 0 && !self.authenticator.can_seal();
+        self.schedule.due().filter(|_| !waits_for_keys)
+    }
+
     /// Its keys are being established.
     pub fn is_establishing_keys(&self) -> bool {
         self.nts().is_some_and(|nts| nts.running().is_some())
@@ -231,6 +237,11 @@ impl Source {
     /// The address that its name has: with NTS, the one of the server of key establishment, which may have named another.
     pub fn named_address(&self) -> IpAddr {
         self.nts().and_then(NtsClient::server).unwrap_or(self.address).ip()
+    }
+
+    /// The server of NTS key establishment has named another than itself.
+    pub fn has_moved(&self) -> bool {
+        self.named_address() != self.address.ip()
     }
 
     /// The report about its keys.

@@ -46,6 +46,10 @@ pub struct NtsClient {
     said: Option<String>,
     /// The server of key establishment, once there was one: the source itself may be another.
     server: Option<SocketAddr>,
+    /// Who tells the time, in the words of the server of key establishment.
+    told: Option<String>,
+    /// Servers that were not wanted in the establishment in progress, or the last one.
+    denied: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -79,6 +83,8 @@ impl NtsClient {
             flaw: None,
             said: None,
             server: None,
+            told: None,
+            denied: Vec::new(),
         }
     }
 
@@ -114,10 +120,11 @@ impl NtsClient {
         }
     }
 
-    /// An establishment has begun, with this server.
-    pub fn begin(&mut self, id: EstablishmentId, server: SocketAddr, now: Raw) {
+    /// An establishment has begun, with this server, which is not to name any of those `denied`.
+    pub fn begin(&mut self, id: EstablishmentId, server: SocketAddr, denied: Vec<String>, now: Raw) {
         self.attempts = self.attempts.saturating_add(1);
         self.server = Some(server);
+        self.denied = denied;
         self.running = Some(Running { id, until: now + PATIENCE });
     }
 
@@ -136,12 +143,28 @@ impl NtsClient {
         self.server
     }
 
+    /// Who tells the time, in the words of the server of key establishment, if it has named somebody.
+    pub fn told(&self) -> Option<&str> {
+        self.told.as_deref()
+    }
+
+    /// The server of key establishment was told that this one is not wanted.
+    pub fn has_denied(&self, server: &str) -> bool {
+        self.denied.iter().any(|denied| denied == server)
+    }
+
+    /// The server of key establishment has named one that is not wanted, and did not know: it is asked again at once.
+    pub fn begin_again(&mut self) {
+        (self.running, self.not_before) = (None, None);
+    }
+
     /// There are keys. If no authentic reply follows, they are not established again at once.
     pub fn succeed(&mut self, established: Established, now: Raw) {
         self.running = None;
         self.successes = self.successes.saturating_add(1);
         self.not_before = Some(now + pause(CONNECTION_EXPONENT, self.attempts));
         (self.nak, self.flaw, self.said) = (false, None, None);
+        self.told = established.server;
         self.session = Some(Session {
             keys: established.keys,
             alternative: established.alternative,
@@ -328,7 +351,7 @@ mod tests {
 
     fn client(alternative: bool) -> NtsClient {
         let mut client = NtsClient::new();
-        client.begin(EstablishmentId(1), SERVER.parse().expect("an address"), Raw::from_nanos(0));
+        client.begin(EstablishmentId(1), SERVER.parse().expect("an address"), Vec::new(), Raw::from_nanos(0));
         client.succeed(established(alternative), Raw::from_nanos(0));
         client
     }
@@ -404,7 +427,7 @@ mod tests {
     fn pauses_are_chronyds() {
         let mut client = NtsClient::new();
         let failed = |client: &mut NtsClient, stage| {
-            client.begin(EstablishmentId(1), SERVER.parse().expect("an address"), Raw::from_nanos(0));
+            client.begin(EstablishmentId(1), SERVER.parse().expect("an address"), Vec::new(), Raw::from_nanos(0));
             let text = "text".to_owned();
             client.fail(&KeyFailure { stage, flaw: Flaw::KeyServerAway, text }, Raw::from_nanos(0));
             client.due(Raw::from_nanos(0), None).expect("it is tried again").nanos() / crate::time::NANOS_PER_SEC
