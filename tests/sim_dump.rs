@@ -114,7 +114,7 @@ fn a_clock_that_was_set_a_little_does_no_harm() {
     let set = Happening::ForeignStep(Span::from_millis(3));
     let [without, with] = both(|scenario| scenario.happenings.push((ENDS_S + 4.0, set)));
     let never = mean(Start::Never, &|_| {});
-    assert!(with.rms_us < 1.1 * never.rms_us && with.requests < 0.3 * without.requests);
+    assert!(with.rms_us < 1.15 * never.rms_us && with.requests < 0.3 * without.requests);
     assert_eq!(with.contradicted, 0.0);
 }
 

@@ -410,7 +410,7 @@ impl Loop<'_> {
     fn leave(&mut self) {
         self.save_dumps();
         let now = self.world.clock.read();
-        if let Some(command) = self.engine.parting(&now) {
+        for command in self.engine.parting(&now) {
             self.world.clock.apply(command);
         }
         if let Some(record) = self.engine.drift() {

@@ -74,6 +74,10 @@ pub struct Discipline {
     target: Option<Target>,
     course: Course,
     continue_at: Option<Raw>,
+    /// The kernel holds more phase than is wanted, for one second only.
+    is_prepared: bool,
+    /// What sources said is void: no second of full rate is begun any more.
+    is_at_rest: bool,
     /// A leap second is being slewed: not a word of the sources, and not to be stepped after all.
     slews_leap: bool,
 }
@@ -106,6 +110,8 @@ impl Discipline {
             target: None,
             course: Course::default(),
             continue_at: None,
+            is_prepared: false,
+            is_at_rest: false,
             slews_leap: false,
         }
     }
@@ -169,11 +175,14 @@ impl Discipline {
         };
         let error = target.lead_at(now.raw) - now.lead();
         self.slews_leap &= error.abs() > LEAP_SLEWED;
+        self.is_at_rest &= occasion == Occasion::Continuation;
         let may_step = self.may_step(if self.slews_leap { told.lead - expected } else { error }, occasion);
         if occasion == (Occasion::Update { counts: true }) {
             self.updates = self.updates.saturating_add(1);
         }
         Decision::Command(if may_step {
+            // What the slew before would go on with is what the step is about to do.
+            (self.continue_at, self.is_prepared) = (None, false);
             ClockCommand::Step { by: error }
         } else {
             self.slew(now, error, target.frequency, decay_s)
@@ -189,6 +198,7 @@ impl Discipline {
     pub fn fall_back(&mut self, now: Raw, frequency: f64) -> ClockCommand {
         self.retune(now, frequency);
         self.continue_at = None;
+        self.is_prepared = false;
         self.coast(frequency)
     }
 
@@ -199,7 +209,18 @@ impl Discipline {
 
     /// What sources said is void: the corrections they asked for end with what the kernel has been told.
     pub fn rest(&mut self) {
-        self.continue_at = None;
+        self.is_at_rest = true;
+        self.continue_at = self.continue_at.filter(|_| self.is_prepared);
+    }
+
+    /// The command with which the kernel, left alone, takes out what is left of the last correction and no more; `None` if
+    /// that is what it does anyway.
+    pub fn tame(&self, now: &ClockReading) -> Option<ClockCommand> {
+        let target = self.target.filter(|_| self.is_prepared)?;
+        let phase = target.lead_at(now.raw) - now.lead() - self.course.in_flight(now);
+        let limit = slew::largest_phase(self.max_slew_rate).nanos();
+        let phase = Span::from_nanos(phase.nanos().clamp(-limit, limit));
+        Some(ClockCommand::Steer { frequency: self.plain(target.frequency), phase, time_constant: 0 })
     }
 
     /// From now on true time is taken to run faster by this rate.
@@ -221,6 +242,7 @@ impl Discipline {
     pub fn applied(&mut self, applied: Applied, now: ClockReading) {
         if matches!(applied, Applied::Stepped { .. }) {
             self.continue_at = None;
+            self.is_prepared = false;
         }
         self.course.applied(applied, now);
     }
@@ -291,6 +313,21 @@ impl Discipline {
         let time_constant = slew::time_constant(decay_s * self.stretch, phase, self.max_slew_rate);
         let is_partial = phase != wanted;
         self.continue_at = is_partial.then(|| now.raw + Span::from_secs(1 << time_constant));
+        self.is_prepared = false;
+        let is_urgent = slew::is_urgent(decay_s * self.stretch, wanted, self.max_slew_rate);
+        let moment = slew::Moment::of(now, self.course.rate(now));
+        let (phase, time_constant) = match moment {
+            _ if !is_urgent || self.is_at_rest => (phase, time_constant),
+            slew::Moment::Within { until_eve } => {
+                self.continue_at = Some(now.raw + until_eve);
+                (phase, 0)
+            }
+            slew::Moment::Eve { until_noticed } => {
+                self.continue_at = Some(now.raw + until_noticed);
+                self.is_prepared = true;
+                (slew::phase_for_one_second(wanted, self.max_slew_rate), 0)
+            }
+        };
         ClockCommand::Steer { frequency: self.plain(frequency), phase, time_constant }
     }
 

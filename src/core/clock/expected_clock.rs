@@ -131,6 +131,11 @@ impl Course {
         self.leg.map_or(Span::ZERO, |leg| Span::from_secs_f64(leg.in_flight_s(now)))
     }
 
+    /// Rate of the clock in its present second, as it was told.
+    pub fn rate(&self, now: &ClockReading) -> f64 {
+        self.leg.map_or(0.0, |leg| leg.frequency + leg.slew_rate(now))
+    }
+
     /// What the kernel must be told so that the clock runs at `frequency`.
     pub fn compensated(&self, frequency: f64) -> f64 {
         frequency - self.rate_error.mean

@@ -43,8 +43,14 @@ impl ClockControl {
         outputs.command(ClockCommand::Report(report));
     }
 
-    /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches.
-    pub(in crate::core) fn parting(&self, view: &View<'_>) -> Option<ClockCommand> {
+    /// What to tell the clock at exit, if anything: a slew ends by itself, and a leap second is not left armed when nobody
+    /// watches.
+    pub(in crate::core) fn parting(&self, view: &View<'_>) -> impl Iterator<Item = ClockCommand> + use<> {
+        let tamed = self.discipline.tame(view.now).filter(|_| self.mode == Mode::Discipline);
+        tamed.into_iter().chain(self.disarmed(view))
+    }
+
+    fn disarmed(&self, view: &View<'_>) -> Option<ClockCommand> {
         let estimate = view.time.estimate().filter(|_| self.leap.armed() != Leap::Normal)?;
         let left = view.error(&estimate).abs();
         Some(ClockCommand::Report(ClockReport {

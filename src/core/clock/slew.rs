@@ -6,9 +6,15 @@
 //! regulator no other rule is better at both. What remains is to choose `T`, and to keep it: each change costs more than
 //! it gains. So it comes from the noise of the paths and the wander of the oscillator, which hardly move, and not from
 //! the covariance, which a single lucky packet can halve.
+//!
+//! What is no noise, such as the error of a hardware clock at the start, should not decay but end. As each second of the
+//! clock begins the kernel fixes a quarter of the phase it then holds as the rate of that second, whatever it is told
+//! later. So it is given four times what is wanted just before a second begins, and what is really left just after. That
+//! second then takes out all of it, or as much as `maxslewrate` allows. Whoever kills slewd leaves a kernel that takes out
+//! the rest by itself, as always; but in the thirty milliseconds in between it would take out four times the rest.
 
 use crate::core::estimate::{Estimate, PollTerms};
-use crate::time::Span;
+use crate::time::{ClockReading, NANOS_PER_SEC, Span};
 
 /// The kernel's phase slew takes at most this much (MAXPHASE in the kernel's timex.h).
 pub const MAX_PHASE: Span = Span::from_millis(500);
@@ -34,6 +40,58 @@ const LONGEST_DECAY_S: f64 = 512.0;
 /// An error of more standard deviations is no noise, and is taken out faster by the square of the excess.
 const LARGE_ERROR: f64 = 5.0;
 
+/// An error is urgent if it should decay faster than this, which the kernel's own slew cannot do...
+const URGENT_DECAY_S: f64 = 2.0;
+/// ...and if it is worth two wake-ups a second, and a rate that programs notice.
+const LEAST_URGENT: Span = Span::from_millis(1);
+
+/// So long before a second of the clock begins the kernel is told what to do in it: timers are late by milliseconds.
+const EVE: Span = Span::from_millis(15);
+/// A wake-up this long before that second is early enough.
+const LONGEST_EVE: Span = Span::from_millis(30);
+/// So long after its beginning the kernel has noticed it, at its tick: every 10 ms at the least.
+const NOTICED: Span = Span::from_millis(15);
+
+/// A moment within a second of the clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moment {
+    /// The next second is about to begin, and will have been noticed so much later.
+    Eve {
+        /// By the raw counter.
+        until_noticed: Span,
+    },
+    /// It is early enough for the present second.
+    Within {
+        /// By the raw counter.
+        until_eve: Span,
+    },
+}
+
+impl Moment {
+    /// Of a clock that runs at this rate against the counter, minus one, until its second ends.
+    pub fn of(now: &ClockReading, rate: f64) -> Moment {
+        let left = Span::from_nanos(NANOS_PER_SEC - now.utc.nanos().rem_euclid(NANOS_PER_SEC));
+        let by_counter = |span: Span| span.scaled((1.0 + rate).recip());
+        if left <= LONGEST_EVE {
+            Moment::Eve { until_noticed: by_counter(left) + NOTICED }
+        } else {
+            Moment::Within { until_eve: by_counter(left - EVE) }
+        }
+    }
+}
+
+/// What is wanted is too much to decay, and `max_rate` is high enough to take it out second by second.
+pub fn is_urgent(decay_s: f64, wanted: Span, max_rate: f64) -> bool {
+    let is_fast = Span::from_secs_f64(SHORTEST_DECAY_S * max_rate) >= MAX_PHASE.half();
+    is_fast && decay_s < URGENT_DECAY_S && wanted.abs() > LEAST_URGENT
+}
+
+/// The phase of which the kernel takes out `wanted` in one second, or what `max_rate` allows.
+pub fn phase_for_one_second(wanted: Span, max_rate: f64) -> Span {
+    let most = Span::from_secs_f64(max_rate / share(0)).min(MAX_PHASE).nanos();
+    Span::from_nanos(wanted.scaled(share(0).recip()).nanos().clamp(-most, most))
+}
+
 /// The decay time for `error` in seconds, if the next sample comes after `news`.
 pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) -> f64 {
     let news_s = news.secs_f64().max(1.0);
@@ -42,7 +100,7 @@ pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) 
     let [_, covariance, of_frequency] = estimate.covariance;
     let memory_s = steady_s.min(HISTORY * (covariance / of_frequency + news_s));
     let straying = news_s / memory_s;
-    let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).min(LONGEST_DECAY_S);
+    let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).clamp(URGENT_DECAY_S, LONGEST_DECAY_S);
     let excess = error.secs_f64().abs() / (LARGE_ERROR * estimate.offset_variance(news_s).sqrt());
     calm_s / excess.max(1.0).powi(2)
 }

@@ -342,7 +342,7 @@ impl Engine {
     }
 
     /// What to tell the clock at exit, if anything: a leap second is not left armed when nobody watches.
-    pub fn parting(&self, now: &ClockReading) -> Option<ClockCommand> {
+    pub fn parting(&self, now: &ClockReading) -> impl Iterator<Item = ClockCommand> + use<> {
         self.clock.parting(&self.view(now))
     }
 

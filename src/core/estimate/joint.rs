@@ -23,6 +23,13 @@ const SUSPECT: f64 = 2.5;
 const WORSE: f64 = 1.5;
 /// The widened prior's deviation in units of the bias seen.
 const WIDENED: f64 = 2.0;
+/// What the replays for one sample may cost, in units of [`step_work`]: as much as 24 steps with four sources. Replays
+/// that cannot be paid for wait.
+const WORK_PER_SAMPLE: u32 = 24 * step_work(2 + 4);
+/// So much may be saved up: it bounds the work of one exchange.
+const MOST_WORK: u32 = 320 * step_work(2 + 4);
+/// Paths that become shorter within this time have lost the same queue.
+const SHORTCUTS_WITHIN: Span = Span::from_secs(7200);
 /// Variance added to each jitter's in the poll rule, s^2: time stamps are no better than 0.1 us.
 const STAMP_VARIANCE: f64 = 1e-14;
 
@@ -40,6 +47,17 @@ pub(super) struct Joint {
     /// The last sample was more than four deviations from where it was expected.
     pub(super) was_surprised: bool,
     pub(super) last_used: [Option<Raw>; MAX_SOURCES],
+    /// Earlier samples were judged by what is now known to be wrong.
+    is_stale: bool,
+    /// What replays may still cost.
+    credit: u32,
+    /// When the path of a source last became shorter than it had ever been, and by how many seconds.
+    shortcuts: [Option<(Raw, f64)>; MAX_SOURCES],
+}
+
+/// The work of one step with a state of so many dimensions: nearly all of it is the covariances.
+const fn step_work(dims: usize) -> u32 {
+    (dims * dims + 20) as u32
 }
 
 impl Joint {
@@ -58,6 +76,9 @@ impl Joint {
             discord: Discord::NEW,
             was_surprised: false,
             last_used: [None; MAX_SOURCES],
+            is_stale: false,
+            credit: MOST_WORK,
+            shortcuts: [None; MAX_SOURCES],
         })
     }
 
@@ -66,7 +87,9 @@ impl Joint {
         let arrival = self.observe(sample);
         self.blame_source(sample);
         self.history.push(sample);
-        let step = if self.wants_replay(slot, &arrival) {
+        self.credit = (self.credit + WORK_PER_SAMPLE).min(MOST_WORK);
+        self.is_stale |= self.wants_replay(slot, &arrival);
+        let step = if self.is_stale && self.can_replay() {
             self.replay()
         } else {
             Some(self.filter.step(&self.beliefs, &self.known, sample))
@@ -80,7 +103,8 @@ impl Joint {
                 }
                 self.contradict(sample.slot, step.interval.half_width);
                 self.widen_liars(active);
-                Outcome::Used { surprise: self.was_surprised || arrival.excessive }
+                let is_shorter = matches!(arrival.change, Some(Change::Shortcut(_)));
+                Outcome::Used { surprise: self.was_surprised || arrival.excessive || is_shorter }
             }
             Some(step) if step.sane => {
                 self.hold(Held { sample: *sample, interval: step.interval, contradictions: 0 }, active)
@@ -93,18 +117,42 @@ impl Joint {
     pub(super) fn observe(&mut self, sample: &Sample) -> Arrival {
         let slot = sample.slot.index();
         let arrival = self.known.paths[slot].add(sample.delay.secs_f64());
-        if let Some(change) = arrival.change.filter(|_| self.filter.bank.knows(slot)) {
-            match change {
-                Change::Detour(by) => {
-                    if let Some(settled) = self.filter.bank.detour(slot, by) {
-                        self.known.paths[settled].settle();
-                    }
-                }
-                Change::Home => self.filter.bank.end_detour(slot),
+        let Some(change) = arrival.change.filter(|_| self.filter.bank.knows(slot)) else { return arrival };
+        match change {
+            Change::Shortcut(by) => {
+                self.detour(slot, by);
+                self.doubt_lead(slot, sample.at, by);
             }
-            self.set_checkpoint();
+            Change::Detour(by) => self.detour(slot, by),
+            Change::Home => self.filter.bank.end_detour(slot),
         }
+        self.set_checkpoint();
         arrival
+    }
+
+    fn detour(&mut self, slot: usize, by_s: f64) {
+        if let Some(settled) = self.filter.bank.detour(slot, by_s) {
+            self.known.paths[settled].settle();
+        }
+    }
+
+    /// A path that becomes shorter than it has ever been puts the lead in doubt, if most sources have seen that lately: the
+    /// lead was learnt in a queue in front of them all. One path alone was on a detour.
+    fn doubt_lead(&mut self, slot: usize, now: Raw, by_s: f64) {
+        self.shortcuts[slot] = Some((now, by_s));
+        let is_lately = |&(at, _): &(Raw, f64)| now - at < SHORTCUTS_WITHIN;
+        let known = (0..MAX_SOURCES).filter(|&slot| self.filter.bank.knows(slot)).count();
+        let lately = self.shortcuts.iter().flatten().filter(|shortcut| is_lately(shortcut));
+        if 2 * lately.clone().count() <= known {
+            return;
+        }
+        let by_s = lately.map(|(_, by_s)| *by_s).fold(0.0, f64::max);
+        for slot in 0..MAX_SOURCES {
+            if self.shortcuts[slot].take().is_some_and(|shortcut| is_lately(&shortcut)) {
+                self.filter.bank.end_detour(slot);
+            }
+        }
+        self.filter.bank.distrust(0.25 * by_s * by_s, 0.0);
     }
 
     pub(super) fn estimate(&self) -> Option<Estimate> {
@@ -139,6 +187,7 @@ impl Joint {
         self.filter.dismiss(slot.index());
         self.known.forget(slot.index());
         self.discord.forget(slot.index());
+        self.shortcuts[slot.index()] = None;
         self.last_used[slot.index()] = None;
         self.waiting.retain(|held| held.sample.slot != slot);
         self.set_checkpoint();
@@ -148,6 +197,7 @@ impl Joint {
         self.waiting.retain(|held| held.sample.slot != slot);
         let possible = self.history.complete() && !self.checkpoint.bank.knows(slot.index());
         let others = self.history.samples().iter().any(|sample| sample.slot != slot);
+        let possible = possible && self.can_replay();
         if !possible || !(others || self.checkpoint.bank.at.is_some()) || !self.history.drop_source(slot) {
             return false;
         }
@@ -196,8 +246,19 @@ impl Joint {
         moved || arrival.new_minimum || self.known.paths[slot].seen() <= REPLAY_FIRST
     }
 
+    /// All samples that count are there, and running over them again is not too much work for now.
+    fn can_replay(&self) -> bool {
+        self.history.complete() && self.replay_work() <= self.credit
+    }
+
+    fn replay_work(&self) -> u32 {
+        self.history.samples().len() as u32 * step_work(self.filter.bank.dims)
+    }
+
     /// Runs the filter over the history again; `None` if that is empty.
     fn replay(&mut self) -> Option<Step> {
+        self.credit = self.credit.saturating_sub(self.replay_work());
+        self.is_stale = false;
         self.filter.clone_from(&self.checkpoint);
         let mut last = None;
         for sample in self.history.samples() {
@@ -217,12 +278,13 @@ impl Joint {
     pub(super) fn set_checkpoint(&mut self) {
         self.checkpoint.clone_from(&self.filter);
         self.history.clear();
+        self.is_stale = false;
     }
 
     /// An error inside the root distance is invisible to selection. Seen here, the source's prior is widened, so that
     /// it has little say in the lead but is still followed.
     fn widen_liars(&mut self, active: &[Slot]) {
-        if active.len() < WITNESSES || !self.history.complete() {
+        if active.len() < WITNESSES || !self.can_replay() {
             return;
         }
         let bank = &self.filter.bank;

@@ -25,6 +25,12 @@ impl Joint {
         self.waiting.push(new);
         let deviation = self.filter.deviation(&new.sample);
         let mut agreeing = self.waiting;
+        // What others' traffic explains is no news of our clock.
+        let (paths, filter) = (&self.known.paths, &self.filter);
+        agreeing.retain(|held| {
+            let path = &paths[held.sample.slot.index()];
+            filter.deviation(&held.sample).abs() > path.excess_over_lowest_s(held.sample.delay.secs_f64())
+        });
         agreeing.retain(|held| {
             let tolerance = 0.5 * deviation.abs() + new.interval.half_width + held.interval.half_width;
             (self.filter.deviation(&held.sample) - deviation).abs() < tolerance

@@ -28,6 +28,8 @@ const RISE_RUN: std::ops::RangeInclusive<usize> = 3..=8;
 const RISE_HISTORY: usize = 6;
 /// ...if chance has less than exp(-14) = 1e-6 to make it with exponential jitter.
 const RISE_LN_PROBABILITY: f64 = -14.0;
+/// From so many delays on a detour is the way.
+const SETTLED: usize = 24;
 /// A fall of the base is a change of path, not a new minimum, beyond this many gaps and [`FALL_S`]...
 const FALL_GAPS: f64 = 5.0;
 /// ...(in seconds)...
@@ -85,8 +87,11 @@ pub(super) struct Arrival {
 /// The packets take another way.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Change {
-    /// A new one, whose round trip differs by so many seconds.
+    /// A new one, whose round trip is longer by so many seconds, or shorter but not shorter than it has ever been.
     Detour(f64),
+    /// The round trip is shorter by so many seconds than it has ever been: all that was learnt before was learnt in a
+    /// queue.
+    Shortcut(f64),
     /// The one they used before the detour.
     Home,
 }
@@ -154,6 +159,14 @@ impl Path {
         Interval::new(half_width, SOFTNESS_RATIO * gap + STAMP_NOISE_S, tilt)
     }
 
+    /// Half of what a delay exceeds the shortest way known lately: so far off may be what a reply says, if others' traffic
+    /// delayed it.
+    pub(super) fn excess_over_lowest_s(&self, delay_s: f64) -> f64 {
+        let young = self.home.filter(|_| self.ring.len < SETTLED);
+        let lowest = young.map_or(self.base, |home| home.base.min(self.base));
+        0.5 * (self.plausible(delay_s) - lowest).max(0.0)
+    }
+
     /// The detour has become the way: there is nothing to return to.
     pub(super) fn settle(&mut self) {
         self.home = None;
@@ -200,7 +213,7 @@ impl Path {
         let fall = self.base - delay;
         if self.ring.len >= FALL_HISTORY && fall > FALL_GAPS * self.gap + FALL_S {
             self.ring = Ring::EMPTY;
-            return Some(Change::Detour(fall));
+            return Some(if self.home.is_some() { Change::Detour(fall) } else { Change::Shortcut(fall) });
         }
         None
     }
