@@ -61,6 +61,8 @@ pub enum Manner {
     Tells,
     /// The server does not answer at all.
     Dead,
+    /// Its host says that nobody listens (ICMP port unreachable).
+    Refuses,
     /// Its first answers are off by this much, the rest are honest.
     LiesAtFirst {
         /// How many.
@@ -142,7 +144,7 @@ impl Server {
             return Some((encode_kiss(&request, &code).to_vec(), leaves));
         }
         let ahead = match self.manner {
-            Manner::Dead => return None,
+            Manner::Dead | Manner::Refuses => return None,
             Manner::LiesAtFirst { answers, ahead } if served < answers => ahead,
             Manner::Kisses(code, after) if served >= after => {
                 return Some((encode_kiss(&request, &code).to_vec(), leaves));

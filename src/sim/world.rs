@@ -23,6 +23,7 @@ use crate::sim::kernel::KernelClock;
 use crate::sim::oscillator::Oscillator;
 use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
+use crate::sim::server::Manner;
 use crate::sim::server::Server;
 use crate::sim::trace::{Point, Trace};
 use crate::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
@@ -80,6 +81,7 @@ struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Incident {
     Reply { exchange: ExchangeId, bytes: Vec<u8> },
+    Refusal { exchange: ExchangeId },
     Resolved { line: usize, attempt: u32 },
     Keys(KeyRequest),
     Happens(Happening),
@@ -240,6 +242,10 @@ impl World {
                 self.trace.wakes += 1;
                 let arrived = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
+            }
+            Incident::Refusal { exchange } => {
+                self.trace.wakes += 1;
+                self.input(What::Unreachable { exchange, why: Undelivered::PortClosed });
             }
             Incident::Resolved { line, attempt } => self.resolve(line, attempt),
             Incident::Keys(request) => self.give_keys(&request),
@@ -430,7 +436,9 @@ impl World {
         let reaches = self.oscillator.now() + Span::from_secs_f64(forward_s);
         let served = self.served[index];
         self.served[index] += 1;
-        if let Some((bytes, leaves)) =
+        if server.manner == Manner::Refuses {
+            self.schedule(reaches + Span::from_secs_f64(backward_s), Incident::Refusal { exchange });
+        } else if let Some((bytes, leaves)) =
             server.answer(packet, &self.scenario.timeline, reaches, since_s + forward_s, served)
         {
             let dawdled_s = if server.dawdles_s > 0.0 { server.dawdles_s * self.dice.exponential() } else { 0.0 };

@@ -8,7 +8,7 @@ use crate::core::api::event::{Event, Obstacle};
 use crate::core::api::settings::Mode;
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::Engine;
-use crate::core::selection::quorum::{Known, LONE_PATIENCE, Verdict};
+use crate::core::selection::quorum::{Known, Verdict};
 use crate::core::selection::sync_state::{Acquisition, VoteCause};
 use crate::core::selection::votes::Vote;
 use crate::core::source::poll::Urgency;
@@ -18,6 +18,9 @@ use crate::time::{ClockReading, Raw, Span};
 /// A jump that several sources confirm is a gap (the counter stood still) if it is larger than this; smaller ones are
 /// slewed.
 const GAP_JUMP: Span = Span::from_secs(10);
+
+/// An answer that is younger when a vote is called may lie on a line with those that follow.
+const RECENTLY: Span = Span::from_secs(12);
 
 /// A Julian year, as near as anybody wants to know.
 const YEAR: Span = Span::from_secs(31_557_600);
@@ -79,7 +82,7 @@ impl Engine {
         for source in self.sources.all_mut() {
             let is_news = source.slot == caller || source.last.is_some_and(|last| last.sample.at > confirmed);
             if has_jumped {
-                source.forget_rate(source.last.is_some_and(|last| now - last.sample.at < LONE_PATIENCE));
+                source.forget_rate(source.last.is_some_and(|last| now - last.sample.at < RECENTLY));
             }
             if is_news && agreeing.contains(source.slot) {
                 source.forget_all_but_last();

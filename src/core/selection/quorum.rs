@@ -24,8 +24,9 @@ use crate::time::Span;
 /// A request that is older than this is not waited for.
 pub const PATIENCE: Span = Span::from_secs(3);
 
-/// How long a single answer waits for a second opinion, if others were configured and slewd runs on.
-pub const LONE_PATIENCE: Span = Span::from_secs(12);
+/// How long a single answer waits for a second opinion, if others were configured and slewd runs on. Those that are silent
+/// have been asked twice by then, with `iburst`. chronyd sets the clock five seconds after such an answer at the earliest.
+pub const LONE_PATIENCE: Span = Span::from_secs(4);
 
 /// Answers that must agree before a lone source is believed against what is known.
 pub const LONE_ANSWERS: usize = 3;
