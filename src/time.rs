@@ -10,6 +10,9 @@ use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 /// Nanoseconds in a second.
 pub const NANOS_PER_SEC: i64 = 1_000_000_000;
 
+/// Seconds in a day of UTC, as CLOCK_REALTIME counts them.
+pub const DAY_S: i64 = 86_400;
+
 /// Seconds from the NTP epoch (1900-01-01) to the Unix epoch (RFC 5905 section 6).
 const NTP_TO_UNIX_S: i64 = 2_208_988_800;
 

@@ -16,13 +16,12 @@ use crate::cli::words::Words;
 use crate::core::api::settings::Family;
 use crate::daemon::resolver::look_up;
 use crate::sys::process;
-use crate::wire::cmdmon::MAX_LEN;
 use crate::wire::cmdmon::reply::{self, Body, Malformed, ReplyStatus};
 use crate::wire::cmdmon::request::{Header, Request};
+use crate::wire::cmdmon::{self, MAX_LEN};
 
 /// Where a daemon is looked for, in this order.
-const USUAL_TARGETS: &str = "/run/chrony/chronyd.sock,127.0.0.1,::1";
-const USUAL_PORT: u16 = 323;
+const USUAL_TARGETS: [&str; 3] = [cmdmon::SOCKET, "127.0.0.1", "::1"];
 
 /// How long each attempt waits for an answer.
 const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
@@ -69,9 +68,10 @@ impl Client {
     /// # Errors
     /// What is wrong with them, for people.
     pub(super) fn new(words: &Words) -> Result<Client, String> {
-        let port = words.number("-p")?.unwrap_or(USUAL_PORT);
+        let port = words.number("-p")?.unwrap_or(cmdmon::PORT);
         let mut targets = Vec::new();
-        for place in words.value("-h").unwrap_or(USUAL_TARGETS).split(',') {
+        let places = words.value("-h").map_or(USUAL_TARGETS.to_vec(), |places| places.split(',').collect());
+        for place in places {
             if place.starts_with('/') {
                 targets.push(Target::Unix(place.into()));
                 continue;

@@ -4,6 +4,7 @@ use super::error::Fault;
 use super::lex::Words;
 use super::model::Config;
 use super::table::SECTIONS;
+use crate::core::api::limits::{ANY_SIGN, RealRange};
 
 /// One directive: everything that the parser and the manual need to know about it.
 #[derive(Clone, Copy, Debug)]
@@ -45,8 +46,8 @@ pub(crate) enum Syntax {
     Flag(fn(&mut Config)),
     /// One whole number from the first to the second value.
     Int(i64, i64, fn(&mut Config, i64)),
-    /// One real number, brought into the range from the first to the second value.
-    Real(f64, f64, fn(&mut Config, f64)),
+    /// One real number, brought into the range.
+    Real(RealRange, fn(&mut Config, f64)),
     /// One word.
     Text(fn(&mut Config, &str)),
     /// From so many to so many words, read by a function.
@@ -93,7 +94,7 @@ impl Directive {
     pub fn range(&self) -> Option<String> {
         match self.syntax {
             Syntax::Int(min, max, _) => Some(range_text(min as f64, max as f64)),
-            Syntax::Real(min, max, _) => Some(range_text(min, max)),
+            Syntax::Real((min, max), _) => Some(range_text(min, max)),
             _ => None,
         }
     }
@@ -109,10 +110,10 @@ impl Directive {
                 expect_count(words, 1, 1)?;
                 set(config, words.strict_integer(min, max)?);
             }
-            Syntax::Real(min, max, set) => {
+            Syntax::Real(range, set) => {
                 expect_count(words, 1, 1)?;
                 let value = words.real()?;
-                if let Some(value) = words.bring_into(value, min, max) {
+                if let Some(value) = words.bring_into(value, range) {
                     set(config, value);
                 }
             }
@@ -140,8 +141,7 @@ pub(crate) fn expect_count(words: &Words, min: usize, max: usize) -> Result<(), 
 
 /// Limits that are only there to keep arithmetic finite are not mentioned.
 pub(crate) fn range_text(min: f64, max: f64) -> String {
-    const PRACTICALLY_INFINITE: f64 = 1e9;
-    match (min > -PRACTICALLY_INFINITE, max < PRACTICALLY_INFINITE) {
+    match (min > ANY_SIGN.0, max < ANY_SIGN.1) {
         (true, true) => format!("{min} to {max}"),
         (true, false) => format!("{min} or more"),
         (false, true) => format!("{max} or less"),

@@ -6,6 +6,7 @@ use super::error::Fault;
 use super::lex::Words;
 use super::model::Config;
 use super::{read, source};
+use crate::core::api::limits::MAX_INT;
 
 /// The kind of value that an option takes.
 #[derive(Clone, Copy)]
@@ -24,16 +25,14 @@ use Value::{Integer, None as Flag, OneOf, Real, RefId};
 /// Options by name. Names are unique whatever their case.
 type Options = &'static [(&'static str, Value)];
 
-const INT_MAX: i64 = i32::MAX as i64;
-
 const REFCLOCK: Options = &[
     ("poll", Integer(-32, 32)),
     ("dpoll", Integer(-32, 32)),
-    ("filter", Integer(0, INT_MAX)),
+    ("filter", Integer(0, MAX_INT)),
     ("refid", RefId),
     ("lock", RefId),
-    ("rate", Integer(1, INT_MAX)),
-    ("maxlockage", Integer(0, INT_MAX)),
+    ("rate", Integer(1, MAX_INT)),
+    ("maxlockage", Integer(0, MAX_INT)),
     ("width", Real),
     ("pps", Flag),
     ("offset", Real),
@@ -43,9 +42,9 @@ const REFCLOCK: Options = &[
     ("maxdispersion", Real),
     ("tai", Flag),
     ("local", Flag),
-    ("minsamples", Integer(0, INT_MAX)),
-    ("maxsamples", Integer(0, INT_MAX)),
-    ("maxunreach", Integer(0, INT_MAX)),
+    ("minsamples", Integer(0, MAX_INT)),
+    ("maxsamples", Integer(0, MAX_INT)),
+    ("maxunreach", Integer(0, MAX_INT)),
     ("noselect", Flag),
     ("prefer", Flag),
     ("require", Flag),
@@ -55,8 +54,8 @@ const REFCLOCK: Options = &[
 const HW_TIMESTAMP: Options = &[
     ("minpoll", Integer(-32, 32)),
     ("maxpoll", Integer(-32, 32)),
-    ("minsamples", Integer(0, INT_MAX)),
-    ("maxsamples", Integer(0, INT_MAX)),
+    ("minsamples", Integer(0, MAX_INT)),
+    ("maxsamples", Integer(0, MAX_INT)),
     ("precision", Real),
     ("txcomp", Real),
     ("rxcomp", Real),

@@ -2,6 +2,7 @@
 
 use super::error::Fault;
 use super::number;
+use crate::core::api::limits::RealRange;
 
 /// A line of this many bytes or more, its newline included, is an error.
 const LINE_LIMIT: usize = 2048;
@@ -164,7 +165,7 @@ impl<'a> Words<'a> {
     }
 
     /// A real number brought into a range, which is remarked upon; `None` if it is not a number.
-    pub(crate) fn bring_into(&mut self, value: f64, min: f64, max: f64) -> Option<f64> {
+    pub(crate) fn bring_into(&mut self, value: f64, (min, max): RealRange) -> Option<f64> {
         if value.is_nan() {
             self.notes.push("\"nan\" is not used, the default is".to_string());
             return None;

@@ -41,6 +41,6 @@ pub use model::{
     Thermometer,
 };
 pub use parse::BUILT_IN;
-pub use source::{SourceFiles, not_asked, parse_sources, read_source_dirs, settle_options};
+pub use source::{SourceFiles, not_asked, parse_sources, read_source_dirs};
 pub use source_table::{SourceOption, source_options};
 pub(crate) use suggest::near;

@@ -6,6 +6,7 @@ use super::announce::Announcements;
 use super::error::{Error, Warning};
 use crate::core::api::settings::{Settings, SourceConfig};
 use crate::time::Span;
+use crate::wire::cmdmon;
 
 /// A whole configuration.
 ///
@@ -290,10 +291,10 @@ impl Default for Commands {
     fn default() -> Self {
         let open = ["activity", "manual", "rtcdata", "smoothing", "sourcename", "sources", "sourcestats", "tracking"];
         Commands {
-            port: 323,
+            port: cmdmon::PORT,
             bind_v4: Ipv4Addr::LOCALHOST,
             bind_v6: Ipv6Addr::LOCALHOST,
-            socket: Some("/run/chrony/chronyd.sock".to_string()),
+            socket: Some(cmdmon::SOCKET.to_string()),
             device: None,
             access: Vec::new(),
             open_commands: open.map(str::to_string).to_vec(),

@@ -7,6 +7,7 @@ use super::error::Fault;
 use super::lex::Words;
 use super::model::{AccessRule, Config, DriftFile, Logs, RateLimit, Thermometer};
 use super::source;
+use crate::core::api::limits::{ANY, MAX_INT};
 use crate::core::api::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange};
 use crate::core::api::temp_comp::{Curve, TempComp};
 use crate::time::Span;
@@ -60,8 +61,6 @@ pub(crate) const DIRECTORIES_MAX: usize = 10;
 const DRIFT_INTERVAL_S: u32 = 3600;
 /// Temperatures do not change faster than this, and each reading wakes the machine.
 const SENSOR_INTERVAL_MIN_S: f64 = 0.1;
-/// Keeps arithmetic with thresholds finite.
-const THRESHOLD_MAX_S: f64 = 1e9;
 
 pub(crate) fn server(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     config.sources.extend(source::parse(words, false)?);
@@ -90,7 +89,7 @@ pub(crate) fn init_step_slew(config: &mut Config, words: &mut Words) -> Result<(
     }
     let threshold = words.loose_real()?;
     let hosts = std::iter::from_fn(|| words.next()).map(Host::from).collect();
-    if let Some(threshold_s) = words.bring_into(threshold, 0.0, THRESHOLD_MAX_S) {
+    if let Some(threshold_s) = words.bring_into(threshold, ANY) {
         config.settings.init_step_slew = Some(InitStepSlew { threshold_s, hosts });
     }
     Ok(())
@@ -152,7 +151,7 @@ pub(crate) fn nts_aeads(config: &mut Config, words: &mut Words) -> Result<(), Fa
     const AES_128_GCM_SIV: i64 = 30;
     let mut aeads = Vec::new();
     while words.count() > 0 {
-        let id = words.strict_integer(0, i64::from(i32::MAX))?;
+        let id = words.strict_integer(0, MAX_INT)?;
         if [AES_SIV_CMAC_256, AES_128_GCM_SIV].contains(&id) {
             aeads.push(id as u16);
         }
@@ -206,7 +205,7 @@ pub(crate) fn drift_file(config: &mut Config, words: &mut Words) -> Result<(), F
 
 pub(crate) fn make_step(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     let (threshold, limit) = (words.real()?, words.integer()?);
-    if let Some(threshold_s) = words.bring_into(threshold, 0.0, THRESHOLD_MAX_S) {
+    if let Some(threshold_s) = words.bring_into(threshold, ANY) {
         config.settings.makestep = Some(MakeStep { threshold_s, limit: saturate(limit) });
     }
     Ok(())
@@ -220,7 +219,7 @@ pub(crate) fn temp_comp(config: &mut Config, words: &mut Words) -> Result<(), Fa
     };
     let sensor = words.required()?.to_string();
     let interval_s = words.real()?;
-    let Some(interval_s) = words.bring_into(interval_s, SENSOR_INTERVAL_MIN_S, THRESHOLD_MAX_S) else { return Ok(()) };
+    let Some(interval_s) = words.bring_into(interval_s, (SENSOR_INTERVAL_MIN_S, ANY.1)) else { return Ok(()) };
     let interval = Span::from_secs_f64(interval_s);
     let points = if with_points { Some(words.required()?.to_string()) } else { None };
     config.settings.temp_comp = None;
@@ -234,7 +233,7 @@ pub(crate) fn temp_comp(config: &mut Config, words: &mut Words) -> Result<(), Fa
 
 pub(crate) fn max_change(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     let (offset, start, ignore) = (words.real()?, words.integer()?, words.integer()?);
-    if let Some(offset_s) = words.bring_into(offset, 0.0, THRESHOLD_MAX_S) {
+    if let Some(offset_s) = words.bring_into(offset, ANY) {
         config.settings.max_change = Some(MaxChange { offset_s, start: saturate(start), ignore: saturate(ignore) });
     }
     Ok(())

@@ -7,15 +7,9 @@ use super::foreign;
 use super::lex::{self, Words};
 use super::source_table::{OptionSyntax, SourceOption, source_options};
 use super::suggest;
+use crate::core::api::limits::POLLS;
 use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
 use crate::core::source::authentication::{Authentication, Protection};
-
-const MIN_POLL_DEFAULT: i8 = 6;
-const MAX_POLL_DEFAULT: i8 = 10;
-/// Shortest interval, log2 of seconds.
-const POLL_MIN: i8 = -7;
-/// Longest interval, log2 of seconds.
-const POLL_MAX: i8 = 24;
 
 /// What `.sources` files say.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -124,7 +118,7 @@ pub(crate) fn parse(words: &mut Words, pool: bool) -> Result<Option<SourceConfig
             words.notes.push(format!("the {} option is not used by this client", option.name));
         }
     }
-    settle(&mut options, words);
+    let options = settle(options, words);
     words.notes.extend(not_asked(&options).map(|why| format!("{host} {why}")));
     // chronyd finds such names when it adds the source: it complains, and goes on without it.
     if !host.chars().all(|c| c.is_ascii_graphic()) {
@@ -156,9 +150,9 @@ fn read_value(option: &SourceOption, options: &mut SourceOptions, words: &mut Wo
             let value = words.option_integer().filter(|value| (min..=max).contains(value)).ok_or_else(wanted)?;
             set(options, value);
         }
-        OptionSyntax::Real(min, max, set) => {
+        OptionSyntax::Real(range, set) => {
             let value = words.option_real().ok_or_else(wanted)?;
-            if let Some(value) = words.bring_into(value, min, max) {
+            if let Some(value) = words.bring_into(value, range) {
                 set(options, value);
             }
         }
@@ -169,32 +163,19 @@ fn read_value(option: &SourceOption, options: &mut SourceOptions, words: &mut Wo
     Ok(())
 }
 
-/// Applies the rules that involve more than one option.
-fn settle(options: &mut SourceOptions, words: &mut Words) {
+/// Brings the options into their ranges, and says so of the intervals between polls.
+fn settle(options: SourceOptions, words: &mut Words) -> SourceOptions {
     let typed = (options.min_poll, options.max_poll);
-    settle_options(options);
+    // Not-a-number has been refused where it was read.
+    let Some(options) = options.within_limits() else { return SourceOptions::default() };
     if options.min_poll != typed.0 {
         words.notes.push(format!("minpoll {} is out of range, {} is used", typed.0, options.min_poll));
     }
-    if options.max_poll != typed.1 && typed.1 != MAX_POLL_DEFAULT {
-        let why = if (POLL_MIN..=POLL_MAX).contains(&typed.1) { "below minpoll" } else { "out of range" };
+    if options.max_poll != typed.1 && typed.1 != SourceOptions::default().max_poll {
+        let why = if POLLS.contains(&typed.1) { "below minpoll" } else { "out of range" };
         words.notes.push(format!("maxpoll {} is {why}, {} is used", typed.1, options.max_poll));
     }
-}
-
-/// Settles the options without a message: limits of the intervals between polls, and the version that another option
-/// asks for.
-pub fn settle_options(options: &mut SourceOptions) {
-    options.min_poll = settled_poll(options.min_poll, MIN_POLL_DEFAULT);
-    options.max_poll = settled_poll(options.max_poll, MAX_POLL_DEFAULT).max(options.min_poll);
-    // Interleaved mode is defined for version 4.
-    if options.xleave {
-        options.version = 4;
-    }
-}
-
-fn settled_poll(poll: i8, default: i8) -> i8 {
-    if poll < POLL_MIN { default } else { poll.min(POLL_MAX) }
+    options
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::directive::Class::{self, Planned, Used};
 use super::directive::range_text;
+use crate::core::api::limits::{ANY, ANY_SIGN, DELAYS_S, MAX_INT, RATIOS, RealRange};
 use crate::core::api::settings::{Family, SourceOptions};
 
 /// One option of `server` and `pool` lines: everything that the parser and the manual need to know about it.
@@ -27,8 +28,8 @@ pub(crate) enum OptionSyntax {
     Flag(fn(&mut SourceOptions)),
     /// A whole number from the first to the second value.
     Int(i64, i64, fn(&mut SourceOptions, i64)),
-    /// A real number, brought into the range from the first to the second value.
-    Real(f64, f64, fn(&mut SourceOptions, f64)),
+    /// A real number, brought into the range.
+    Real(RealRange, fn(&mut SourceOptions, f64)),
     /// One of these numbers in hexadecimal.
     Hex(&'static [u32]),
 }
@@ -49,24 +50,13 @@ impl SourceOption {
         match self.syntax {
             OptionSyntax::Flag(_) => None,
             OptionSyntax::Int(min, max, _) => Some(range_text(min as f64, max as f64)),
-            OptionSyntax::Real(min, max, _) => Some(range_text(min, max)),
+            OptionSyntax::Real((min, max), _) => Some(range_text(min, max)),
             OptionSyntax::Hex(ids) => Some(ids.iter().map(|id| format!("{id:X}")).collect::<Vec<_>>().join(", ")),
         }
     }
 }
 
 use OptionSyntax::{Flag, Hex, Int, Real};
-
-/// Largest `int`, the limit of numbers that have no other.
-const INT_MAX: i64 = i32::MAX as i64;
-/// Largest value that is taken for a number of seconds: keeps arithmetic finite, harms nobody.
-const HUGE: f64 = 1e9;
-/// Samples that chronyd keeps of a source.
-const SAMPLES: i64 = 64;
-/// Longest filter.
-const FILTER: i64 = 256;
-/// Most sources that a pool provides.
-const POOL: i64 = 16;
 
 const fn option(
     name: &'static str,
@@ -90,7 +80,7 @@ static OPTIONS: &[SourceOption] = &[
         "shortest interval between polls, log2 of seconds; below -7 is 6, above 24 is 24; negative within 10 ms only"),
     option("maxpoll", "POLL", "10", Used, Int(-32, 32, |o, v| o.max_poll = v as i8),
         "longest interval between polls, log2 of seconds; below -7 is 10, above 24 is 24, never below minpoll"),
-    option("polltarget", "SAMPLES", "8", Used, Int(1, INT_MAX, |o, v| o.poll_target = v as u32),
+    option("polltarget", "SAMPLES", "8", Used, Int(1, MAX_INT, |o, v| o.poll_target = v as u32),
         "how many samples the interval between polls is adjusted to"),
     option("presend", "POLL", "off", Used, Int(-32, 32, |o, v| o.presend = v as i8),
         "wake up the path with an extra request when polls are this far apart, log2 of seconds"),
@@ -100,31 +90,31 @@ static OPTIONS: &[SourceOption] = &[
         "do not ask again after a request could not be sent, until told to"),
 
     // Which replies count.
-    option("maxdelay", "SECONDS", "3", Used, Real(0.0, 1000.0, |o, v| o.max_delay_s = v),
+    option("maxdelay", "SECONDS", "3", Used, Real(DELAYS_S, |o, v| o.max_delay_s = v),
         "slower replies are not used"),
-    option("maxdelayratio", "RATIO", "0", Used, Real(0.0, 1e6, |o, v| o.max_delay_ratio = v),
+    option("maxdelayratio", "RATIO", "0", Used, Real(RATIOS, |o, v| o.max_delay_ratio = v),
         "replies that took this many times the shortest delay are not used; 0 for off"),
-    option("maxdelaydevratio", "RATIO", "0", Used, Real(0.0, 1e6, |o, v| o.max_delay_dev_ratio = v),
+    option("maxdelaydevratio", "RATIO", "0", Used, Real(RATIOS, |o, v| o.max_delay_dev_ratio = v),
         "replies whose delay stands out from the noise by this factor are not used; 0 for off"),
     option("maxdelayquant", "QUANTILE", "off", Used,
-        Real(0.0, 1.0, |o, v| o.max_delay_quant = if v > 0.0 { v.clamp(0.05, 0.95) } else { 0.0 }),
+        Real((0.0, 1.0), |o, v| o.max_delay_quant = v),
         "replies whose delay is above this quantile, 0.05 to 0.95, are not used; 0 for off"),
-    option("mindelay", "SECONDS", "0", Used, Real(0.0, HUGE, |o, v| o.min_delay_s = v),
+    option("mindelay", "SECONDS", "0", Used, Real(ANY, |o, v| o.min_delay_s = v),
         "shortest delay of the path, if it is known; 0 for unknown"),
     option("asymmetry", "RATIO", "estimated", Used,
-        Real(-HUGE, HUGE, |o, v| o.asymmetry = (v.abs() <= 0.5).then_some(v)),
+        Real(ANY_SIGN, |o, v| o.asymmetry = Some(v)),
         "asymmetry of the network's jitter, -0.5 to 0.5; estimated if beyond that"),
-    option("offset", "SECONDS", "0", Used, Real(-HUGE, HUGE, |o, v| o.offset_s = v),
+    option("offset", "SECONDS", "0", Used, Real(ANY_SIGN, |o, v| o.offset_s = v),
         "correction added to each measured offset"),
     option("minsamples", "SAMPLES", "the directive", Used,
-        Int(0, INT_MAX, |o, v| o.min_samples = Some(v.min(SAMPLES) as u32)),
+        Int(0, MAX_INT, |o, v| o.min_samples = Some(v as u32)),
         "smallest number of samples, instead of the directive minsamples"),
     option("maxsamples", "SAMPLES", "the directive", Used,
-        Int(0, INT_MAX, |o, v| o.max_samples = Some(v.min(SAMPLES) as u32)),
+        Int(0, MAX_INT, |o, v| o.max_samples = Some(v as u32)),
         "largest number of samples, instead of the directive maxsamples; 0 for no limit"),
-    option("maxunreach", "POLLS", "0", Used, Int(0, INT_MAX, |o, v| o.max_unreach = v as u32),
+    option("maxunreach", "POLLS", "0", Used, Int(0, MAX_INT, |o, v| o.max_unreach = v as u32),
         "how many polls old replies still count after the last eight went unanswered"),
-    option("filter", "POLLS", "0", Used, Int(0, INT_MAX, |o, v| o.filter = v.min(FILTER) as u32),
+    option("filter", "POLLS", "0", Used, Int(0, MAX_INT, |o, v| o.filter = v as u32),
         "combine so many polls into one sample, at most 256; 0 for off"),
 
     // Selection.
@@ -136,7 +126,7 @@ static OPTIONS: &[SourceOption] = &[
         "sources without the option count only if they lie wholly within the interval of those with it"),
     option("require", "", "off", Used, Flag(|o| o.require = true),
         "do not touch the clock unless a source with this option is selectable"),
-    option("minstratum", "STRATUM", "0", Used, Int(0, 16, |o, v| o.min_stratum = v.min(15) as u8),
+    option("minstratum", "STRATUM", "0", Used, Int(0, 16, |o, v| o.min_stratum = v as u8),
         "take the server's stratum for at least this"),
 
     // The protocol.
@@ -150,7 +140,7 @@ static OPTIONS: &[SourceOption] = &[
         "use only the IPv4 addresses of the name"),
     option("ipv6", "", "both", Used, Flag(|o| o.family = Family::V6),
         "use only the IPv6 addresses of the name"),
-    option("maxsources", "SOURCES", "4", Used, Int(1, INT_MAX, |o, v| o.max_sources = v.min(POOL) as usize),
+    option("maxsources", "SOURCES", "4", Used, Int(1, MAX_INT, |o, v| o.max_sources = v as usize),
         "how many sources a pool provides, at most 16"),
     option("extfield", "ID", "none", Planned, Hex(&[0xF323, 0xF324, 0x10A]),
         "use an NTP extension field"),

@@ -6,17 +6,12 @@ use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used}
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
 use super::directive::{Class, Directive, Section, Syntax};
 use super::{announce, ignored, read};
+use crate::core::api::limits::{ANY, MAX_FREQUENCY, MAX_INT, MAX_SAMPLES};
 
-/// Largest `int`, the limit of numbers that have no other.
-const INT_MAX: i64 = i32::MAX as i64;
-/// Largest value that is taken for a number of seconds or a ratio: keeps arithmetic finite, harms nobody.
-const HUGE: f64 = 1e9;
 /// Smallest value of rates and ratios that something is divided by.
 const TINY: f64 = 1e-3;
 /// Any number of words.
 const MANY: usize = usize::MAX;
-/// Samples that chronyd keeps of a source.
-const SAMPLES: i64 = 64;
 
 const fn row(
     name: &'static str,
@@ -46,7 +41,7 @@ pub(crate) static SECTIONS: &[Section] = &[
         "use a hardware reference clock"),
     row("initstepslew", "SECONDS [HOST]...", "", Used, Words(0, MANY, read::init_step_slew),
         "step the clock at the first correction if it is off by this much; until then these hosts are asked as well"),
-    row("refresh", "SECONDS", "1209600", Used, Int(0, INT_MAX, |c, v| c.settings.refresh_s = v as u32),
+    row("refresh", "SECONDS", "1209600", Used, Int(0, MAX_INT, |c, v| c.settings.refresh_s = v as u32),
         "how often the names of servers are looked up again; 0 for never"),
     row("acquisitionport", "PORT", "random", Used,
         Int(0, 65535, |c, v| c.network.acquisition_port = Some(v as u16)),
@@ -64,9 +59,9 @@ pub(crate) static SECTIONS: &[Section] = &[
         "port of NTP over PTP; 0 for off"),
     row("ptpdomain", "DOMAIN", "123", Planned, Int(0, 255, |_, _| {}),
         "PTP domain of NTP over PTP"),
-    row("maxsamples", "SAMPLES", "0", Used, Int(0, INT_MAX, |c, v| c.settings.max_samples = v.min(SAMPLES) as u32),
+    row("maxsamples", "SAMPLES", "0", Used, Int(0, MAX_INT, |c, v| c.settings.max_samples = v.min(MAX_SAMPLES.into()) as u32),
         "largest number of samples per source; 0 for no limit, 1 to use a source after its first sample"),
-    row("minsamples", "SAMPLES", "6", Used, Int(0, INT_MAX, |c, v| c.settings.min_samples = v.min(SAMPLES) as u32),
+    row("minsamples", "SAMPLES", "6", Used, Int(0, MAX_INT, |c, v| c.settings.min_samples = v.min(MAX_SAMPLES.into()) as u32),
         "smallest number of samples per source"),
     row("dumpdir", "DIRECTORY", "", Used, Text(|c, v| {
         c.files.dump_dir = Some(v.to_string());
@@ -81,14 +76,14 @@ pub(crate) static SECTIONS: &[Section] = &[
         "where NTS keys and cookies are kept"),
     row("ntscachedir", "DIRECTORY", "", Used, Text(|c, v| c.nts.dump_dir = Some(v.to_string())),
         "the same as ntsdumpdir"),
-    row("ntsrefresh", "SECONDS", "2419200", Used, Int(0, INT_MAX, |c, v| c.nts.refresh_s = v as u32),
+    row("ntsrefresh", "SECONDS", "2419200", Used, Int(0, MAX_INT, |c, v| c.nts.refresh_s = v as u32),
         "the oldest NTS keys may get"),
     row("ntstrustedcerts", "[SET] FILE|DIRECTORY", "", Used, Words(1, 2, read::nts_trusted_certs),
         "more certificates of authorities that NTS servers are checked with; SET is 0 if not given"),
     row("nosystemcert", "", "off", Used, Flag(|c| c.nts.system_certs = false),
         "do not trust the system's certificate authorities in set 0"),
     row("nocerttimecheck", "UPDATES", "0", Used,
-        Int(0, INT_MAX, |c, v| c.nts.no_cert_time_check = v as u32),
+        Int(0, MAX_INT, |c, v| c.nts.no_cert_time_check = v as u32),
         "do not check the validity times of certificates before this many updates of the clock"),
     row("certtimecheck", "strict|provisional", "provisional", Used, Words(1, 1, read::cert_time_check),
         "what a certificate with other dates than the present is worth while nobody has set the clock"),
@@ -99,29 +94,29 @@ pub(crate) static SECTIONS: &[Section] = &[
     section("Selection of sources", &[
     row("authselectmode", "require|prefer|mix|ignore", "mix", Used, Words(0, MANY, read::auth_select_mode),
         "what authentication means for the selection of sources"),
-    row("combinelimit", "RATIO", "3", Used, Real(0.0, HUGE, |c, v| c.settings.combine_limit = v),
+    row("combinelimit", "RATIO", "3", Used, Real(ANY, |c, v| c.settings.combine_limit = v),
         "how much worse than the best a source may be to be combined with it; 0 uses only the best"),
-    row("maxdistance", "SECONDS", "3", Used, Real(0.0, HUGE, |c, v| c.settings.max_distance_s = v),
+    row("maxdistance", "SECONDS", "3", Used, Real(ANY, |c, v| c.settings.max_distance_s = v),
         "sources with a larger root distance are not used"),
-    row("maxjitter", "SECONDS", "1", Used, Real(0.0, HUGE, |c, v| c.settings.max_jitter_s = v),
+    row("maxjitter", "SECONDS", "1", Used, Real(ANY, |c, v| c.settings.max_jitter_s = v),
         "sources with a larger jitter are not used"),
-    row("minsources", "SOURCES", "1", Used, Int(1, INT_MAX, |c, v| c.settings.min_sources = v as usize),
+    row("minsources", "SOURCES", "1", Used, Int(1, MAX_INT, |c, v| c.settings.min_sources = v as usize),
         "how many sources have to be selectable before the clock is touched"),
-    row("minstratum", "STRATUM", "0", Used, Int(0, INT_MAX, |c, v| c.settings.min_stratum = v.min(255) as u8),
+    row("minstratum", "STRATUM", "0", Used, Int(0, MAX_INT, |c, v| c.settings.min_stratum = v.min(255) as u8),
         "sources below this stratum are not used"),
-    row("maxstratum", "STRATUM", "15", Used, Int(0, INT_MAX, |c, v| c.settings.max_stratum = v.min(255) as u8),
+    row("maxstratum", "STRATUM", "15", Used, Int(0, MAX_INT, |c, v| c.settings.max_stratum = v.min(255) as u8),
         "sources above this stratum are not used"),
-    row("reselectdist", "SECONDS", "0.0001", Used, Real(0.0, HUGE, |c, v| c.settings.reselect_distance_s = v),
+    row("reselectdist", "SECONDS", "0.0001", Used, Real(ANY, |c, v| c.settings.reselect_distance_s = v),
         "handicap of sources that are not selected, against hopping between equals"),
-    row("stratumweight", "SECONDS", "0.001", Used, Real(0.0, HUGE, |c, v| c.settings.stratum_weight_s = v),
+    row("stratumweight", "SECONDS", "0.001", Used, Real(ANY, |c, v| c.settings.stratum_weight_s = v),
         "distance added for each stratum"),
     ]),
 
     section("The system clock", &[
     row("clockprecision", "SECONDS", "measured", Used,
-        Real(1e-9, 1.0, |c, v| c.settings.clock_precision_s = Some(v)),
+        Real((1e-9, 1.0), |c, v| c.settings.clock_precision_s = Some(v)),
         "resolution of the system clock"),
-    row("corrtimeratio", "RATIO", "3", Used, Real(TINY, HUGE, |c, v| c.settings.corr_time_ratio = v),
+    row("corrtimeratio", "RATIO", "3", Used, Real((TINY, ANY.1), |c, v| c.settings.corr_time_ratio = v),
         "how slowly the clock is corrected"),
     row("driftfile", "FILE [interval SECONDS]", "interval 3600", Used, Words(0, MANY, read::drift_file),
         "where the frequency of the clock is remembered, and how often it is written"),
@@ -139,13 +134,13 @@ pub(crate) static SECTIONS: &[Section] = &[
         "after a suspend, a pause or a foreign change too, step only as makestep allows"),
     row("maxchange", "SECONDS START IGNORE", "off", Used, Words(3, 3, read::max_change),
         "refuse larger corrections after START updates; give up when that happens more than IGNORE times"),
-    row("maxclockerror", "PPM", "1", Used, Real(0.0, 1e6, |c, v| c.settings.max_clock_error_ppm = v),
+    row("maxclockerror", "PPM", "1", Used, Real((0.0, 1e6), |c, v| c.settings.max_clock_error_ppm = v),
         "how fast the error of an uncorrected clock is assumed to grow"),
-    row("maxdrift", "PPM", "500000", Used, Real(0.0, 500_000.0, |c, v| c.settings.max_drift_ppm = v),
+    row("maxdrift", "PPM", "500000", Used, Real((0.0, 500_000.0), |c, v| c.settings.max_drift_ppm = v),
         "largest correction of the frequency"),
-    row("maxslewrate", "PPM", "83333.333", Used, Real(TINY, 100_000.0, |c, v| c.settings.max_slew_rate_ppm = v),
+    row("maxslewrate", "PPM", "83333.333", Used, Real((TINY, MAX_FREQUENCY * 1e6), |c, v| c.settings.max_slew_rate_ppm = v),
         "how fast the clock is slewed at most"),
-    row("maxupdateskew", "PPM", "1000", Used, Real(0.0, HUGE, |c, v| c.settings.max_update_skew_ppm = v),
+    row("maxupdateskew", "PPM", "1000", Used, Real(ANY, |c, v| c.settings.max_update_skew_ppm = v),
         "estimates of the frequency that are less certain are not used"),
     row("tempcomp", "FILE INTERVAL (T0 K0 K1 K2 | POINTS)", "", Used, Words(3, 6, read::temp_comp),
         "read a temperature from FILE every INTERVAL seconds, and make the clock run faster by so many ppm"),
@@ -162,7 +157,7 @@ pub(crate) static SECTIONS: &[Section] = &[
         "the hardware clock is on UTC"),
     row("hwclockfile", "FILE", "", Harmless, Text(|c, v| c.rtc.hwclock_file = Some(v.to_string())),
         "file that says whether the hardware clock is on UTC, for example /etc/adjtime"),
-    row("rtcautotrim", "SECONDS", "0", Planned, Real(0.0, HUGE, |_, _| {}),
+    row("rtcautotrim", "SECONDS", "0", Planned, Real(ANY, |_, _| {}),
         "set the hardware clock when it is off by more than this"),
     ]),
 
@@ -170,9 +165,9 @@ pub(crate) static SECTIONS: &[Section] = &[
     row("log", "[measurements] [rawmeasurements] [statistics] [tracking] [selection] [rtc] [refclocks] [tempcomp]",
         "none", Used, Words(0, MANY, read::log),
         "log files to write"),
-    row("logbanner", "LINES", "32", Used, Int(0, INT_MAX, |c, v| c.logs.banner = v as u32),
+    row("logbanner", "LINES", "32", Used, Int(0, MAX_INT, |c, v| c.logs.banner = v as u32),
         "the heading is repeated in log files after this many lines; 0 for never"),
-    row("logchange", "SECONDS", "1", Used, Real(0.0, HUGE, |c, v| c.settings.log_change_s = v),
+    row("logchange", "SECONDS", "1", Used, Real(ANY, |c, v| c.settings.log_change_s = v),
         "larger corrections are reported as \"System clock wrong by\""),
     row("logdir", "DIRECTORY", "", Used, Text(|c, v| c.logs.dir = Some(v.to_string())),
         "directory of the log files"),
@@ -199,7 +194,7 @@ pub(crate) static SECTIONS: &[Section] = &[
     section("Hardware timestamps", &[
     row("hwtimestamp", "INTERFACE|* [OPTION]...", "", Planned, Words(0, MANY, ignored::hw_timestamp),
         "timestamps made by network cards"),
-    row("hwtstimeout", "SECONDS", "0.001", Planned, Real(0.0, HUGE, |_, _| {}),
+    row("hwtstimeout", "SECONDS", "0.001", Planned, Real(ANY, |_, _| {}),
         "how long to wait for a late hardware timestamp"),
     row("maxtxbuffers", "PACKETS", "0", Unused, Int(0, 1_048_576, |_, _| {}),
         "packets remembered while their timestamps are waited for"),
@@ -272,9 +267,9 @@ pub(crate) static SECTIONS: &[Section] = &[
         "port of the NTS server"),
     row("ntsprocesses", "PROCESSES", "1", Unused, Int(0, 1000, |_, _| {}),
         "processes of the NTS server"),
-    row("maxntsconnections", "CONNECTIONS", "100", Unused, Int(1, INT_MAX, |_, _| {}),
+    row("maxntsconnections", "CONNECTIONS", "100", Unused, Int(1, MAX_INT, |_, _| {}),
         "connections of the NTS server"),
-    row("ntsrotate", "SECONDS", "604800", Unused, Int(0, INT_MAX, |_, _| {}),
+    row("ntsrotate", "SECONDS", "604800", Unused, Int(0, MAX_INT, |_, _| {}),
         "how often the NTS server renews its keys"),
     row("ntsntpserver", "NAME", "", Unused, Text(|_, _| {}),
         "NTP server that the NTS server refers to"),

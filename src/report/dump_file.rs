@@ -17,6 +17,7 @@ use std::fmt::Write;
 use std::net::IpAddr;
 
 use crate::core::api::dump::{Anchor, Dump, DumpedSample};
+use crate::core::api::limits::MAX_SAMPLES;
 use crate::report::log_file::exponential;
 use crate::time::{Leap, NANOS_PER_SEC, Raw, Span, Utc};
 
@@ -25,9 +26,6 @@ const FORMAT: &str = "SRC0";
 
 /// The beginning of the line that is ours.
 const OURS: [&str; 2] = ["slewd", "1"];
-
-/// chronyd keeps no more.
-const MOST_SAMPLES: usize = 64;
 
 /// Digits after the point in chronyd's numbers.
 const DIGITS: usize = 6;
@@ -65,7 +63,7 @@ pub fn parse(address: IpAddr, text: &str) -> Option<Dump> {
     let stratum: u8 = state.next()?.parse().ok()?;
     let leap = Leap::from_indicator(state.next()?.parse().ok().filter(|indicator| *indicator <= 3)?);
     let mut sizes = lines.next()?.split_ascii_whitespace();
-    let count: usize = sizes.next()?.parse().ok().filter(|count| *count <= MOST_SAMPLES)?;
+    let count: usize = sizes.next()?.parse().ok().filter(|count| *count <= MAX_SAMPLES as usize)?;
     let samples = (0..count).map(|_| lines.next().and_then(sample)).collect::<Option<Vec<_>>>()?;
     let is_ordered = samples.windows(2).all(|pair| pair[0].at < pair[1].at);
     let anchor = lines.next().and_then(anchor);

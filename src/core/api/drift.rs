@@ -1,14 +1,7 @@
 //! The drift file: two numbers that save hours of settling after a reboot (`driftfile`, in chrony's format).
 
 use crate::core::estimate::FrequencyPrior;
-use crate::time::Span;
-
-/// Crystals are within 100 ppm, bad ones within 500, counters of virtual machines can be off by percents. A file beyond
-/// what the kernel can correct (tick 9000 to 11000 and 500 ppm, adjtimex(2)) is garbage, not a clock.
-const ABSURD_PPM: f64 = 100_500.0;
-
-/// A file older than this says too little: components age.
-const TOO_OLD: Span = Span::from_secs(30 * 86_400);
+use crate::time::{DAY_S, Span};
 
 /// Written instead of a bound by a chronyd that never synchronised.
 const UNKNOWN_SKEW_PPM: f64 = 10_000.0;
@@ -17,7 +10,7 @@ const UNKNOWN_SKEW_PPM: f64 = 10_000.0;
 const USUAL_WANDER: f64 = 2e-9;
 
 /// A file is never left older than this while slewd runs.
-const REFRESH: Span = Span::from_secs(86_400);
+const REFRESH: Span = Span::from_secs(DAY_S);
 
 /// A bound tighter than this gains nobody anything: the oscillator strays as far in two hours.
 const COARSE_PPM: f64 = 0.5;
@@ -43,7 +36,7 @@ impl DriftRecord {
         let mut words = text.split_ascii_whitespace();
         let mut number = || words.next()?.parse::<f64>().ok().filter(|number| number.is_finite());
         let record = DriftRecord { frequency_ppm: number()?, skew_ppm: number()? };
-        (record.frequency_ppm.abs() <= ABSURD_PPM && record.skew_ppm >= 0.0).then_some(record)
+        (record.frequency_ppm.abs() <= FrequencyPrior::LARGEST * 1e6 && record.skew_ppm >= 0.0).then_some(record)
     }
 
     /// Of an estimate: `frequency` is the rate of true time against the clock.
@@ -58,7 +51,7 @@ impl DriftRecord {
 
     /// What the estimator may assume, given the age of the file; `None` if that is nothing.
     pub fn prior(&self, age: Span) -> Option<FrequencyPrior> {
-        let is_usable = age < TOO_OLD && self.skew_ppm < UNKNOWN_SKEW_PPM;
+        let is_usable = age < FrequencyPrior::OLDEST && self.skew_ppm < UNKNOWN_SKEW_PPM;
         let sd = self.skew_ppm / SKEW_SIGMAS * 1e-6;
         is_usable.then(|| FrequencyPrior::from_drift(self.frequency(), sd, USUAL_WANDER, age.secs_f64()))
     }
@@ -106,7 +99,7 @@ mod tests {
     #[test]
     fn a_file_is_replaced_when_it_is_a_day_old_misleading_or_coarse() {
         let record = |frequency_ppm, skew_ppm| DriftRecord { frequency_ppm, skew_ppm };
-        let (old, hour, day) = (record(5.0, 0.05), Span::from_secs(3600), Span::from_secs(86_400));
+        let (old, hour, day) = (record(5.0, 0.05), Span::from_secs(3600), Span::from_secs(DAY_S));
         assert!(!old.is_worth_replacing(&old, day - hour));
         assert!(old.is_worth_replacing(&old, day));
         assert!(!old.is_worth_replacing(&record(5.4, 0.05), hour), "within what an hour does to any oscillator");

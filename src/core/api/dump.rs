@@ -8,13 +8,12 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
+use crate::core::api::limits::MAX_SAMPLES;
+use crate::core::estimate::FrequencyPrior;
 use crate::time::{ClockReading, Lead, Leap, Raw, Span, Utc};
 
 /// Samples kept of each source: as many as chronyd keeps.
-const KEPT: usize = 64;
-
-/// What is older says nothing of today's paths: 30 days, as for the drift file.
-const TOO_OLD: Span = Span::from_secs(30 * 86_400);
+const KEPT: usize = MAX_SAMPLES as usize;
 
 /// Two measures of how long the machine has slept differ by less than this.
 const LEAST_SLEEP: Span = Span::from_millis(50);
@@ -148,7 +147,8 @@ impl Dump {
         };
         let samples: Vec<Kept> = self.samples.iter().map(recalled).collect();
         let (first, last) = (samples.first()?, samples.last()?);
-        let is_possible = last.at <= now.raw && now.raw - first.at < TOO_OLD;
+        // As old as a drift file may be: older samples say nothing of today's paths.
+        let is_possible = last.at <= now.raw && now.raw - first.at < FrequencyPrior::OLDEST;
         is_possible.then_some(Past { samples, is_exact: exact.is_some() })
     }
 }

@@ -9,7 +9,7 @@ pub mod event;
 pub mod exchange;
 pub mod flaw;
 pub mod last_good;
-pub(in crate::core) mod limits;
+pub mod limits;
 pub mod monitoring;
 pub mod nts;
 pub mod order;

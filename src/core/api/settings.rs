@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use crate::core::api::limits::POLLS;
 use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::record::Wanted;
 use crate::core::api::temp_comp::TempComp;
@@ -367,7 +368,7 @@ impl SourceOptions {
 
 /// 2^poll seconds.
 pub fn poll_interval(poll: i8) -> Span {
-    Span::from_secs_f64(libm::exp2(f64::from(poll.clamp(-7, 24))))
+    Span::from_secs_f64(libm::exp2(f64::from(poll.clamp(*POLLS.start(), *POLLS.end()))))
 }
 
 impl From<&str> for Host {

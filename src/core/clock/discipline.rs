@@ -5,6 +5,7 @@
 //! frequency other than the best estimate is ever left in the kernel.
 
 use crate::core::api::command::{Applied, ClockCommand};
+use crate::core::api::limits::MAX_FREQUENCY;
 use crate::core::api::settings::{MakeStep, MaxChange, Settings};
 use crate::core::clock::expected_clock::{Course, Deviation};
 use crate::core::clock::slew;
@@ -23,9 +24,6 @@ const LEAP_SLEWED: Span = Span::from_millis(1);
 
 /// chrony's default `corrtimeratio`: other values stretch the time of corrections in proportion.
 const DEFAULT_CORR_TIME_RATIO: f64 = 3.0;
-
-/// The kernel cannot change the rate of its clock by more than a tenth (tick 9000 to 11000).
-const MAX_FREQUENCY: f64 = 0.1;
 
 /// Why a correction is being made: decides whether it may be a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

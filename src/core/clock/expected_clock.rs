@@ -8,6 +8,7 @@
 //! What the clock does beyond its course is the kernel's own rounding, which is learnt, or somebody else.
 
 use crate::core::api::command::Applied;
+use crate::core::api::limits::MAX_FREQUENCY;
 use crate::core::clock::slew;
 use crate::time::{ClockReading, NANOS_PER_SEC, Raw, Span};
 
@@ -23,8 +24,6 @@ const MAX_RATE_ERROR: f64 = 20e-6;
 const KNOWN_RATE_SD: f64 = 1e-7;
 /// ...it changes by no more than this: the kernel's multiplier is a whole number, and another frequency rounds otherwise.
 const RATE_CHANGE: f64 = 2e-6;
-/// The kernel cannot change the rate of its clock by more than a tenth (tick 9000 to 11000).
-const MAX_FREQUENCY: f64 = 0.1;
 /// A clock this far off its course was set by somebody else, whatever the rest of the tolerance (s).
 const LEAST_SET_S: f64 = 0.01;
 /// A clock this far off its course, after a stretch from which a rate can be told, is steered by somebody else...

@@ -13,8 +13,8 @@ use crate::core::true_time::{BOUND_SIGMAS, expected_error};
 use crate::time::{ClockReading, Leap, Raw};
 use crate::wire::reference_id;
 
-/// What chronyd says of the root while it is not synchronised, in seconds.
-const UNKNOWN_ROOT_S: f64 = 1.0;
+/// What chronyd says of root delay and root dispersion while it is not synchronised, in seconds.
+pub(super) const UNKNOWN_ROOT_S: f64 = 1.0;
 
 impl Engine {
     /// Everything at once.

@@ -1,6 +1,6 @@
 //! What people ask for while it runs (chronyc(1)): the clock, selection, and who is asked.
 
-use crate::core::api::limits::{ANY, within};
+use crate::core::api::limits::ANY;
 use crate::core::api::order::{Order, Refused};
 use crate::core::api::settings::Mode;
 use crate::core::clock::discipline::Occasion;
@@ -28,8 +28,7 @@ impl Engine {
 
     fn carry_out(&mut self, order: Order, now: &ClockReading) -> Result<(), Refused> {
         let opinion = self.selector.opinion();
-        let limit = |value: f64| within(value, ANY).ok_or(Refused::Failed);
-        match order {
+        match order.within_limits().ok_or(Refused::Failed)? {
             Order::SetOnline { whom, online } => {
                 let result = self.sources.set_online(whom, online, now.raw, &mut self.outputs);
                 if !online {
@@ -67,16 +66,13 @@ impl Engine {
                 self.selector.forget_best();
                 self.select_anew(now.raw);
             }
-            Order::ReselectDistance(distance_s) => self.settings.reselect_distance_s = limit(distance_s)?,
+            Order::ReselectDistance(distance_s) => self.settings.reselect_distance_s = distance_s,
             Order::MakeStep => {
                 let view = view!(self, now);
                 self.clock.make_step(&view, &mut self.outputs).ok_or(Refused::Failed)?;
             }
-            Order::SetMakeStep(mut policy) => {
-                policy.threshold_s = limit(policy.threshold_s)?;
-                self.clock.set_make_step(policy);
-            }
-            Order::MaxUpdateSkew(ppm) => self.clock.max_update_skew_ppm = limit(ppm)?,
+            Order::SetMakeStep(policy) => self.clock.set_make_step(policy),
+            Order::MaxUpdateSkew(ppm) => self.clock.max_update_skew_ppm = ppm,
             Order::AddFrequency(ppm) => self.add_frequency(ppm, now)?,
             Order::AddOffset(ahead_s) => self.add_offset(ahead_s, now)?,
         }

@@ -8,6 +8,7 @@ use crate::core::api::record::{
 use crate::core::clock::clock_control::Correction;
 use crate::core::clock::leap::LeapSecond;
 use crate::core::engine::Engine;
+use crate::core::engine::clock_report::UNKNOWN_ROOT_S;
 use crate::core::estimate::Estimate;
 use crate::core::selection::Candidate;
 use crate::core::selection::selector::{candidates, reference_lead};
@@ -16,8 +17,7 @@ use crate::core::true_time::{BOUND_SIGMAS, Prediction, TrueTime};
 use crate::time::{ClockReading, Lead, Leap, Raw, Span};
 use crate::wire::ntp::Header;
 
-/// What chronyd writes while nothing is known, in seconds: root delay, root dispersion, and their bound.
-const UNKNOWN_ROOT_S: f64 = 1.0;
+/// What chronyd writes as the bound of the error while nothing is known, in seconds.
 const UNKNOWN_ERROR_S: f64 = 1.5;
 
 /// What recording has to remember.

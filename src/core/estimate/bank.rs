@@ -9,7 +9,7 @@
 
 use super::MAX_SOURCES;
 use super::oscillator_models::{Beliefs, LEAST_WEIGHT, Lanes, MODELS, exponentiate, normalise};
-use super::prior::{FrequencyPrior, LARGEST};
+use super::prior::FrequencyPrior;
 use crate::time::{Lead, Raw, Span};
 
 /// Detours that can be followed at once.
@@ -32,7 +32,7 @@ const REBASE_S: f64 = 1.0;
 /// Variances never fall below this: the square of any deviation that matters here is larger.
 const LEAST_VARIANCE: f64 = 1e-30;
 /// A filter that finds a larger frequency has been fed nonsense: [`LARGEST`] and what is not known at the start.
-const LARGEST_FREQUENCY: f64 = 2.0 * LARGEST;
+const LARGEST_FREQUENCY: f64 = 2.0 * FrequencyPrior::LARGEST;
 /// No lead is further than this from the reference, in seconds: i64 nanoseconds end at 292 years.
 const LARGEST_LEAD_S: f64 = 1e10;
 

@@ -16,6 +16,7 @@ mod source_drift;
 mod tuning;
 mod update;
 
+pub use outlier_hold::JUMP_FREQUENCY;
 pub use prior::{FrequencyPrior, WanderPrior};
 pub use slots::{MAX_SOURCES, Slot, SlotList, SlotSet};
 pub use tuning::Tuning;

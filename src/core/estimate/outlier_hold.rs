@@ -10,10 +10,11 @@ use crate::time::Span;
 const CONFIRMATIONS: usize = 3;
 /// Regular samples of other sources that make a doubtful one its source's own affair.
 const CONTRADICTIONS: u32 = 2;
-/// A jump is taken to have come about over at least this time, in seconds, ...
+/// A jump is taken to have come about over at least this time, in seconds.
 const JUMP_OVER_S: f64 = 64.0;
-/// ... and not to need more frequency than this.
-const JUMP_FREQUENCY: f64 = 1e-4;
+/// No oscillator changes its frequency by more than this, be it by another temperature or another host. What stays within
+/// it is no lie but a clock that strayed, and after a jump the frequency is in doubt by as much.
+pub const JUMP_FREQUENCY: f64 = 1e-4;
 /// What samples that contradict each other's neighbours say of the frequency is believed up to so many deviations.
 const SIGMAS: f64 = 3.0;
 /// The largest wander there is, per square root of a second.

@@ -1,15 +1,13 @@
 //! What is believed of the oscillator before the first sample.
 
+use crate::time::{DAY_S, Span};
+
 /// Any crystal in a computer is within 100 ppm of its label.
 const UNKNOWN_SD: f64 = 1e-4;
 /// Deviation added for a boot at another temperature.
 const COLD_BOOT_SD: f64 = 1e-7;
 /// Wander adds to a stored frequency's variance for at most a day; beyond, temperature repeats itself.
-const LONGEST_WANDER_S: f64 = 86_400.0;
-/// A stored frequency older than this is forgotten: 30 days.
-const OLDEST_S: f64 = 30.0 * 86_400.0;
-/// A larger frequency is absurd: the kernel can correct no more (tick 9000 to 11000 and 500 ppm, adjtimex(2)).
-pub(super) const LARGEST: f64 = 0.1005;
+const LONGEST_WANDER_S: f64 = DAY_S as f64;
 /// What is not known better than this is not known.
 const LARGEST_SD: f64 = 0.1;
 
@@ -34,6 +32,12 @@ pub struct WanderPrior {
 }
 
 impl FrequencyPrior {
+    /// A larger frequency is absurd. Crystals are within 100 ppm, bad ones within 500, counters of virtual machines can be
+    /// off by percents; the kernel can correct no more than this (tick 9000 to 11000 and 500 ppm, adjtimex(2)).
+    pub const LARGEST: f64 = 0.1005;
+    /// A stored frequency older than this is forgotten: components age.
+    pub const OLDEST: Span = Span::from_secs(30 * DAY_S);
+
     /// No drift file: 0 +- 100 ppm, wander unknown.
     pub const fn unknown() -> Self {
         FrequencyPrior { frequency: 0.0, sd: UNKNOWN_SD, wander: WanderPrior::UNKNOWN }
@@ -42,10 +46,10 @@ impl FrequencyPrior {
     /// From a drift file written `age_s` seconds ago: frequency, its deviation, and the log-mean wander per square
     /// root of a second. Absurd or old contents count as unknown.
     pub fn from_drift(frequency: f64, sd: f64, wander: f64, age_s: f64) -> Self {
-        let usable = frequency.abs() <= LARGEST
+        let usable = frequency.abs() <= Self::LARGEST
             && sd.is_finite()
             && (1e-12..1e-4).contains(&wander)
-            && (0.0..=OLDEST_S).contains(&age_s);
+            && (0.0..=Self::OLDEST.secs_f64()).contains(&age_s);
         if !usable {
             return Self::unknown();
         }
@@ -59,13 +63,13 @@ impl FrequencyPrior {
 
     /// Measured, to within `margin`, on a clock that is not what clocks are.
     pub fn measured(frequency: f64, margin: f64) -> Self {
-        let frequency = frequency.clamp(-LARGEST, LARGEST);
+        let frequency = frequency.clamp(-Self::LARGEST, Self::LARGEST);
         FrequencyPrior { frequency, sd: margin.max(UNKNOWN_SD), wander: WanderPrior::UNKNOWN }
     }
 
     /// The prior with every number in its range, whoever made it.
     pub(super) fn sanitised(self) -> Self {
-        if !(self.frequency.abs() <= LARGEST && self.sd.is_finite()) {
+        if !(self.frequency.abs() <= Self::LARGEST && self.sd.is_finite()) {
             return Self::unknown();
         }
         let known = self.wander.log10_centre.is_finite() && self.wander.log10_width.is_finite();

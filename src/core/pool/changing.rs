@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::core::api::event::Event;
-use crate::core::api::limits::{DELAYS_S, OFFSETS_S, POLLS, RATIOS, sane_line, within};
+use crate::core::api::limits::poll;
 use crate::core::api::monitoring::{Address, SelectOptions};
 use crate::core::api::order::{Parameter, Refused, Whom};
 use crate::core::api::output::Outputs;
@@ -91,7 +91,6 @@ impl SourceSet {
         now: Raw,
         outputs: &mut Outputs,
     ) -> Result<(), Refused> {
-        let line = sane_line(line).ok_or(Refused::Failed)?;
         if let Host::Address(address) = line.host
             && self.find(Address::Ip(address)).is_some()
         {
@@ -150,12 +149,12 @@ impl SourceSet {
             return Ok(None);
         }
         if matches!(meant, Meant::Line(_)) || !self.lines[line].config.pool {
-            adjust(&mut self.lines[line].config.options, parameter)?;
+            adjust(&mut self.lines[line].config.options, parameter);
         }
         let Meant::Source(index) = meant else { return Ok(None) };
         let source = &mut self.sources[index];
         let before_s = source.options.offset_s;
-        adjust(&mut source.options, parameter)?;
+        adjust(&mut source.options, parameter);
         source.schedule.change(&source.options, now);
         let by_s = source.options.offset_s - before_s;
         if by_s.abs() < LEAST_OFFSET_S {
@@ -214,10 +213,8 @@ fn is_meant(whom: Whom, source: IpAddr) -> bool {
     }
 }
 
-/// Changes one option as chronyd does: polls out of range change nothing, other values are brought into their range.
-fn adjust(options: &mut SourceOptions, parameter: Parameter) -> Result<(), Refused> {
-    let real = |value, range| within(value, range).ok_or(Refused::Failed);
-    let poll = |poll: i32| i8::try_from(poll).ok().filter(|poll| POLLS.contains(poll));
+/// Changes one option as chronyd does: a poll that is out of range changes nothing.
+fn adjust(options: &mut SourceOptions, parameter: Parameter) {
     match parameter {
         Parameter::MinPoll(wanted) => {
             options.min_poll = poll(wanted).unwrap_or(options.min_poll);
@@ -227,13 +224,12 @@ fn adjust(options: &mut SourceOptions, parameter: Parameter) -> Result<(), Refus
             options.max_poll = poll(wanted).unwrap_or(options.max_poll);
             options.min_poll = options.min_poll.min(options.max_poll);
         }
-        Parameter::MaxDelay(seconds) => options.max_delay_s = real(seconds, DELAYS_S)?,
-        Parameter::MaxDelayRatio(ratio) => options.max_delay_ratio = real(ratio, RATIOS)?,
-        Parameter::MaxDelayDevRatio(ratio) => options.max_delay_dev_ratio = real(ratio, RATIOS)?,
-        Parameter::MinStratum(stratum) => options.min_stratum = stratum.clamp(0, 15) as u8,
-        Parameter::PollTarget(samples) => options.poll_target = samples.max(1).unsigned_abs(),
-        Parameter::Offset(seconds) => options.offset_s = real(seconds, OFFSETS_S)?,
+        Parameter::MaxDelay(seconds) => options.max_delay_s = seconds,
+        Parameter::MaxDelayRatio(ratio) => options.max_delay_ratio = ratio,
+        Parameter::MaxDelayDevRatio(ratio) => options.max_delay_dev_ratio = ratio,
+        Parameter::MinStratum(stratum) => options.min_stratum = u8::try_from(stratum).unwrap_or(0),
+        Parameter::PollTarget(samples) => options.poll_target = samples.unsigned_abs(),
+        Parameter::Offset(seconds) => options.offset_s = seconds,
         Parameter::Select { .. } => {}
     }
-    Ok(())
 }

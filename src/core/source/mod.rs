@@ -33,7 +33,7 @@ use crate::core::source::health::Conduct;
 use crate::core::source::measurement::Measurement;
 use crate::core::source::nts::NtsClient;
 pub use crate::core::source::packet_counters::{Refusal, Tally};
-use crate::core::source::poll::Schedule;
+use crate::core::source::poll::{Schedule, UNREACHABLE_AFTER};
 pub use crate::core::source::rate_range::RateRange;
 use crate::core::source::recent::Recent;
 use crate::core::source::resolution::Resolution;
@@ -54,9 +54,6 @@ pub const MIN_DELAY: Span = Span::from_nanos(100);
 
 /// After so many requests in a row without an answer, interleaved mode begins anew: an old exchange is no news.
 const MAX_UNANSWERED: u32 = 4;
-
-/// Requests without an answer after which a source counts as unreachable in the log.
-const UNREACHABLE_AFTER: u32 = 8;
 
 /// A server being measured.
 #[derive(Clone, Debug)]

@@ -36,7 +36,8 @@ const STRETCH: f64 = 0.03;
 
 /// A lost packet shortens the next gap a little, until so many in a row are lost that the server is away.
 const LOST_FACTOR: f64 = 0.75;
-const UNREACHABLE_AFTER: u32 = 8;
+/// Requests in a row without an answer after which a source counts as unreachable.
+pub(super) const UNREACHABLE_AFTER: u32 = 8;
 
 /// Servers that are not near are never asked more often than this.
 const SHORTEST_IF_FAR: Span = Span::from_secs(1);

@@ -1,9 +1,9 @@
 //! What stands behind the estimate: several sources, or the word of one.
 
-use crate::core::estimate::SlotSet;
+use crate::core::estimate::{JUMP_FREQUENCY, SlotSet};
 use crate::core::source::Source;
 use crate::core::true_time::error_bound::BOUND_SIGMAS;
-use crate::core::true_time::{JUMP_FREQUENCY, TrueTime, UNKNOWN_FREQUENCY};
+use crate::core::true_time::{TrueTime, UNKNOWN_FREQUENCY};
 use crate::time::{Raw, Span};
 
 /// What several sources said together outweighs what one of them says alone for this long. In that time a clock left

@@ -5,11 +5,11 @@
 //! what it has shown over a long time counts: an error that comes and goes adds the less to the mean rate the longer it is
 //! watched. Such a source is weighed as if its stamps told the time no finer than it swings.
 
-use crate::core::estimate::{Estimate, Sample};
+use crate::core::estimate::{Estimate, JUMP_FREQUENCY, Sample};
 use crate::core::source::Source;
 use crate::core::true_time::rate_watch::{MOST_WANDER, SIGMAS};
 use crate::core::true_time::watch::{Line, Watch};
-use crate::core::true_time::{JUMP_FREQUENCY, Prediction, TrueTime};
+use crate::core::true_time::{Prediction, TrueTime};
 use crate::time::{Raw, Span};
 
 /// What was seen of its swings counts half after this long without a jump, unless they go on.

@@ -14,7 +14,8 @@ mod watch;
 
 use crate::core::api::settings::Settings;
 use crate::core::estimate::{
-    Bias, Estimate, Estimator, FrequencyPrior, Outcome, PathNoise, PollTerms, Sample, Slot, SlotSet, Tuning,
+    Bias, Estimate, Estimator, FrequencyPrior, JUMP_FREQUENCY, Outcome, PathNoise, PollTerms, Sample, Slot, SlotSet,
+    Tuning,
 };
 use crate::core::source::Source;
 use crate::time::{ClockReading, Lead, Raw, Span};
@@ -41,9 +42,6 @@ const CLOCKS: f64 = 2.0;
 /// As long as the frequency is not known it may be wrong by this much.
 pub(in crate::core) const UNKNOWN_FREQUENCY: f64 = 1e-3;
 
-/// No oscillator changes its frequency by more than this, be it by another temperature or another host. What stays within
-/// it is no lie but a clock that strayed, and after a jump the frequency is in doubt by as much.
-const JUMP_FREQUENCY: f64 = 1e-4;
 /// The frequency may have changed as lately as this (s).
 const LATELY_S: f64 = 64.0;
 

@@ -1,8 +1,8 @@
-//! `chronyc add`: a source as it would be on a line of the configuration, with the ranges of the options there.
+//! `chronyc add`: a source as it would be on a line of the configuration. The engine applies the ranges of the options.
 
 use log::warn;
 
-use crate::config::{not_asked, settle_options};
+use crate::config::not_asked;
 use crate::core::api::settings::{Family, Host, SourceConfig, SourceOptions};
 use crate::wire::cmdmon::reply::ReplyStatus;
 use crate::wire::cmdmon::request::{NewSource, SourceFlags, SourceKind};
@@ -10,11 +10,6 @@ use crate::wire::cmdmon::request::{NewSource, SourceFlags, SourceKind};
 /// What chronyc sends of these two when nothing was typed. Our defaults are others.
 const DEV_RATIO_DEFAULT: f64 = 10.0;
 const UNREACH_DEFAULT: i32 = 100_000;
-
-/// Samples that chronyd keeps of a source.
-const SAMPLES: i32 = 64;
-/// Keeps arithmetic with what somebody typed finite.
-const HUGE: f64 = 1e9;
 
 /// The line that was typed.
 ///
@@ -47,32 +42,32 @@ pub(super) fn source(typed: &NewSource) -> Result<SourceConfig, ReplyStatus> {
 fn options(typed: &NewSource) -> Result<SourceOptions, ReplyStatus> {
     let has = |flag| typed.flags.0 & flag != 0;
     let port = |port: u32| u16::try_from(port).map_err(|_| ReplyStatus::Invalid);
-    let samples = |samples: i32| u32::try_from(samples.min(SAMPLES)).ok();
-    let poll = |poll: i32| poll.clamp(-32, 32) as i8;
-    let mut options = SourceOptions {
-        min_poll: poll(typed.min_poll),
-        max_poll: poll(typed.max_poll),
+    let samples = |samples: i32| u32::try_from(samples).ok();
+    let exponent = |exponent: i32| exponent.clamp(i8::MIN.into(), i8::MAX.into()) as i8;
+    Ok(SourceOptions {
+        min_poll: exponent(typed.min_poll),
+        max_poll: exponent(typed.max_poll),
         iburst: has(SourceFlags::IBURST),
         burst: has(SourceFlags::BURST),
-        poll_target: typed.poll_target.clamp(1, i32::MAX as u32),
-        presend: typed.presend.clamp(-32, 100) as i8,
-        max_delay_s: typed.max_delay_s.clamp(0.0, 1000.0),
-        max_delay_ratio: typed.max_delay_ratio.clamp(0.0, 1e6),
+        poll_target: typed.poll_target,
+        presend: exponent(typed.presend),
+        max_delay_s: typed.max_delay_s,
+        max_delay_ratio: typed.max_delay_ratio,
         max_delay_dev_ratio: match typed.max_delay_dev_ratio {
             DEV_RATIO_DEFAULT => SourceOptions::default().max_delay_dev_ratio,
-            ratio => ratio.clamp(0.0, 1e6),
+            ratio => ratio,
         },
-        max_delay_quant: if typed.max_delay_quant > 0.0 { typed.max_delay_quant.clamp(0.05, 0.95) } else { 0.0 },
-        min_delay_s: typed.min_delay_s.clamp(0.0, HUGE),
-        asymmetry: Some(typed.asymmetry).filter(|asymmetry| asymmetry.abs() <= 0.5),
-        offset_s: typed.offset_s.clamp(-HUGE, HUGE),
+        max_delay_quant: typed.max_delay_quant,
+        min_delay_s: typed.min_delay_s,
+        asymmetry: Some(typed.asymmetry),
+        offset_s: typed.offset_s,
         min_samples: samples(typed.min_samples),
         max_samples: samples(typed.max_samples),
         max_unreach: match typed.max_unreach {
             UNREACH_DEFAULT => SourceOptions::default().max_unreach,
             polls => u32::try_from(polls).unwrap_or(0),
         },
-        filter: typed.filter.clamp(0, 256) as u32,
+        filter: u32::try_from(typed.filter).unwrap_or(0),
         offline: !has(SourceFlags::ONLINE),
         auto_offline: has(SourceFlags::AUTO_OFFLINE),
         prefer: has(SourceFlags::PREFER),
@@ -80,7 +75,7 @@ fn options(typed: &NewSource) -> Result<SourceOptions, ReplyStatus> {
         trust: has(SourceFlags::TRUST),
         require: has(SourceFlags::REQUIRE),
         xleave: has(SourceFlags::INTERLEAVED),
-        min_stratum: typed.min_stratum.min(15) as u8,
+        min_stratum: u8::try_from(typed.min_stratum).unwrap_or(u8::MAX),
         typed_version: typed.version != 0,
         version: match typed.version {
             0 => SourceOptions::default().version,
@@ -92,15 +87,13 @@ fn options(typed: &NewSource) -> Result<SourceOptions, ReplyStatus> {
         nts: has(SourceFlags::NTS),
         nts_port: port(typed.nts_port)?,
         cert_set: typed.certificates,
-        max_sources: typed.max_sources.clamp(1, 16) as usize,
+        max_sources: typed.max_sources as usize,
         family: match (has(SourceFlags::IPV4), has(SourceFlags::IPV6)) {
             (true, false) => Family::V4,
             (false, true) => Family::V6,
             _ => Family::Any,
         },
-    };
-    settle_options(&mut options);
-    Ok(options)
+    })
 }
 
 #[cfg(test)]
@@ -131,10 +124,12 @@ mod tests {
 
     #[test]
     fn without_options_it_is_a_line_without_options() {
-        let line = SourceConfig { host: Host::from("192.0.2.1"), pool: false, options: SourceOptions::default() };
-        assert_eq!(source(&plain()), Ok(line.clone()));
         // chronyc 4.3 has no maxunreach.
-        assert_eq!(source(&NewSource { max_unreach: 0, ..plain() }), Ok(line));
+        for typed in [plain(), NewSource { max_unreach: 0, ..plain() }] {
+            let line = source(&typed).expect("a source");
+            assert_eq!((line.host, line.pool), (Host::from("192.0.2.1"), false));
+            assert_eq!(line.options.within_limits(), Some(SourceOptions::default()));
+        }
     }
 
     #[test]
@@ -150,7 +145,7 @@ mod tests {
             flags: SourceFlags(SourceFlags::IBURST | SourceFlags::REQUIRE),
             ..plain()
         };
-        let options = source(&typed).expect("a source").options;
+        let options = source(&typed).expect("a source").options.within_limits().expect("numbers");
         assert_eq!((options.min_poll, options.max_poll), (7, 7));
         assert_eq!((options.max_delay_s, options.filter, options.max_unreach), (1000.0, 256, 9));
         assert_eq!((options.min_samples, options.max_samples), (Some(5), Some(64)));

@@ -1,9 +1,8 @@
 //! Requests that want something done, and those about things that a client has not got.
 
-use std::ops::RangeInclusive;
-
 use log::{debug, info};
 
+use crate::core::api::limits;
 use crate::core::api::monitoring::Address;
 use crate::core::api::order::{Order, Parameter, Refused, Whom};
 use crate::core::api::settings::MakeStep;
@@ -11,15 +10,6 @@ use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
-
-/// Others are no intervals, and change nothing: chronyd says so to nobody.
-const POLLS: RangeInclusive<i32> = -7..=24;
-/// Longest `maxdelay`, in seconds.
-const MAX_DELAY_S: f64 = 1000.0;
-/// Largest ratio of a delay.
-const MAX_RATIO: f64 = 1e6;
-/// Keeps arithmetic with what somebody typed finite.
-const HUGE: f64 = 1e9;
 
 impl Control {
     /// Does what was asked, and says what to answer.
@@ -46,7 +36,7 @@ impl Control {
             // The answer comes first.
             Request::Shutdown => {}
             other => {
-                let order = order(other)?;
+                let order = order(other)?.within_limits().ok_or(ReplyStatus::Failed)?;
                 let said = words(&order);
                 daemon.obey(order).map_err(status)?;
                 if let Some(said) = said {
@@ -101,7 +91,7 @@ impl Control {
     }
 }
 
-/// What the engine is to do, with values brought into their ranges as chronyd does.
+/// What the engine is to do.
 fn order(request: &Request) -> Result<Order, ReplyStatus> {
     let change = |source: &Address, parameter| Order::Change { source: *source, parameter };
     Ok(match request {
@@ -113,14 +103,12 @@ fn order(request: &Request) -> Result<Order, ReplyStatus> {
         }
         Request::MinPoll(source, poll) => change(source, Parameter::MinPoll(*poll)),
         Request::MaxPoll(source, poll) => change(source, Parameter::MaxPoll(*poll)),
-        Request::MaxDelay(source, s) => change(source, Parameter::MaxDelay(s.clamp(0.0, MAX_DELAY_S))),
-        Request::MaxDelayRatio(source, ratio) => change(source, Parameter::MaxDelayRatio(ratio.clamp(0.0, MAX_RATIO))),
-        Request::MaxDelayDevRatio(source, ratio) => {
-            change(source, Parameter::MaxDelayDevRatio(ratio.clamp(0.0, MAX_RATIO)))
-        }
-        Request::MinStratum(source, stratum) => change(source, Parameter::MinStratum((*stratum).clamp(0, 15))),
-        Request::PollTarget(source, samples) => change(source, Parameter::PollTarget((*samples).max(1))),
-        Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s.clamp(-HUGE, HUGE))),
+        Request::MaxDelay(source, s) => change(source, Parameter::MaxDelay(*s)),
+        Request::MaxDelayRatio(source, ratio) => change(source, Parameter::MaxDelayRatio(*ratio)),
+        Request::MaxDelayDevRatio(source, ratio) => change(source, Parameter::MaxDelayDevRatio(*ratio)),
+        Request::MinStratum(source, stratum) => change(source, Parameter::MinStratum(*stratum)),
+        Request::PollTarget(source, samples) => change(source, Parameter::PollTarget(*samples)),
+        Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s)),
         Request::SelectOptions(new) => change(&new.source, Parameter::Select { mask: new.mask, options: new.options }),
         Request::AddSource(typed) | Request::AddSource2(NewSource2(typed)) => {
             Order::Add(Box::new(adding::source(typed)?))
@@ -129,12 +117,10 @@ fn order(request: &Request) -> Result<Order, ReplyStatus> {
         Request::Refresh => Order::Refresh,
         Request::ResetSources => Order::ResetSources,
         Request::Reselect => Order::Reselect,
-        Request::ReselectDistance(s) => Order::ReselectDistance(s.clamp(0.0, HUGE)),
+        Request::ReselectDistance(s) => Order::ReselectDistance(*s),
         Request::MakeStep => Order::MakeStep,
-        Request::SetMakeStep(new) => {
-            Order::SetMakeStep(MakeStep { threshold_s: new.threshold_s.clamp(0.0, HUGE), limit: new.limit })
-        }
-        Request::MaxUpdateSkew(ppm) => Order::MaxUpdateSkew(ppm.clamp(0.0, HUGE)),
+        Request::SetMakeStep(new) => Order::SetMakeStep(MakeStep { threshold_s: new.threshold_s, limit: new.limit }),
+        Request::MaxUpdateSkew(ppm) => Order::MaxUpdateSkew(*ppm),
         Request::AddFrequency(ppm) => Order::AddFrequency(*ppm),
         Request::AddOffset(s) => Order::AddOffset(*s),
         _ => return Err(ReplyStatus::Invalid),
@@ -177,7 +163,7 @@ fn words(order: &Order) -> Option<String> {
     let (name, value) = match *order {
         Order::Change { source, parameter } => {
             let (name, value, decimals) = match parameter {
-                Parameter::MinPoll(poll) | Parameter::MaxPoll(poll) if !POLLS.contains(&poll) => return None,
+                Parameter::MinPoll(poll) | Parameter::MaxPoll(poll) if limits::poll(poll).is_none() => return None,
                 Parameter::MinPoll(poll) => ("minpoll", f64::from(poll), 0),
                 Parameter::MaxPoll(poll) => ("maxpoll", f64::from(poll), 0),
                 Parameter::MinStratum(stratum) => ("minstratum", f64::from(stratum), 0),
@@ -227,16 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_brought_into_it() {
-        let source = Address::Id(1);
-        let parameter = |request| match order(&request) {
-            Ok(Order::Change { parameter, .. }) => parameter,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(parameter(Request::MaxDelay(source, 1e12)), Parameter::MaxDelay(1000.0));
-        assert_eq!(parameter(Request::MaxDelayRatio(source, -1.0)), Parameter::MaxDelayRatio(0.0));
-        assert_eq!(parameter(Request::PollTarget(source, i32::MIN)), Parameter::PollTarget(1));
-        assert_eq!(parameter(Request::MinStratum(source, 99)), Parameter::MinStratum(15));
+    fn nobody_is_asked_less_than_once() {
         let burst = Burst { good: -3, most: i32::MAX, ..Burst::default() };
         let wanted = Order::Burst { whom: Whom::All, good: 1, most: i32::MAX as u32 };
         assert_eq!(order(&Request::Burst(burst)), Ok(wanted));

@@ -12,6 +12,11 @@ mod layout;
 pub mod reply;
 pub mod request;
 
+/// UDP port of a daemon, unless `cmdport` says another.
+pub const PORT: u16 = 323;
+/// Unix socket of a daemon, unless `bindcmdaddress` says another.
+pub const SOCKET: &str = "/run/chrony/chronyd.sock";
+
 /// Longest datagram considered. Requests are 28 to 520 bytes long, and some clients pad more than they need to.
 pub const MAX_LEN: usize = 860;
 

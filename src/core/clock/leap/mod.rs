@@ -12,10 +12,7 @@ pub use table::{LeapTable, Unusable};
 
 use crate::core::api::event::Event;
 use crate::core::api::settings::{LeapMode, Settings};
-use crate::time::{Leap, Raw, Span, Utc};
-
-/// Length of a day of UTC as CLOCK_REALTIME counts it (s).
-const DAY_S: i64 = 86_400;
+use crate::time::{DAY_S, Leap, Raw, Span, Utc};
 
 /// This close to the moment no request leaves and no decision is changed: servers may be a moment late. chronyd
 /// drops samples within the same 5 s.

@@ -8,11 +8,10 @@
 use byteorder::{BigEndian, ByteOrder};
 
 use super::table::{Entry, FIRST_TAI_S};
-use crate::time::Utc;
+use crate::time::{DAY_S, Utc};
 
 const MAGIC: &[u8] = b"TZif";
 const HEADER: usize = 44;
-const DAY_S: i64 = 86_400;
 
 /// 1972-01-01: leap seconds are counted from here.
 const FIRST: Utc = Utc::from_secs(63_072_000);
