@@ -337,6 +337,13 @@ mod nts {
         let mut scenario = protected(1);
         scenario.nts.is_provisional = true;
         change(&mut scenario.servers[0], |nts| nts.certificate.until = Utc::from_secs(1_790_000_000));
+        let world = run(scenario.clone(), 300.0);
+        assert!(
+            world.trace().steps.is_empty() && world.trace().requests == 0,
+            "it expired before this program was built"
+        );
+        assert_eq!(reports(&world)[0].flaw, Some(Flaw::Certificate));
+        change(&mut scenario.servers[0], |nts| nts.certificate.until = Utc::from_secs(1_794_500_000));
         let world = run(scenario, 300.0);
         assert!(world.trace().steps.is_empty());
         let source = &world.engine().expect("it runs").sources()[0];

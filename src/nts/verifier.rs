@@ -113,9 +113,16 @@ impl ServerCertVerifier for Verifier {
         let mut verdict = Verdict::default();
         let result = match self.check(&chain, unix(self.dates.present)) {
             Err(error) if self.dates.rule != DateRule::Strict && is_about_dates(&error) => {
-                self.check_at_some_time(&chain).map(|valid| {
-                    let is_provisional = self.dates.rule == DateRule::Provisional;
-                    verdict.window = is_provisional.then(|| self.window(&chain, valid));
+                self.check_at_some_time(&chain).and_then(|valid| {
+                    if self.dates.rule == DateRule::Provisional {
+                        let window = self.window(&chain, valid).not_before(self.dates.floor);
+                        if window.is_empty() {
+                            // It expired before the earliest time that it can be.
+                            return Err(error);
+                        }
+                        verdict.window = Some(window);
+                    }
+                    Ok(())
                 })
             }
             result => result,

@@ -61,7 +61,12 @@ impl NtsServer {
         if !is_valid && request.dates.rule == DateRule::Strict {
             return fail(Stage::Session, Flaw::Certificate, "wrong dates");
         }
-        let provisional = (!is_valid && request.dates.rule == DateRule::Provisional).then_some(self.certificate);
+        let provisional = (!is_valid && request.dates.rule == DateRule::Provisional)
+            .then_some(self.certificate)
+            .map(|window| window.not_before(request.dates.floor));
+        if provisional.is_some_and(|window| window.is_empty()) {
+            return fail(Stage::Session, Flaw::Certificate, "expired before the floor");
+        }
         let generation = self.generation(since_s);
         let (Some(keys), Some(cookies)) = (keys(generation), cookies(generation, MOST_COOKIES)) else {
             return fail(Stage::Start, Flaw::Unprotected, "built without NTS");

@@ -36,6 +36,8 @@ pub struct KeyRequest {
 /// How the dates of certificates are judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dates {
+    /// It is not earlier than this: when the program was built, or the drift file was written.
+    pub floor: Utc,
     /// The present, as far as it is known.
     pub present: Utc,
     /// What is made of dates that do not include it.
@@ -130,6 +132,16 @@ pub enum Stage {
 }
 
 impl Window {
+    /// What is left of the window from this time on.
+    pub fn not_before(self, floor: Utc) -> Window {
+        Window { from: self.from.max(floor), ..self }
+    }
+
+    /// No time lies in the window.
+    pub fn is_empty(&self) -> bool {
+        self.until < self.from
+    }
+
     /// The time lies in the window.
     pub fn contains(&self, time: Utc) -> bool {
         (self.from..=self.until).contains(&time)

@@ -378,6 +378,7 @@ impl Engine {
         let has_voted = self.selector.sync.is_decided();
         let known = self.time.estimate().filter(|_| has_voted).map(|estimate| estimate.true_time(now.raw));
         let dates = Dates {
+            floor: self.floor,
             present: known.unwrap_or(now.utc).max(self.floor),
             rule: self.sources.date_rule(has_voted, self.clock.updates()),
         };
