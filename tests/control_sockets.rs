@@ -353,13 +353,13 @@ fn another_directory_has_to_be_closed_already() {
         fs::create_dir(&directory).expect("the test's directory");
         let socket = directory.join("s.sock");
         let line = format!("bindcmdaddress {}", socket.display());
-        let lines = ["cmdport 1323", "pidfile /", &line];
+        let lines = ["cmdport 1323", "pidfile /", "user nobody", &line];
         for (mode, owner, complaint) in [
-            (0o755, 0, Some("Wrong permissions on /run/test/own")),
-            (0o771, 0, Some("Wrong permissions on /run/test/own")),
-            (0o750, 65_534, Some("Wrong owner of /run/test/own")),
-            (0o770, 0, None),
-            (0o700, 0, None),
+            (0o755, 65_534, Some("Wrong permissions on /run/test/own")),
+            (0o771, 65_534, Some("Wrong permissions on /run/test/own")),
+            (0o750, 0, Some("Wrong owner of /run/test/own")),
+            (0o770, 65_534, None),
+            (0o700, 65_534, None),
         ] {
             set_mode(&directory, mode);
             chown(&directory, Some(owner), Some(owner)).expect("root may");

@@ -5,18 +5,19 @@
 
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "support/refuse.rs"]
+mod refuse;
 #[path = "support/service.rs"]
 mod service;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::OnceLock;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
 use namespace::{Namespace, Program};
 use nix::sys::signal::Signal;
+use refuse::library;
 use service::{PATIENCE, QUICK, Serving, start_server, wakes};
 
 /// What the server is ahead of this machine.
@@ -27,19 +28,6 @@ const CLOSE_S: f64 = 0.1;
 
 /// Wakes of a daemon that polls one server each second are a few per second; one that spins has thousands.
 const MOST_WAKES: u64 = 200;
-
-/// The library, compiled once for each run of this program.
-fn library() -> &'static Path {
-    static COMPILED: OnceLock<PathBuf> = OnceLock::new();
-    COMPILED.get_or_init(|| {
-        let to = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("refuse-{}.so", std::process::id()));
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/refuse.c");
-        let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o"];
-        let status = Command::new("cc").args(flags).arg(&to).arg(source).arg("-ldl").status();
-        assert!(status.expect("cc runs: apt-get install gcc libc6-dev").success(), "the library does not compile");
-        to
-    })
-}
 
 /// The arguments of env(1) for slewd with the library, lines of configuration and flags before them.
 fn arguments(space: &Namespace, refused: &str, flags: &[&str], lines: &[&str]) -> Vec<String> {

@@ -34,7 +34,7 @@ fn chronyd_is_selected_from_a_sources_file() {
     let _server = start_chronyd(&space, "");
     std::fs::create_dir(space.path("dhcp")).expect("a directory");
     space.file("dhcp/eth0.sources", "server 127.0.0.1 ibrust\nserver 127.0.0.1 iburst\n");
-    let mut client = start_slewd(&space, &format!("sourcedir {}\n", space.path("dhcp").display()));
+    let mut client = start_slewd(&space, &format!("user root\nsourcedir {}\n", space.path("dhcp").display()));
     client.wait_for("Selected source 127.0.0.1", PATIENCE);
     assert!(client.log().contains("(did you mean iburst?), line ignored at line 1 in file"), "{}", client.log());
     assert!(client.log().contains("Added source 127.0.0.1"), "{}", client.log());
@@ -117,7 +117,7 @@ fn the_last_good_address_is_asked_when_the_name_is_unknown() {
     space.hosts("127.0.0.1 ntp.example\n");
     let _server = start_chronyd(&space, "");
     let drift = space.path("drift");
-    let source = format!("server ntp.example iburst\ndriftfile {}\n", drift.display());
+    let source = format!("user root\nserver ntp.example iburst\ndriftfile {}\n", drift.display());
     let lines: Vec<&str> = source.lines().chain(["pidfile /"]).collect();
     let first = space.run(slewd(), &[&["-x", "-d", "-t", "2"][..], &lines].concat());
     let known = std::fs::read_to_string(drift.with_extension("addresses"));

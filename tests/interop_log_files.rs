@@ -142,7 +142,8 @@ fn a_full_disk_is_one_warning_for_the_drift_file_and_one_for_the_logs() {
     let space = Namespace::new("full");
     let mount = "mount -t tmpfs -o size=8k none /var && head -c 4096 /dev/zero >/var/filling && \
                  yes | head -c 4000 >/var/measurements.log";
-    let log = run_with_drift_file(&space, mount, "/var/drift\nlogdir /var\nlog measurements tracking statistics");
+    let log =
+        run_with_drift_file(&space, mount, "/var/drift\nuser root\nlogdir /var\nlog measurements tracking statistics");
     assert_eq!(log.matches("Could not open /var/drift.tmp : No space left on device").count(), 1, "{log}");
     assert_eq!(log.matches(".log : No space left on device").count(), 1, "{log}");
     assert_eq!(log.matches("Could not").count(), 2, "{log}");

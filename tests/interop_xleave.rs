@@ -132,7 +132,7 @@ fn counted_by_chronyd(space: &Namespace, what: &str) -> u64 {
 
 fn start_slewd(space: &Namespace, options: &str) -> Program {
     let conf = format!(
-        "server 127.0.0.1 iburst minpoll 0 maxpoll 0 {options}\nlogdir {}\nlog measurements\n\
+        "user root\nserver 127.0.0.1 iburst minpoll 0 maxpoll 0 {options}\nlogdir {}\nlog measurements\n\
          cmdport 0\nbindcmdaddress {}\npidfile {}\n",
         space.path("logs").display(),
         space.path("slewd.sock").display(),

@@ -134,7 +134,7 @@ fn rights_of_the_service_are_not_handed_on() {
     let facts = command.run(1);
     assert_eq!((facts["uid"].as_str(), facts["capabilities"].as_str()), (NOBODY, "0000000000000000"), "{facts:?}");
     let own = fs::read_to_string(format!("/proc/{}/status", slewd.id())).expect("it runs");
-    assert!(own.contains("CapAmb:\t0000000000000400"), "{own}");
+    assert!(own.contains("CapAmb:\t0000000000000000"), "{own}");
 }
 
 /// The first run never ends. Time is kept all the while, and what has happened is told when the run has been killed.
@@ -157,7 +157,6 @@ fn a_command_that_hangs_is_killed_and_disturbs_nobody() {
     assert_eq!(facts["SLEWD_EVENT"], "lost");
     let complaint = "failed : killed after 30 seconds";
     assert_eq!(slewd.log().matches(complaint).count(), 1, "{}", slewd.log());
-    assert!(slewd.log().contains("Received SIGCHLD"), "{}", slewd.log());
 }
 
 #[test]

@@ -58,7 +58,7 @@ fn a_reload_by_command_is_told_as_well() {
     let space = Namespace::new("reload");
     let manager = Manager::new(&space);
     let socket = space.path("socket").display().to_string();
-    let _slewd = manager.start(&space, "", &format!("{QUICK}bindcmdaddress {socket}\n"), "");
+    let _slewd = manager.start(&space, "", &format!("{QUICK}user root\nbindcmdaddress {socket}\n"), "");
     manager.wait_for("READY=1");
     let output = space.run(Path::new(env!("CARGO_BIN_EXE_slewd")), &["reload", "-h", &socket]);
     assert!(output.status.success(), "{output:?}");
@@ -72,7 +72,7 @@ fn the_foreground_waits_for_the_clock_too() {
     let space = Namespace::new("foreground");
     let (pid_file, file) = (space.path("slewd.pid"), space.path("synchronized"));
     let lines = format!(
-        "{QUICK}cmdport 0\nbindcmdaddress /\npidfile {}\nreadywhen synchronized\nsynchronizedfile {}\n",
+        "{QUICK}user root\ncmdport 0\nbindcmdaddress /\npidfile {}\nreadywhen synchronized\nsynchronizedfile {}\n",
         pid_file.display(),
         file.display()
     );
@@ -100,7 +100,11 @@ fn readiness_may_wait_for_the_clock() {
     let manager = Manager::new(&space);
     let (file, timesync, fd) = (space.path("synchronized"), space.path("timesync/synchronized"), space.path("fd"));
     fs::write(&file, "left behind").expect("the test's directory is writable");
-    let conf = format!("{QUICK}readywhen synchronized\nsynchronizedfile {} {}\n", file.display(), timesync.display());
+    let conf = format!(
+        "{QUICK}user root\nreadywhen synchronized\nsynchronizedfile {} {}\n",
+        file.display(),
+        timesync.display()
+    );
     let mut slewd = manager.start(&space, "", &conf, &format!("-N 7 7>{}", fd.display()));
     manager.wait_for("STATUS=Waiting for the first answers");
     sleep(Duration::from_secs(3));
@@ -128,7 +132,7 @@ fn a_wrong_clock_is_not_called_right() {
     let manager = Manager::new(&space);
     let file = space.path("synchronized");
     let _server = start_server(&space, Serving::AnHourAhead);
-    let conf = format!("{QUICK}readywhen synchronized\nsynchronizedfile {}\n", file.display());
+    let conf = format!("{QUICK}user root\nreadywhen synchronized\nsynchronizedfile {}\n", file.display());
     let _slewd = manager.start(&space, "", &conf, "");
     manager.wait_for("STATUS=Synchronised to 127.0.0.1");
     sleep(Duration::from_secs(3));
@@ -180,7 +184,7 @@ fn metrics_are_replaced_whole() {
     let manager = Manager::new(&space);
     let path = space.path("later/slewd.prom");
     let _server = start_server(&space, Serving::Now);
-    let mut slewd = manager.start(&space, "", &format!("{QUICK}metricsfile {} 1\n", path.display()), "");
+    let mut slewd = manager.start(&space, "", &format!("{QUICK}user root\nmetricsfile {} 1\n", path.display()), "");
     slewd.wait_for("Selected source 127.0.0.1", PATIENCE);
     sleep(Duration::from_secs(2));
     assert_eq!(

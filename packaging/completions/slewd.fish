@@ -128,7 +128,7 @@ complete -c slewd -n __fish_use_subcommand -s R -d 'after a restart: ignore make
 complete -c slewd -n __fish_use_subcommand -s s -d 'first set the system clock from the hardware clock'
 complete -c slewd -n __fish_use_subcommand -s u -x -a '(__fish_complete_users)' -d 'become this user once the clock is in hand'
 complete -c slewd -n __fish_use_subcommand -s U -d 'accepted: root is never required'
-complete -c slewd -n __fish_use_subcommand -s F -x -d 'accepted: there is no system call filter, the unit file has one'
+complete -c slewd -n __fish_use_subcommand -s F -x -d 'filter of system calls: 1 only those that are needed (default), 2 all but harmful ones, 0 none'
 complete -c slewd -n __fish_use_subcommand -s P -x -d 'real-time priority, 0 to 100'
 complete -c slewd -n __fish_use_subcommand -s m -d 'lock memory'
 complete -c slewd -n __fish_use_subcommand -s x -d 'never touch the clock'

@@ -40,7 +40,11 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("-s", "", "first set the system clock from the hardware clock"),
     flag("-u", "USER", "become this user once the clock is in hand"),
     flag("-U", "", "accepted: root is never required"),
-    flag("-F", "LEVEL", "accepted: there is no system call filter, the unit file has one"),
+    flag(
+        "-F",
+        "LEVEL",
+        "filter of system calls: 1 only those that are needed (default), 2 all but harmful ones, 0 none",
+    ),
     flag("-P", "PRIORITY", "real-time priority, 0 to 100"),
     flag("-m", "", "lock memory"),
     flag("-x", "", "never touch the clock"),
@@ -170,6 +174,7 @@ impl Flags {
             restarted: false,
             recalls: false,
             set_from_rtc: false,
+            filter: None,
             user: None,
             priority: None,
             lock_memory: false,
@@ -224,7 +229,7 @@ impl Flags {
             'N' => options.readiness = Some(parser.value()?.parse()?),
             '4' => options.family = Family::V4,
             '6' => options.family = Family::V6,
-            'F' => _ = parser.value()?.parse::<i32>()?,
+            'F' => options.filter = Some(filter(parser.value()?.parse()?)?),
             'r' => options.recalls = true,
             'U' => {}
             letter => return Err(unknown(&format!("-{letter}")).into()),
@@ -258,6 +263,11 @@ fn unknown(name: &str) -> String {
         }
     };
     format!("invalid option '{name}'{}", hint.map_or(String::new(), |hint| format!(" ({hint})")))
+}
+
+fn filter(level: i32) -> Result<i32, lexopt::Error> {
+    let known = -2..=2;
+    if known.contains(&level) { Ok(level) } else { Err(format!("-F takes a level from -2 to 2, not {level}").into()) }
 }
 
 fn level(number: i32) -> LevelFilter {
@@ -301,7 +311,15 @@ mod tests {
 
     #[test]
     fn unknown_flags_and_bad_numbers_are_errors() {
-        for line in ["slewd -z", "slewd -t soon", "slewd -P", "slewd demo now", "slewd trackin", "slewd sorces -c"] {
+        for line in [
+            "slewd -z",
+            "slewd -F 3",
+            "slewd -t soon",
+            "slewd -P",
+            "slewd demo now",
+            "slewd trackin",
+            "slewd sorces -c",
+        ] {
             let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
             assert!(parse(&words).is_err(), "{line}");
         }

@@ -174,7 +174,7 @@ pub(crate) static SECTIONS: &[Section] = &[
     row("mailonchange", "ADDRESS SECONDS", "", Unused, Words(2, 2, ignored::mail_on_change),
         "send mail when a correction is larger than this"),
     row("user", "NAME", "", Used, Text(|c, v| c.process.user = Some(v.to_string())),
-        "account to run as once the privileges of root are no longer needed"),
+        "account to run as once the privileges of root are no longer needed, a name or a number; see the flag -u"),
     row("pidfile", "FILE", "/run/chrony/chronyd.pid", Used, Text(read::pid_file),
         "file with the number of the process; / for none"),
     row("lock_all", "", "off", Used, Flag(|c| c.process.lock_all = true),

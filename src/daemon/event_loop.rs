@@ -15,6 +15,7 @@ use crate::core::api::last_good::LastGood;
 use crate::core::api::output::Output;
 use crate::core::api::settings::{Family, Host};
 use crate::core::engine::{Engine, Input, NtsPolicy, Start, What};
+use crate::daemon::call_filter::Refusals;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Asked, Control, Daemon};
 use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
@@ -33,7 +34,7 @@ use crate::daemon::network::NetworkWatch;
 use crate::daemon::notify::observer::Observer;
 use crate::daemon::resolver::{Purpose, Resolver};
 use crate::sys::clock::ClockWatch;
-use crate::sys::signals::{CHILD, RELOAD, REOPEN, Signals};
+use crate::sys::signals::{RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
 
@@ -123,6 +124,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         asked: Asked::default(),
         deadline: None,
         ending: None,
+        refusals: Refusals::default(),
     };
     turner.engine.use_nts(turner.world.nts);
     turner.recall_keys();
@@ -149,6 +151,7 @@ struct Loop<'a> {
     asked: Asked,
     deadline: Option<Raw>,
     ending: Option<Ending>,
+    refusals: Refusals,
 }
 
 impl Loop<'_> {
@@ -275,6 +278,7 @@ impl Loop<'_> {
             self.feed(What::Wake);
         }
         self.serve();
+        self.refusals.report();
         Ok(())
     }
 
@@ -285,8 +289,6 @@ impl Loop<'_> {
             match name {
                 REOPEN => self.reopen_logs(),
                 RELOAD => self.reload_sources(),
-                // Whoever started it looks for it before the next wait.
-                CHILD => {}
                 _ => return true,
             }
         }
@@ -347,6 +349,9 @@ impl Loop<'_> {
         let keys = descriptors.len();
         #[cfg(feature = "nts")]
         descriptors.extend(self.world.key_connections.descriptors());
+        let last = descriptors.len();
+        // It looks for itself before the next wait.
+        descriptors.extend(self.world.observer.descriptor().map(wanted));
         match poll(&mut descriptors, timeout(time)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(reason) => return Err(reason.into()),
@@ -358,7 +363,7 @@ impl Loop<'_> {
             network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
             thermometer: descriptors[asked..keys].iter().any(is_ready),
-            keys: descriptors[keys..].iter().any(is_ready),
+            keys: descriptors[keys..last].iter().any(is_ready),
         };
         self.ready.clear();
         self.asked = descriptors[exchanges..asked].iter().map(is_ready).collect();

@@ -2,6 +2,8 @@
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+pub mod account;
+pub mod call_filter;
 pub mod clock;
 pub mod control;
 pub mod event_loop;

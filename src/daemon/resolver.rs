@@ -13,6 +13,7 @@ use log::debug;
 use crate::core::api::nts::EstablishmentId;
 use crate::core::api::settings::Family;
 use crate::daemon::hosts;
+use crate::sys::seccomp;
 
 /// NSS modules are not frugal, but this is what musl gives every thread.
 const STACK_BYTES: usize = 256 * 1024;
@@ -68,6 +69,7 @@ impl Resolver {
             }
         };
         let lookup = move || {
+            seccomp::confine_thread();
             let addresses = look_up(&name, family);
             // The daemon may be gone: then nobody wants to know.
             let _ = sender.send(Answer { purpose, addresses });

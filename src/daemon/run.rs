@@ -7,14 +7,14 @@ use std::process::ExitCode;
 use log::{LevelFilter, error, info, warn};
 
 use crate::config::{Config, Failure};
-use crate::core::api::record::Wanted;
-use crate::core::api::settings::Mode;
-use crate::core::api::settings::{Family, MakeStep};
+use crate::core::api::settings::{Family, MakeStep, Mode};
 use crate::core::api::temp_comp::TempComp;
 use crate::core::engine::{Floor, NtsPolicy, Start};
 use crate::core::estimate::FrequencyPrior;
+use crate::daemon::account::Account;
+use crate::daemon::call_filter;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
-use crate::daemon::control::{self, Control, Owner};
+use crate::daemon::control::{self, Control};
 use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::address_file::{self, AddressFile};
@@ -33,22 +33,20 @@ use crate::daemon::files::thermometer::{self, Thermometer};
 use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::logging::{self, Destination, FATAL};
 use crate::daemon::network::NetworkWatch;
-use crate::daemon::notify::observers;
 use crate::daemon::notify::service_manager::Unready;
 use crate::daemon::notify::synchronized_file::SynchronizedFiles;
+use crate::daemon::notify::{hook, observers};
 use crate::daemon::os_error::plain;
 use crate::sys::clock::ClockWatch;
+use crate::sys::confinement::Inherited;
 use crate::sys::daemonize::{Foreground, daemonize};
-use crate::sys::privileges::Capability;
 use crate::sys::signals::Signals;
-use crate::sys::{clock, job, privileges, process};
+use crate::sys::starter::Starter;
+use crate::sys::{clock, privileges, process};
 use crate::time::{BUILD_EPOCH, Span, Utc};
 
 /// A drift file from further in the future was written by a clock that was wrong.
 const PLAUSIBLE_AFTER_BUILD: Span = Span::from_secs(20 * 365 * 86_400);
-
-/// Ports below it are for the privileged (ip_unprivileged_port_start of ip(7), if nobody has changed it).
-const FIRST_FREE_PORT: u16 = 1024;
 
 /// Where a configuration is looked for, in this order.
 const CONFIG_PATHS: [&str; 3] = ["/etc/slewd/slewd.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf"];
@@ -78,6 +76,8 @@ pub struct Options {
     pub recalls: bool,
     /// `-s`.
     pub set_from_rtc: bool,
+    /// `-F`.
+    pub filter: Option<i32>,
     /// `-u`.
     pub user: Option<String>,
     /// `-P`.
@@ -111,6 +111,7 @@ pub fn load(options: &Options) -> Result<Config, Box<Failure>> {
 
 /// Runs the daemon to its end.
 pub fn run(options: Options) -> ExitCode {
+    let inherited = Inherited::now();
     let foreground = match options.background.then(daemonize).transpose() {
         Ok(foreground) => foreground,
         Err(reason) => return fail(None, &format!("Could not go into the background : {reason}")),
@@ -127,6 +128,8 @@ pub fn run(options: Options) -> ExitCode {
             return fail(foreground, &format!("{}{hint}", failure.error));
         }
     };
+    // Not earlier: the configuration or the log may be one of them (`-f /dev/fd/3`).
+    inherited.close_except(options.readiness);
     match prepare(&options, &config) {
         Ok(prepared) => serve(&options, &config, prepared, foreground),
         Err(message) => fail(foreground, &message),
@@ -142,6 +145,8 @@ struct Prepared {
     nts_files: Option<NtsFiles>,
     synchronized_files: Option<SynchronizedFiles>,
     control: Option<Box<Control>>,
+    /// Starts the command of `onchange`.
+    starter: Option<Starter>,
     controls_clock: bool,
     keys: Keys,
     /// Read from a file of points.
@@ -152,11 +157,11 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     if let Some(conflict) = config.conflict() {
         return Err(conflict.to_string());
     }
-    job::keep_descriptors();
+    let account = Account::choose(options, config)?;
     let temp_comp = config.files.thermometer.as_ref().map(thermometer::compensation).transpose()?.flatten();
     if options.mode == Mode::Discipline {
         // Before the PID file, which usually is in the same directory.
-        control::prepare_directory(&config.commands, owner(options, config));
+        control::prepare_directory(&config.commands, account.owner());
     }
     let pid_file = take_pid_file(options, config)?;
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
@@ -173,17 +178,25 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     }
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
-    let log_files = log_files(options, config);
-    let dump_files = dump_files(options, config);
-    let nts_files = nts_files(options, config);
+    let log_files = log_files(options, config, &account);
+    let dump_files = dump_files(options, config, &account);
+    let nts_files = nts_files(options, config, &account);
     // A run that ends by itself is over before anybody could ask, or wait.
     let is_daemon = options.mode == Mode::Discipline;
-    let control = if is_daemon { Control::open(&config.commands, owner(options, config), seed()) } else { None };
+    let control = if is_daemon { Control::open(&config.commands, account.owner(), seed()) } else { None };
     let synchronized_files = is_daemon.then(|| {
         let paths = config.announcements.synchronized_files(controls_clock);
-        SynchronizedFiles::prepare(paths, controls_clock, owner(options, config))
+        SynchronizedFiles::prepare(paths, controls_clock, account.owner())
     });
-    drop_root(options, config, controls_clock)?;
+    if is_daemon {
+        account.prepare_directories(config);
+    }
+    let starter = if is_daemon { starter(options, config, &account) } else { None };
+    account.assume(options, config, controls_clock)?;
+    if is_daemon {
+        account.check_directories(config);
+    }
+    call_filter::install(options.filter);
     Ok(Prepared {
         _pid_file: pid_file,
         signals,
@@ -192,18 +205,20 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         nts_files,
         synchronized_files,
         control,
+        starter,
         controls_clock,
         keys,
         temp_comp,
     })
 }
 
-/// Who the daemon is going to be.
-fn owner(options: &Options, config: &Config) -> Owner {
-    let name = user_name(options, config).filter(|_| privileges::is_root());
-    let user = name.and_then(|name| privileges::find_user(name).ok().flatten());
-    let (uid, gid) = user.map_or_else(privileges::own_ids, |user| (user.uid, user.gid));
-    Owner { uid, gid }
+/// Forked off while there is one thread, and before rights are given up and calls are refused that commands need.
+fn starter(options: &Options, config: &Config, account: &Account) -> Option<Starter> {
+    hook::starter(&config.announcements.on_change, account.is_root(), || {
+        account.assume_for_commands()?;
+        call_filter::install_for_commands(options.filter);
+        Ok(())
+    })
 }
 
 fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, String> {
@@ -226,41 +241,33 @@ fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, 
 }
 
 /// The log files, if any are wanted and there is a place for them. `-Q` leaves nothing behind.
-fn log_files(options: &Options, config: &Config) -> Option<LogFiles> {
-    if options.mode == Mode::MeasureOnce || log_files::wanted(&config.logs) == Wanted::default() {
+fn log_files(options: &Options, config: &Config, account: &Account) -> Option<LogFiles> {
+    if options.mode == Mode::MeasureOnce || !log_files::is_wanted(&config.logs) {
         return None;
     }
     let Some(directory) = &config.logs.dir else {
         warn!("logdir not specified (no log files: add the directive logdir, or remove the directive log)");
         return None;
     };
-    let owner = user_name(options, config).filter(|_| privileges::is_root());
     let mut files = LogFiles::new(directory, config.logs.banner);
-    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    files.prepare(account.user());
     Some(files)
 }
 
 /// The files with samples. Who only sets the clock, or only looks, leaves them to the daemon.
-fn dump_files(options: &Options, config: &Config) -> Option<DumpFiles> {
+fn dump_files(options: &Options, config: &Config, account: &Account) -> Option<DumpFiles> {
     let directory = config.files.dump_dir.as_ref().filter(|_| options.mode == Mode::Discipline)?;
-    let owner = user_name(options, config).filter(|_| privileges::is_root());
     let files = DumpFiles::new(directory);
-    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    files.prepare(account.user());
     Some(files)
 }
 
 /// The files with NTS keys: as for those with samples.
-fn nts_files(options: &Options, config: &Config) -> Option<NtsFiles> {
+fn nts_files(options: &Options, config: &Config, account: &Account) -> Option<NtsFiles> {
     let is_used = cfg!(feature = "nts") && options.mode == Mode::Discipline;
     let files = NtsFiles::new(config.nts.dump_dir.as_ref().filter(|_| is_used)?);
-    let owner = user_name(options, config).filter(|_| privileges::is_root());
-    files.prepare(owner.and_then(|name| privileges::find_user(name).ok().flatten()).as_ref());
+    files.prepare(account.user());
     Some(files)
-}
-
-/// Whom to become after root.
-fn user_name<'a>(options: &'a Options, config: &'a Config) -> Option<&'a String> {
-    options.user.as_ref().or(config.process.user.as_ref())
 }
 
 /// A clock that the kernel does not let go of is observed, except where setting it is all that was asked for.
@@ -303,37 +310,6 @@ fn claim_resources(options: &Options, config: &Config) {
     }
 }
 
-fn drop_root(options: &Options, config: &Config, controls_clock: bool) -> Result<(), String> {
-    if !privileges::is_root() {
-        return Ok(());
-    }
-    let stay_root = || {
-        if options.mode == Mode::Discipline {
-            warn!("Running with root privileges");
-        }
-        Ok(())
-    };
-    let Some(name) = user_name(options, config) else { return stay_root() };
-    let user = privileges::find_user(name).ok().flatten();
-    let user = user.ok_or_else(|| format!("Could not get user/group ID of {name}"))?;
-    if user.uid == 0 {
-        return stay_root();
-    }
-    privileges::drop_root(&user, &needed_later(config, controls_clock))
-        .map_err(|reason| format!("Could not become user {name} : {reason}"))
-}
-
-/// What the daemon still has to be able to do when it is not root any more, as far as it may do it now.
-fn needed_later(config: &Config, controls_clock: bool) -> Vec<Capability> {
-    let has_privileged_port = config.network.acquisition_port.is_some_and(|port| (1..FIRST_FREE_PORT).contains(&port));
-    let needed = [(Capability::SysTime, controls_clock), (Capability::NetBindService, has_privileged_port)];
-    needed
-        .into_iter()
-        .filter(|(what, is_needed)| *is_needed && privileges::holds(*what))
-        .map(|(what, _)| what)
-        .collect()
-}
-
 fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground: Option<Foreground>) -> ExitCode {
     let mut clock: Box<dyn Clock> =
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
@@ -356,7 +332,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
             return fail(unready.foreground, &format!("Could not read temperatures : {}", plain(&reason)));
         }
     };
-    let mut observers = observers::observers(told, files, unready, prepared.controls_clock);
+    let mut observers = observers::observers(told, files, prepared.starter.take(), unready, prepared.controls_clock);
     let world = event_loop::World {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),

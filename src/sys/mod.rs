@@ -6,15 +6,17 @@
 
 mod adjtimex;
 pub mod clock;
+pub mod confinement;
 pub mod daemonize;
 pub mod glob;
-pub mod job;
 pub mod netlink;
 pub mod notify;
 pub mod privileges;
 pub mod process;
+pub mod seccomp;
 pub mod signals;
 mod stamp;
+pub mod starter;
 pub mod syslog;
 pub mod tcp;
 pub mod udp;

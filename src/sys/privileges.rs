@@ -7,12 +7,21 @@ use std::io;
 use libc::c_int;
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::unistd::{self, Gid, Uid};
+use nix::sys::wait::{WaitStatus, waitpid};
+use nix::unistd::{self, ForkResult, Gid, Uid};
 
-/// The few capabilities an NTP client may need, by their numbers in linux/capability.h.
+/// The few capabilities a time daemon may need, by their numbers in linux/capability.h.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Capability {
+    /// Files whatever their permissions say.
+    DacOverride = 1,
+    /// Signals to processes of others.
+    Kill = 5,
+    /// Becoming another group.
+    SetGid = 6,
+    /// Becoming another user.
+    SetUid = 7,
     /// Ports below 1024 (`acquisitionport 123`).
     NetBindService = 10,
     /// SO_BINDTODEVICE before Linux 5.7 (`bindacqdevice`).
@@ -34,8 +43,18 @@ pub struct User {
 
 /// Looks a user up by name (getpwnam_r(3)); `None` if there is none.
 pub fn find_user(name: &str) -> io::Result<Option<User>> {
-    let user = unistd::User::from_name(name)?;
-    Ok(user.map(|user| User { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }))
+    Ok(unistd::User::from_name(name)?.map(User::from))
+}
+
+/// Looks a user up by number (getpwuid_r(3)); `None` if there is none.
+pub fn find_user_id(uid: u32) -> io::Result<Option<User>> {
+    Ok(unistd::User::from_uid(Uid::from_raw(uid))?.map(User::from))
+}
+
+impl From<unistd::User> for User {
+    fn from(user: unistd::User) -> Self {
+        User { name: user.name, uid: user.uid.as_raw(), gid: user.gid.as_raw() }
+    }
 }
 
 /// Whether this process runs as root.
@@ -71,33 +90,66 @@ pub fn drop_root(user: &User, keep: &[Capability]) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("{} is not held", missing.name())));
     }
     prctl::set_keepcaps(true)?;
-    unistd::setgroups(&[])?;
-    unistd::setgid(Gid::from_raw(user.gid))?;
-    unistd::setuid(Uid::from_raw(user.uid))?;
-    let kept = keep.iter().fold(0, |bits, capability| bits | capability.bit());
-    set_capabilities(CapabilitySet { effective: kept, permitted: kept, inheritable: 0 })?;
+    change_ids(user.uid, user.gid)?;
+    keep_only(keep)?;
     prctl::set_keepcaps(false)?;
     Ok(())
 }
 
-/// Makes sure that no program started from here ever gains privileges (prctl(2), PR_SET_NO_NEW_PRIVS, since Linux 3.5).
-pub fn set_no_new_privs() -> io::Result<()> {
-    Ok(prctl::set_no_new_privs()?)
+/// Gives up all capabilities but these, which are held, for good: also those that survive exec(3), the ambient ones of a
+/// service.
+///
+/// # Errors
+/// Those of capset(2).
+pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
+    let bits = kept.iter().fold(0, |bits, capability| bits | capability.bit());
+    clear_ambient();
+    set_capabilities(CapabilitySet { effective: bits, permitted: bits, inheritable: 0 })
 }
 
-/// Gives up all capabilities for good, also those that would survive exec(3) as the ambient ones of a service do.
+/// Whether root can become this user: tried in a process of its own, because in a user namespace the capability tells
+/// nothing.
 ///
-/// Makes system calls only, so that it may be called between fork and exec.
-pub(super) fn drop_capabilities() -> io::Result<()> {
+/// Call it while there is one thread only.
+///
+/// # Errors
+/// Those of fork(2), setgroups(2), setgid(2) and setuid(2).
+pub fn can_become(user: &User) -> io::Result<()> {
+    // SAFETY: the child makes system calls only, and ends.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Child => {
+            let errno = change_ids(user.uid, user.gid).err().map_or(0, |errno| errno as c_int);
+            // SAFETY: _exit takes any status. Numbers of these errors fit in a byte.
+            unsafe { libc::_exit(errno) }
+        }
+        ForkResult::Parent { child } => match waitpid(child, None)? {
+            WaitStatus::Exited(_, 0) => Ok(()),
+            WaitStatus::Exited(_, errno) => Err(io::Error::from_raw_os_error(errno)),
+            _ => Err(io::ErrorKind::Other.into()),
+        },
+    }
+}
+
+/// Without supplementary groups. Makes system calls only.
+fn change_ids(uid: u32, gid: u32) -> nix::Result<()> {
+    unistd::setgroups(&[])?;
+    unistd::setgid(Gid::from_raw(gid))?;
+    unistd::setuid(Uid::from_raw(uid))
+}
+
+fn clear_ambient() {
     // SAFETY: numbers only. Kernels before 4.3 do not know it and have none.
     unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) };
-    set_capabilities(CapabilitySet::default())
 }
 
 impl Capability {
     /// The name people know it by.
     pub fn name(self) -> &'static str {
         match self {
+            Capability::DacOverride => "CAP_DAC_OVERRIDE",
+            Capability::Kill => "CAP_KILL",
+            Capability::SetGid => "CAP_SETGID",
+            Capability::SetUid => "CAP_SETUID",
             Capability::NetBindService => "CAP_NET_BIND_SERVICE",
             Capability::NetRaw => "CAP_NET_RAW",
             Capability::SysTime => "CAP_SYS_TIME",
@@ -198,7 +250,7 @@ mod tests {
     fn become_nobody() {
         let nobody = User { name: "nobody".into(), uid: 65_534, gid: 65_534 };
         drop_root(&nobody, &[Capability::SysTime]).unwrap();
-        set_no_new_privs().unwrap();
+        crate::sys::confinement::confine();
         assert!(!is_root() && has_cap_sys_time());
         assert_eq!(status_field("CapEff"), format!("{:016x}", 1 << 25));
         assert_eq!(status_field("CapPrm"), status_field("CapEff"));

@@ -16,6 +16,18 @@ pub fn is_alive(pid: i32) -> bool {
     pid > 0 && kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH)
 }
 
+/// Version of the running Linux (uname(2)), such as 6 and 1; `None` if it does not say.
+pub fn kernel_version() -> Option<(u32, u32)> {
+    // SAFETY: all bits zero is a value: empty strings.
+    let mut name: libc::utsname = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is live.
+    Errno::result(unsafe { libc::uname(&mut name) }).ok()?;
+    let release = name.release.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect::<Vec<_>>();
+    let release = String::from_utf8_lossy(&release);
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
 /// Keeps all memory, present and future, from being swapped out (mlockall(2), `lock_all`).
 ///
 /// The limit of locked memory is lifted first, since it binds once root is dropped. Needs CAP_IPC_LOCK, or a limit that
@@ -31,12 +43,24 @@ pub fn lock_memory() -> io::Result<()> {
 /// # Errors
 /// EINVAL outside that range, EPERM without CAP_SYS_NICE or a sufficient limit.
 pub fn realtime_priority(priority: u8) -> io::Result<()> {
+    set_scheduling(libc::SCHED_FIFO, priority)
+}
+
+/// Gives this thread the priority that everybody has (SCHED_OTHER of sched(7)).
+///
+/// # Errors
+/// Those of pthread_setschedparam(3); lowering one's priority needs no rights.
+pub(super) fn ordinary_priority() -> io::Result<()> {
+    set_scheduling(libc::SCHED_OTHER, 0)
+}
+
+fn set_scheduling(policy: c_int, priority: u8) -> io::Result<()> {
     // SAFETY: `sched_param` holds only numbers, for which all bits zero is a value.
     let mut param: libc::sched_param = unsafe { std::mem::zeroed() };
     param.sched_priority = c_int::from(priority);
     // musl has sched_setscheduler(2) fail always, so the thread's own function is used.
     // SAFETY: the thread is this one, and `param` outlives the call.
-    match unsafe { libc::pthread_setschedparam(libc::pthread_self(), libc::SCHED_FIFO, &param) } {
+    match unsafe { libc::pthread_setschedparam(libc::pthread_self(), policy, &param) } {
         0 => Ok(()),
         errno => Err(io::Error::from_raw_os_error(errno)),
     }
@@ -95,6 +119,13 @@ mod tests {
                 eprintln!("skipped: no CAP_IPC_LOCK here");
             }
         }
+    }
+
+    #[test]
+    fn this_kernel_has_a_version() {
+        let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+        let (major, minor) = kernel_version().unwrap();
+        assert!(text.starts_with(&format!("{major}.{minor}")), "{text}");
     }
 
     #[test]

@@ -10,15 +10,8 @@ use nix::errno::Errno;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 /// Signals that ask the daemon to end, and those below.
-const HANDLED: [Signal; 7] = [
-    Signal::SIGTERM,
-    Signal::SIGINT,
-    Signal::SIGQUIT,
-    Signal::SIGHUP,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGCHLD,
-];
+const HANDLED: [Signal; 6] =
+    [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// The signal that asks for new log files.
 pub const REOPEN: &str = "SIGUSR1";
@@ -26,13 +19,10 @@ pub const REOPEN: &str = "SIGUSR1";
 /// The signal that asks for another look at the `.sources` files.
 pub const RELOAD: &str = "SIGUSR2";
 
-/// A child process has ended.
-pub const CHILD: &str = "SIGCHLD";
-
 /// Where the handler writes; stays open for the life of the process.
 static WRITE_END: AtomicI32 = AtomicI32::new(-1);
 
-/// The receiving end of SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2 and SIGCHLD.
+/// The receiving end of SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1 and SIGUSR2.
 #[derive(Debug)]
 pub struct Signals(UnixStream);
 
@@ -46,8 +36,7 @@ impl Signals {
         reader.set_nonblocking(true)?;
         writer.set_nonblocking(true)?;
         WRITE_END.store(writer.into_raw_fd(), Ordering::Relaxed);
-        let forward =
-            SigAction::new(SigHandler::Handler(forward), SaFlags::SA_RESTART | SaFlags::SA_NOCLDSTOP, SigSet::empty());
+        let forward = SigAction::new(SigHandler::Handler(forward), SaFlags::SA_RESTART, SigSet::empty());
         for signal in HANDLED {
             // SAFETY: `forward` only does what signal-safety(7) allows: an atomic load, write(2), and errno put back.
             unsafe { sigaction(signal, &forward) }?;
@@ -89,11 +78,6 @@ mod tests {
 
     use super::*;
 
-    /// Other tests run in this process, and have children that end.
-    fn next_but_child(signals: &Signals) -> Option<&'static str> {
-        std::iter::from_fn(|| signals.next_name()).find(|name| *name != CHILD)
-    }
-
     fn wait(signals: &Signals) {
         let mut fds = [PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut fds, PollTimeout::from(5000u16)), Ok(1));
@@ -102,19 +86,16 @@ mod tests {
     #[test]
     fn signals_become_readable_and_keep_their_names() {
         // As some parents do.
-        SigSet::from_iter([Signal::SIGTERM, Signal::SIGCHLD]).thread_block().unwrap();
+        SigSet::from_iter([Signal::SIGTERM]).thread_block().unwrap();
         let signals = Signals::install().unwrap();
-        assert_eq!(next_but_child(&signals), None);
+        assert_eq!(signals.next_name(), None);
         for (signal, name) in HANDLED.into_iter().zip(["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", REOPEN, RELOAD]) {
             raise(signal).unwrap();
             wait(&signals);
-            assert_eq!(next_but_child(&signals), Some(name));
+            assert_eq!(signals.next_name(), Some(name));
         }
-        std::process::Command::new("true").status().unwrap();
-        wait(&signals);
-        assert_eq!(signals.next_name(), Some(CHILD));
         raise(Signal::SIGPIPE).unwrap();
-        assert_eq!(next_but_child(&signals), None, "SIGPIPE is ignored");
+        assert_eq!(signals.next_name(), None, "SIGPIPE is ignored");
         for signal in HANDLED {
             // SAFETY: no handler is involved; the tests can be interrupted again.
             unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.unwrap();

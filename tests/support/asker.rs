@@ -2,8 +2,10 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+use std::fs::{self, Permissions};
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 
 use slewd::wire::cmdmon::MAX_LEN;
@@ -69,7 +71,10 @@ pub(crate) struct UnixClient(UnixDatagram);
 
 impl UnixClient {
     pub(crate) fn new() -> Self {
-        let socket = UnixDatagram::bind(path("client.sock")).expect("the test's directory is writable");
+        let own = path("client.sock");
+        let socket = UnixDatagram::bind(&own).expect("the test's directory is writable");
+        // As chronyc has it: the daemon answers as its own account.
+        fs::set_permissions(own, Permissions::from_mode(0o666)).expect("our own socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time");
         UnixClient(socket)
     }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::io;
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -181,7 +182,8 @@ impl Client {
             Door::Unix => {
                 let path = format!("/run/test/{}.sock", name.replace(' ', "-"));
                 let _ = fs::remove_file(&path);
-                let socket = UnixDatagram::bind(path).expect("a path");
+                let socket = UnixDatagram::bind(&path).expect("a path");
+                open_to_all(&path);
                 socket.connect(SOCKET).expect("the daemon listens");
                 Client::Unix(socket)
             }
@@ -246,11 +248,17 @@ impl Client {
     }
 }
 
+/// As chronyc has it: the daemon answers as its own account.
+fn open_to_all(path: &str) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666)).expect("our own socket");
+}
+
 /// Asks the daemon over the Unix socket.
 pub(crate) fn ask(request: &Request) -> Result<Body, ReplyStatus> {
     let path = format!("/run/test/ask.{}.sock", std::process::id());
     let _ = fs::remove_file(&path);
     let socket = UnixDatagram::bind(&path).expect("a path");
+    open_to_all(&path);
     socket.connect(SOCKET).expect("the daemon listens");
     socket.set_read_timeout(Some(PATIENCE)).expect("sockets have time-outs");
     let (mut buffer, sequence) = ([0; MAX_LEN], *b"askd");

@@ -59,13 +59,25 @@ pub(crate) fn start(lines: &[&str]) -> Slewd {
 
 /// Starts it as a user from the beginning, with flags.
 pub(crate) fn start_as(user: &str, flags: &[&str], lines: &[&str]) -> Slewd {
+    let mut command = as_user(user, Path::new(env!("CARGO_BIN_EXE_slewd")));
+    command.args(flags).args(lines);
+    spawn(command)
+}
+
+/// Starts it through a program that replaces itself with it.
+pub(crate) fn start_program(program: &str, arguments: &[&str]) -> Slewd {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    spawn(command)
+}
+
+fn spawn(mut command: Command) -> Slewd {
     static STARTED: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
     let number = STARTED.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let log = path(&format!("slewd.{number}.log"));
     let stderr = File::create(&log).expect("the test's directory is writable");
     let stdout = stderr.try_clone().expect("a log can be shared");
-    let mut command = as_user(user, Path::new(env!("CARGO_BIN_EXE_slewd")));
-    command.args(flags).args(lines).stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+    command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
     Slewd { child: command.spawn().expect("slewd starts"), log }
 }
 

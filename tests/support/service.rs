@@ -3,7 +3,8 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::cell::RefCell;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
@@ -39,10 +40,12 @@ pub(crate) struct Manager {
 
 impl Manager {
     pub(crate) fn new(space: &Namespace) -> Self {
-        let path = space.path("notify");
+        // As systemd has it: whoever the service becomes may write to it.
+        let path = space.path("").with_extension("notify");
         let _ = fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path).expect("a socket in the test's directory");
         socket.set_nonblocking(true).expect("a socket");
+        fs::set_permissions(&path, Permissions::from_mode(0o777)).expect("our own file");
         Manager { socket, path, told: RefCell::default(), seen: RefCell::default() }
     }
 
@@ -93,6 +96,12 @@ impl Manager {
             assert!(Instant::now() < deadline, "never told {state:?} after number {seen} of {all:#?}");
             sleep(Duration::from_millis(10));
         }
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
     }
 }
 

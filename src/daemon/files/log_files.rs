@@ -48,6 +48,11 @@ pub fn wanted(logs: &Logs) -> Wanted {
     }
 }
 
+/// Whether there is anything to note for them.
+pub fn is_wanted(logs: &Logs) -> bool {
+    wanted(logs) != Wanted::default()
+}
+
 impl LogFiles {
     /// Nothing is opened before there is something to write.
     pub fn new(directory: impl Into<PathBuf>, banner: u32) -> Self {
@@ -109,7 +114,7 @@ impl LogFiles {
 }
 
 /// A directory for files of ours: 0750, its parents 0755.
-pub(super) fn create_directory(path: &Path, owner: Option<&User>) -> io::Result<()> {
+pub fn create_directory(path: &Path, owner: Option<&User>) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }

@@ -12,6 +12,7 @@ use crate::config::Thermometer as Place;
 use crate::core::api::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
 use crate::daemon::files::configuration::read_promptly;
 use crate::daemon::os_error::plain;
+use crate::sys::seccomp;
 
 /// More than any temperature. What is longer is something else.
 const MOST_BYTES: u64 = 4096;
@@ -63,6 +64,7 @@ impl Thermometer {
     fn begin(&self) -> io::Result<()> {
         let (path, mut teller) = (self.path.clone(), self.teller.try_clone()?);
         let tell = move || {
+            seccomp::confine_thread();
             let temperature = read(path.as_ref()).unwrap_or(f64::NAN);
             // The daemon may be gone: then nobody wants to know.
             let _ = teller.write_all(&temperature.to_ne_bytes());

@@ -1,6 +1,7 @@
 //! Directive `onchange`: runs a command when the state of the clock changes, and never waits for it.
 
 use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use log::{debug, warn};
 
@@ -10,21 +11,27 @@ use crate::core::engine::Engine;
 use crate::daemon::notify::observer::Observer;
 use crate::daemon::os_error::plain;
 use crate::report;
-use crate::sys::job::Job;
-use crate::sys::privileges::{self, User};
+use crate::sys::privileges;
+use crate::sys::starter::{Starter, Task};
 use crate::time::{ClockReading, Raw, Span, Utc};
 
 /// A command that runs longer is killed.
 const LIMIT: Span = Span::from_secs(30);
 
+/// Where commands find others.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Whom to be if slewd remains root.
 const NOBODY: &str = "nobody";
 
+/// How the names of all variables begin that commands get.
+const PREFIX: &str = "SLEWD_";
+
 /// The command, and what is to be told.
 pub struct Hook {
+    /// `None` if it has ended, which it never does by itself.
+    starter: Option<Starter>,
     program: String,
-    arguments: Vec<String>,
-    user: Option<User>,
     watch: AlarmWatch,
     source: Option<Label>,
     /// Not known yet how the clock is after them.
@@ -53,37 +60,23 @@ struct Call {
 }
 
 struct Running {
-    job: Job,
     /// When the command is killed; `None` once it was.
     until: Option<Raw>,
 }
 
 impl Hook {
-    /// Looks up whom to be. `None` if no command is configured, or nobody without privileges is there to run it.
-    pub fn new(command: &[String]) -> Option<Self> {
-        let (program, arguments) = command.split_first()?;
-        let user = if privileges::is_root() {
-            let Some(nobody) = privileges::find_user(NOBODY).ok().flatten() else {
-                warn!(
-                    "Command {program} is not run : no account {NOBODY} (run slewd as a user of its own: directive user)"
-                );
-                return None;
-            };
-            Some(nobody)
-        } else {
-            None
-        };
-        Some(Hook {
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            user,
+    /// Of a command that is going to be run by this process.
+    pub fn new(program: String, starter: Starter) -> Self {
+        Hook {
+            starter: Some(starter),
+            program,
             watch: AlarmWatch::default(),
             source: None,
             fresh: Vec::new(),
             queue: VecDeque::new(),
             running: None,
             has_failed: false,
-        })
+        }
     }
 
     /// Something has happened, and this is how things are after it.
@@ -104,31 +97,43 @@ impl Hook {
     }
 
     fn look_after(&mut self, now: Raw) {
-        let Some(running) = &mut self.running else { return };
-        if let Some(end) = running.job.ended() {
-            let was_killed = running.until.is_none();
-            self.running = None;
-            match end {
-                Ok(()) => self.has_failed = false,
-                Err(_) if was_killed => {}
-                Err(why) => self.failed(&why),
+        let Some(starter) = &self.starter else { return };
+        match starter.ended() {
+            Err(reason) => return self.lose(&plain(&reason)),
+            Ok(Some(end)) => {
+                let was_killed = self.running.take().is_some_and(|running| running.until.is_none());
+                match end {
+                    Ok(()) => self.has_failed = false,
+                    Err(_) if was_killed => {}
+                    Err(why) => self.failed(&why),
+                }
             }
-        } else if running.until.is_some_and(|until| until <= now) {
+            Ok(None) => {}
+        }
+        let Some(running) = &mut self.running else { return };
+        if running.until.is_some_and(|until| until <= now) {
             running.until = None;
-            running.job.kill();
+            self.starter.iter().for_each(Starter::kill);
             self.failed(&format!("killed after {:.0} seconds", LIMIT.secs_f64()));
         }
     }
 
     fn start_next(&mut self, now: Raw) {
-        while self.running.is_none() {
-            let Some(call) = self.queue.pop_front() else { return };
-            debug!("Running {} for {}", self.program, call.alarm.name());
-            match Job::start(&self.program, &self.arguments, &call.variables(), self.user.as_ref()) {
-                Ok(job) => self.running = Some(Running { job, until: Some(now + LIMIT) }),
-                Err(reason) => self.failed(&plain(&reason)),
-            }
+        let Some(starter) = self.starter.as_ref().filter(|_| self.running.is_none()) else { return };
+        let Some(call) = self.queue.pop_front() else { return };
+        debug!("Running {} for {}", self.program, call.alarm.name());
+        match starter.start(&call.variables()) {
+            Ok(()) => self.running = Some(Running { until: Some(now + LIMIT) }),
+            Err(reason) => self.lose(&plain(&reason)),
         }
+    }
+
+    /// Somebody has killed the process that runs the command. Without root's rights there is no other.
+    fn lose(&mut self, why: &str) {
+        self.starter = None;
+        self.running = None;
+        self.queue.clear();
+        warn!("Command {} of directive onchange is not run any more : {why} (restart slewd)", self.program);
     }
 
     /// Said once until it works again.
@@ -157,6 +162,10 @@ impl Observer for Hook {
         self.start_next(now.raw);
         self.running.as_ref().and_then(|running| running.until)
     }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.starter.as_ref().map(|starter| starter.as_fd())
+    }
 }
 
 impl Call {
@@ -174,6 +183,23 @@ impl Call {
             ("SLEWD_SKIPPED", self.skipped.to_string()),
         ]
     }
+}
+
+/// The process that is going to run the command: as who the daemon is going to be, or as `nobody` if that is root.
+/// `confine` is called in it. `None` if no command is configured, or nobody without privileges is there to run it.
+///
+/// Call it while there is one thread only.
+pub fn starter(command: &[String], is_root: bool, confine: impl FnOnce() -> Result<(), String>) -> Option<Starter> {
+    let program = command.first()?;
+    let user = is_root.then(|| privileges::find_user(NOBODY).ok().flatten());
+    if user == Some(None) {
+        warn!("Command {program} is not run : no account {NOBODY} (run slewd as a user of its own: directive user)");
+        return None;
+    }
+    let user = user.flatten();
+    let task = Task { words: command, user: user.as_ref(), path: PATH, prefix: PREFIX };
+    let starter = Starter::fork_off(&task, confine);
+    starter.inspect_err(|reason| warn!("Command {program} is not run : {}", plain(reason))).ok()
 }
 
 /// Of each kind only the last waits, so that a command that hangs costs no memory and the last one run tells how things

@@ -1,5 +1,7 @@
 //! Those who watch the engine at work: the log, the service manager, files and commands. None of them can disturb it.
 
+use std::os::fd::BorrowedFd;
+
 use log::{Level, log};
 
 use crate::core::api::event::Event;
@@ -19,6 +21,11 @@ pub trait Observer {
     /// Whatever happened has been dealt with, and the loop is going to wait: until this moment at most, if one is
     /// returned. It may wake earlier, and then asks again.
     fn rest(&mut self, _engine: &Engine, _now: &ClockReading) -> Option<Raw> {
+        None
+    }
+
+    /// Readable when something has happened that [`Observer::rest`] looks for.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 }
@@ -41,6 +48,11 @@ impl Observer for Observers {
         self.0
             .iter_mut()
             .fold(None, |earliest, observer| [earliest, observer.rest(engine, now)].into_iter().flatten().min())
+    }
+
+    /// One of them has one: the command of `onchange`.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.0.iter().find_map(|observer| observer.descriptor())
     }
 }
 

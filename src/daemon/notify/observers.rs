@@ -6,18 +6,21 @@ use crate::daemon::notify::metrics_file::MetricsFile;
 use crate::daemon::notify::observer::{Logger, Observer, Observers};
 use crate::daemon::notify::service_manager::{ServiceManager, Unready};
 use crate::daemon::notify::synchronized_file::SynchronizedFiles;
+use crate::sys::starter::Starter;
 
 /// Everybody. The service manager is told now that slewd runs; `told` is `None` in the one-shot modes, which have nothing
 /// else to tell.
 pub fn observers(
     told: Option<&Announcements>,
     files: Option<SynchronizedFiles>,
+    starter: Option<Starter>,
     unready: Unready,
     controls_clock: bool,
 ) -> Observers {
     let mut manager = ServiceManager::new(unready, controls_clock);
     manager.running(told.map_or(ReadyWhen::Running, |told| told.ready_when));
-    let hook = told.and_then(|told| Hook::new(&told.on_change));
+    let program = told.and_then(|told| told.on_change.first());
+    let hook = program.zip(starter).map(|(program, starter)| Hook::new(program.clone(), starter));
     let mut observers: Vec<Box<dyn Observer>> = vec![Box::new(Logger), Box::new(manager)];
     observers.extend(files.map(|files| Box::new(files) as Box<dyn Observer>));
     observers.extend(hook.map(|hook| Box::new(hook) as Box<dyn Observer>));

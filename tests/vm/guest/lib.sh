@@ -41,6 +41,7 @@ write_conf() {
         echo "server $address iburst ${polls:-minpoll 4 maxpoll 4}"
     done >/tmp/client/conf
     printf '%s\n' 'makestep 1 3' rtcsync "driftfile ${drift:-/tmp/client/drift}" "$@" >>/tmp/client/conf
+    chown _chrony:_chrony /tmp/client
     mkdir -p /etc/systemd
     printf '[Time]\nNTP=127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4\nPollIntervalMinSec=16\nPollIntervalMaxSec=16\n' \
         >/etc/systemd/timesyncd.conf
