@@ -9,7 +9,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use namespace::{Namespace, Program, chrony};
-use slewd::report::verdict::{Facts, Level, Limits, Thresholds, Verdict, facts, judge};
+use slewd::report::verdict::{CheckResult, Facts, Level, Limits, Thresholds, facts, judge};
 use slewd::sim::server::Manner;
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
@@ -36,7 +36,7 @@ fn limits(warning: &str, critical: &str) -> Limits {
 }
 
 /// The text before the performance data.
-fn said(verdict: &Verdict) -> &str {
+fn said(verdict: &CheckResult) -> &str {
     verdict.line.split(" |").next().expect("a line")
 }
 

@@ -18,7 +18,7 @@ use slewd::core::estimate::MAX_SOURCES;
 use slewd::sim::{Scenario, World};
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply;
-use slewd::wire::cmdmon::request::{Received, Request, receive};
+use slewd::wire::cmdmon::request::{ControlRequest, Disposition, receive};
 use vectors::vectors;
 
 thread_local! {
@@ -54,13 +54,13 @@ fn allocations(action: impl FnOnce()) -> u32 {
 fn only_names_cost_memory() {
     let mut dice = Rng::with_seed(1);
     let mut status = [0; MAX_LEN];
-    let status_len = Request::Status.encode([1; 4], 0, &mut status);
+    let status_len = ControlRequest::Status.encode([1; 4], 0, &mut status);
     let own = status[..status_len].to_vec();
     let datagrams: Vec<Vec<u8>> = vectors().into_iter().map(|vector| vector.request).chain([own]).collect();
     let (mut free, mut named) = (0, 0);
     for datagram in datagrams {
         let mut buffer = [0; MAX_LEN];
-        let Received::Request(header, request) = receive(&datagram, |_| true) else {
+        let Disposition::Request(header, request) = receive(&datagram, |_| true) else {
             let refusing = || drop(black_box(receive(&datagram, |_| true)));
             assert_eq!(allocations(refusing), 0);
             continue;
@@ -76,8 +76,8 @@ fn only_names_cost_memory() {
             request.encode([1; 4], 0, &mut buffer);
         });
         let expected = match request {
-            Request::AddSource(_) | Request::AddSource2(_) => [0, 1, 1],
-            Request::SourceName(_) | Request::Status => [1, 0, 0],
+            ControlRequest::AddSource(_) | ControlRequest::AddSource2(_) => [0, 1, 1],
+            ControlRequest::SourceName(_) | ControlRequest::Status => [1, 0, 0],
             _ => [0; 3],
         };
         assert_eq!([parsing, receiving, asking], expected, "{request:?}");

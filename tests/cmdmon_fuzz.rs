@@ -11,15 +11,15 @@ use fastrand::Rng;
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{FLAWS, NtpData, SelectOptions, ServerStats, Status};
 use slewd::wire::cmdmon::MAX_LEN;
-use slewd::wire::cmdmon::reply::{self, Body, Malformed};
+use slewd::wire::cmdmon::reply::{self, Body, MalformedReply};
 use slewd::wire::cmdmon::request::{
-    Burst, Header, MakeStep, Net, NewSource, NewSource2, OffsetChange, Received, Request, SelectChange, SourceFlags,
-    SourceKind, Subnet, receive,
+    AddressMask, BurstRequest, ControlRequest, Disposition, MakeStepRequest, NewSource, NewSource2, OffsetChange,
+    Prefix, RequestId, SelectChange, SourceFlags, SourceKind, receive,
 };
 use vectors::vectors;
 
 /// The daemon's half and the client's half of a datagram that may be either.
-fn take(datagram: &[u8], header: &Header, dice: &mut Rng) -> bool {
+fn take(datagram: &[u8], header: &RequestId, dice: &mut Rng) -> bool {
     let answered = answer(datagram, dice).is_some();
     let parsed = reply::parse(datagram, header).is_ok();
     assert!(!(answered && parsed), "nothing is both");
@@ -39,7 +39,12 @@ fn each_vector_cut_anywhere() {
         }
         // A client that is told less than the reply code promises does not guess.
         for len in 28..vector.reply.len() {
-            assert_eq!(reply::parse(&vector.reply[..len], &vector.header()), Err(Malformed::Length), "{}", vector.name);
+            assert_eq!(
+                reply::parse(&vector.reply[..len], &vector.header()),
+                Err(MalformedReply::Length),
+                "{}",
+                vector.name
+            );
         }
     }
     println!("{all} datagrams, {taken} taken");
@@ -75,7 +80,7 @@ fn random_bytes() {
         let len = dice.usize(..=bytes.len());
         dice.fill(&mut bytes[..len]);
         let command = if dice.u8(..20) == 0 { 0x736c } else { dice.u16(..80) };
-        let header = Header { command, sequence: [1, 2, 3, 4] };
+        let header = RequestId { command, sequence: [1, 2, 3, 4] };
         match round % 3 {
             0 => (),
             1 => {
@@ -94,9 +99,9 @@ fn random_bytes() {
         }
         take(&bytes[..len], &header, &mut dice);
         match receive(&bytes[..len], |_| true) {
-            Received::Drop => (),
-            Received::Refuse(..) => refusals += 1,
-            Received::Request(..) => requests += 1,
+            Disposition::Drop => (),
+            Disposition::Refuse(..) => refusals += 1,
+            Disposition::Request(..) => requests += 1,
         }
         replies += u32::from(reply::parse(&bytes[..len], &header).is_ok());
     }
@@ -105,9 +110,9 @@ fn random_bytes() {
 }
 
 /// Everything there is to ask.
-fn requests(dice: &mut Rng) -> Vec<Request> {
-    let subnet = Subnet { address: address(dice), bits: dice.i32(..) };
-    let net = Net { mask: address(dice), address: address(dice) };
+fn requests(dice: &mut Rng) -> Vec<ControlRequest> {
+    let subnet = Prefix { address: address(dice), bits: dice.i32(..) };
+    let net = AddressMask { mask: address(dice), address: address(dice) };
     let source = NewSource {
         kind: [SourceKind::Server, SourceKind::Peer, SourceKind::Pool][dice.usize(..3)],
         name: text(dice, 255),
@@ -136,73 +141,73 @@ fn requests(dice: &mut Rng) -> Vec<Request> {
         max_unreach: dice.i32(..),
     };
     vec![
-        Request::Online(net),
-        Request::Offline(net),
-        Request::Burst(Burst { net, good: dice.i32(..), most: dice.i32(..) }),
-        Request::MinPoll(address(dice), dice.i32(..)),
-        Request::MaxPoll(address(dice), dice.i32(..)),
-        Request::Dump,
-        Request::MaxDelay(address(dice), fraction(dice)),
-        Request::MaxDelayRatio(address(dice), fraction(dice)),
-        Request::MaxUpdateSkew(fraction(dice)),
-        Request::SetTime,
-        Request::Manual(dice.i32(..)),
-        Request::SourceCount,
-        Request::SourceData(dice.i32(..)),
-        Request::Rekey,
-        Request::Allow,
-        Request::AllowAll,
-        Request::Deny,
-        Request::DenyAll,
-        Request::CommandAllow(subnet),
-        Request::CommandAllowAll(subnet),
-        Request::CommandDeny(subnet),
-        Request::CommandDenyAll(subnet),
-        Request::AccessCheck,
-        Request::CommandAccessCheck(address(dice)),
-        Request::DeleteSource(address(dice)),
-        Request::WriteRtc,
-        Request::AddFrequency(fraction(dice)),
-        Request::Tracking,
-        Request::SourceStats(dice.i32(..)),
-        Request::RtcReport,
-        Request::TrimRtc,
-        Request::CycleLogs,
-        Request::ManualList,
-        Request::ManualDelete,
-        Request::MakeStep,
-        Request::Activity,
-        Request::MinStratum(address(dice), dice.i32(..)),
-        Request::PollTarget(address(dice), dice.i32(..)),
-        Request::MaxDelayDevRatio(address(dice), fraction(dice)),
-        Request::Reselect,
-        Request::ReselectDistance(fraction(dice)),
-        Request::SetMakeStep(MakeStep { limit: dice.i32(..), threshold_s: fraction(dice) }),
-        Request::Smoothing,
-        Request::SmoothTime,
-        Request::Refresh,
-        Request::ServerStats,
-        Request::Local2,
-        Request::NtpData(address(dice)),
-        Request::Shutdown,
-        Request::OnOffline,
-        Request::AddSource(source.clone()),
-        Request::AddSource2(NewSource2(source)),
-        Request::SourceName(address(dice)),
-        Request::ResetSources,
-        Request::AuthData(address(dice)),
-        Request::ClientAccesses,
-        Request::SelectData(dice.i32(..)),
-        Request::ReloadSources,
-        Request::AddOffset(fraction(dice)),
-        Request::SelectOptions(SelectChange {
+        ControlRequest::Online(net),
+        ControlRequest::Offline(net),
+        ControlRequest::Burst(BurstRequest { net, good: dice.i32(..), most: dice.i32(..) }),
+        ControlRequest::MinPoll(address(dice), dice.i32(..)),
+        ControlRequest::MaxPoll(address(dice), dice.i32(..)),
+        ControlRequest::Dump,
+        ControlRequest::MaxDelay(address(dice), fraction(dice)),
+        ControlRequest::MaxDelayRatio(address(dice), fraction(dice)),
+        ControlRequest::MaxUpdateSkew(fraction(dice)),
+        ControlRequest::SetTime,
+        ControlRequest::Manual(dice.i32(..)),
+        ControlRequest::SourceCount,
+        ControlRequest::SourceData(dice.i32(..)),
+        ControlRequest::Rekey,
+        ControlRequest::Allow,
+        ControlRequest::AllowAll,
+        ControlRequest::Deny,
+        ControlRequest::DenyAll,
+        ControlRequest::CommandAllow(subnet),
+        ControlRequest::CommandAllowAll(subnet),
+        ControlRequest::CommandDeny(subnet),
+        ControlRequest::CommandDenyAll(subnet),
+        ControlRequest::AccessCheck,
+        ControlRequest::CommandAccessCheck(address(dice)),
+        ControlRequest::DeleteSource(address(dice)),
+        ControlRequest::WriteRtc,
+        ControlRequest::AddFrequency(fraction(dice)),
+        ControlRequest::Tracking,
+        ControlRequest::SourceStats(dice.i32(..)),
+        ControlRequest::RtcReport,
+        ControlRequest::TrimRtc,
+        ControlRequest::CycleLogs,
+        ControlRequest::ManualList,
+        ControlRequest::ManualDelete,
+        ControlRequest::MakeStep,
+        ControlRequest::Activity,
+        ControlRequest::MinStratum(address(dice), dice.i32(..)),
+        ControlRequest::PollTarget(address(dice), dice.i32(..)),
+        ControlRequest::MaxDelayDevRatio(address(dice), fraction(dice)),
+        ControlRequest::Reselect,
+        ControlRequest::ReselectDistance(fraction(dice)),
+        ControlRequest::SetMakeStep(MakeStepRequest { limit: dice.i32(..), threshold_s: fraction(dice) }),
+        ControlRequest::Smoothing,
+        ControlRequest::SmoothTime,
+        ControlRequest::Refresh,
+        ControlRequest::ServerStats,
+        ControlRequest::Local2,
+        ControlRequest::NtpData(address(dice)),
+        ControlRequest::Shutdown,
+        ControlRequest::OnOffline,
+        ControlRequest::AddSource(source.clone()),
+        ControlRequest::AddSource2(NewSource2(source)),
+        ControlRequest::SourceName(address(dice)),
+        ControlRequest::ResetSources,
+        ControlRequest::AuthData(address(dice)),
+        ControlRequest::ClientAccesses,
+        ControlRequest::SelectData(dice.i32(..)),
+        ControlRequest::ReloadSources,
+        ControlRequest::AddOffset(fraction(dice)),
+        ControlRequest::SelectOptions(SelectChange {
             source: address(dice),
             mask: SelectOptions(dice.u16(..16)),
             options: SelectOptions(dice.u16(..16)),
         }),
-        Request::Offset(OffsetChange { source: address(dice), offset_s: fraction(dice) }),
-        Request::Local3,
-        Request::Status,
+        ControlRequest::Offset(OffsetChange { source: address(dice), offset_s: fraction(dice) }),
+        ControlRequest::Local3,
+        ControlRequest::Status,
     ]
 }
 
@@ -211,18 +216,18 @@ fn whatever_is_asked_and_answered_arrives() {
     let mut dice = Rng::with_seed(4);
     for _ in 0..2000 {
         for request in requests(&mut dice) {
-            let header = Header { command: request.command(), sequence: dice.u32(..).to_be_bytes() };
+            let header = RequestId { command: request.command(), sequence: dice.u32(..).to_be_bytes() };
             let mut asked = [0xaa; MAX_LEN];
             let asked_len = request.encode(header.sequence, dice.u16(..), &mut asked);
-            assert_eq!(receive(&asked[..asked_len], |_| true), Received::Request(header, request.clone()));
+            assert_eq!(receive(&asked[..asked_len], |_| true), Disposition::Request(header, request.clone()));
             let answer = body(&request, &mut dice);
             let mut answered = [0xaa; MAX_LEN];
             let answer_ref = answer.as_ref().map_err(|status| *status);
             let len = reply::encode(&header, answer_ref, asked_len, &mut answered).expect("room");
             assert_eq!(reply::parse(&answered[..len], &header), Ok(answer), "{request:?}");
             // Of another request, or late.
-            let other = Header { sequence: dice.u32(..).to_be_bytes(), ..header };
-            assert_eq!(reply::parse(&answered[..len], &other), Err(Malformed::Stray));
+            let other = RequestId { sequence: dice.u32(..).to_be_bytes(), ..header };
+            assert_eq!(reply::parse(&answered[..len], &other), Err(MalformedReply::Stray));
         }
     }
 }
@@ -230,14 +235,14 @@ fn whatever_is_asked_and_answered_arrives() {
 #[test]
 fn older_clients_get_the_older_format() {
     let mut dice = Rng::with_seed(5);
-    let reply_to = |request: &Request, body: &Body, request_len: usize| {
-        let header = Header { command: request.command(), sequence: [9; 4] };
+    let reply_to = |request: &ControlRequest, body: &Body, request_len: usize| {
+        let header = RequestId { command: request.command(), sequence: [9; 4] };
         let mut buffer = [0; MAX_LEN];
         let len = reply::encode(&header, Ok(body), request_len, &mut buffer)?;
         let parsed = reply::parse(&buffer[..len], &header).expect("a reply").expect("a success");
         Some((u16::from_be_bytes([buffer[6], buffer[7]]), len, parsed))
     };
-    let ntp = Request::NtpData(address(&mut dice));
+    let ntp = ControlRequest::NtpData(address(&mut dice));
     let Ok(Body::NtpData(data)) = body(&ntp, &mut dice) else { panic!("a report") };
     let old = NtpData { kernel_sent: 0, kernel_received: 0, hardware_sent: 0, hardware_received: 0, ..data };
     let (data, old) = (Body::NtpData(data), Body::NtpData(old));
@@ -249,17 +254,17 @@ fn older_clients_get_the_older_format() {
 
     let stats = Body::ServerStats(ServerStats { command_hits: 7, command_drops: 1 << 40 });
     let old = Body::ServerStats(ServerStats { command_hits: 7, command_drops: u64::from(u32::MAX) });
-    assert_eq!(reply_to(&Request::ServerStats, &stats, 71), None);
-    assert_eq!(reply_to(&Request::ServerStats, &stats, 72), Some((24, 72, old.clone())));
-    assert_eq!(reply_to(&Request::ServerStats, &stats, 195), Some((24, 72, old)));
-    assert_eq!(reply_to(&Request::ServerStats, &stats, 196), Some((25, 196, stats.clone())));
-    assert_eq!(reply_to(&Request::ServerStats, &stats, 860), Some((25, 196, stats)));
+    assert_eq!(reply_to(&ControlRequest::ServerStats, &stats, 71), None);
+    assert_eq!(reply_to(&ControlRequest::ServerStats, &stats, 72), Some((24, 72, old.clone())));
+    assert_eq!(reply_to(&ControlRequest::ServerStats, &stats, 195), Some((24, 72, old)));
+    assert_eq!(reply_to(&ControlRequest::ServerStats, &stats, 196), Some((25, 196, stats.clone())));
+    assert_eq!(reply_to(&ControlRequest::ServerStats, &stats, 860), Some((25, 196, stats)));
 }
 
 /// slewd's own report from a daemon that knows fewer fields, and from one that knows more.
 #[test]
 fn the_own_report_may_be_shorter_or_longer() {
-    let header = Header { command: Request::Status.command(), sequence: [5; 4] };
+    let header = RequestId { command: ControlRequest::Status.command(), sequence: [5; 4] };
     let full = Status {
         synchronised: true,
         agreeing: 3,
@@ -282,7 +287,7 @@ fn the_own_report_may_be_shorter_or_longer() {
     assert_eq!(parse(103), Ok(Ok(Body::Status(Status { last_step_s: None, ..without_version.clone() }))));
     let counts_only = Status { last_step_s: None, estimated_error_s: None, uptime_s: 0.0, ..without_version };
     assert_eq!(parse(48), Ok(Ok(Body::Status(counts_only))));
-    assert_eq!(parse(47), Err(Malformed::Length));
+    assert_eq!(parse(47), Err(MalformedReply::Length));
     // The table in the documentation of `wire::cmdmon::reply`: other programs go by it.
     let words = |place: usize| buffer[place..place + 2].to_vec();
     let expected: [(usize, &[u8]); 8] = [
@@ -307,7 +312,7 @@ fn the_own_report_may_be_shorter_or_longer() {
     assert_eq!(len, 176);
     let mut other_layout = buffer;
     other_layout[29] = 2;
-    assert_eq!(reply::parse(&other_layout[..len], &header), Err(Malformed::Code));
+    assert_eq!(reply::parse(&other_layout[..len], &header), Err(MalformedReply::Code));
     // A client that knows of no flaws asks with less, and gets no more.
     let short = reply::encode(&header, Ok(&Body::Status(full)), 144, &mut buffer);
     assert_eq!(short, Some(144));

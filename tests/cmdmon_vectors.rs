@@ -9,8 +9,8 @@ use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
 use slewd::wire::cmdmon::request::{
-    Burst, Header, MakeStep, Net, NewSource, NewSource2, Received, Request, SelectChange, SourceFlags, SourceKind,
-    open_command, receive,
+    AddressMask, BurstRequest, ControlRequest, Disposition, MakeStepRequest, NewSource, NewSource2, RequestId,
+    SelectChange, SourceFlags, SourceKind, open_command, receive,
 };
 use slewd::wire::reference_id;
 use values::value_of;
@@ -21,40 +21,42 @@ fn ip(text: &str) -> Address {
 }
 
 /// What each request asks, by the command that was typed.
-fn asked(name: &str) -> Request {
+fn asked(name: &str) -> ControlRequest {
     match name {
-        "V1" => Request::SourceCount,
-        "V2a" => Request::SourceData(1),
-        "V2b" => Request::SourceData(2),
-        "V2c" => Request::SourceData(5),
-        "V2d" => Request::SourceData(7),
-        "V3a" | "V3b" | "V3c" => Request::Tracking,
-        "V4a" => Request::SourceStats(2),
-        "V4b" => Request::SourceStats(5),
-        "V5" => Request::Activity,
-        "V6a" | "V6b" => Request::NtpData(ip("127.0.0.12")),
-        "V7a" => Request::SelectData(2),
-        "V7b" => Request::SelectData(4),
-        "V7c" => Request::SelectData(7),
-        "V8a" => Request::AuthData(ip("127.0.0.11")),
-        "V8b" => Request::AuthData(ip("127.0.0.14")),
-        "V8c" => Request::AuthData(ip("127.0.0.12")),
-        "V9" => Request::SourceName(ip("127.0.0.12")),
-        "V14" => Request::SourceData(99),
-        "V15a" | "V15b" => Request::ServerStats,
-        "V16" => Request::SetMakeStep(MakeStep { limit: -1, threshold_s: 0.1 }),
-        "V17" => {
-            Request::Burst(Burst { net: Net { mask: ip("255.0.0.0"), address: ip("127.0.0.0") }, good: 2, most: 4 })
-        }
-        "V18" => Request::Online(Net { mask: ip("ffff::"), address: ip("fd00::") }),
-        "V19" => Request::DeleteSource(Address::Id(6)),
-        "V20" => Request::SelectOptions(SelectChange {
+        "V1" => ControlRequest::SourceCount,
+        "V2a" => ControlRequest::SourceData(1),
+        "V2b" => ControlRequest::SourceData(2),
+        "V2c" => ControlRequest::SourceData(5),
+        "V2d" => ControlRequest::SourceData(7),
+        "V3a" | "V3b" | "V3c" => ControlRequest::Tracking,
+        "V4a" => ControlRequest::SourceStats(2),
+        "V4b" => ControlRequest::SourceStats(5),
+        "V5" => ControlRequest::Activity,
+        "V6a" | "V6b" => ControlRequest::NtpData(ip("127.0.0.12")),
+        "V7a" => ControlRequest::SelectData(2),
+        "V7b" => ControlRequest::SelectData(4),
+        "V7c" => ControlRequest::SelectData(7),
+        "V8a" => ControlRequest::AuthData(ip("127.0.0.11")),
+        "V8b" => ControlRequest::AuthData(ip("127.0.0.14")),
+        "V8c" => ControlRequest::AuthData(ip("127.0.0.12")),
+        "V9" => ControlRequest::SourceName(ip("127.0.0.12")),
+        "V14" => ControlRequest::SourceData(99),
+        "V15a" | "V15b" => ControlRequest::ServerStats,
+        "V16" => ControlRequest::SetMakeStep(MakeStepRequest { limit: -1, threshold_s: 0.1 }),
+        "V17" => ControlRequest::Burst(BurstRequest {
+            net: AddressMask { mask: ip("255.0.0.0"), address: ip("127.0.0.0") },
+            good: 2,
+            most: 4,
+        }),
+        "V18" => ControlRequest::Online(AddressMask { mask: ip("ffff::"), address: ip("fd00::") }),
+        "V19" => ControlRequest::DeleteSource(Address::Id(6)),
+        "V20" => ControlRequest::SelectOptions(SelectChange {
             source: ip("127.0.0.12"),
             mask: SelectOptions(SelectOptions::PREFER | SelectOptions::TRUST),
             options: SelectOptions(SelectOptions::TRUST),
         }),
-        "V21" => Request::AddOffset(-0.25),
-        "V22" => Request::AddSource(NewSource {
+        "V21" => ControlRequest::AddOffset(-0.25),
+        "V22" => ControlRequest::AddSource(NewSource {
             kind: SourceKind::Server,
             name: "ntp-e.test".into(),
             port: 1234,
@@ -81,7 +83,7 @@ fn asked(name: &str) -> Request {
             max_delay_quant: 0.0,
             max_unreach: 9,
         }),
-        "V23" => Request::AddSource2(NewSource2(NewSource {
+        "V23" => ControlRequest::AddSource2(NewSource2(NewSource {
             kind: SourceKind::Server,
             name: "192.0.2.9".into(),
             port: 1,
@@ -119,14 +121,14 @@ fn asked(name: &str) -> Request {
 }
 
 /// Fractions of 25 bits, rounded.
-fn rounded(request: Request) -> Request {
+fn rounded(request: ControlRequest) -> ControlRequest {
     let near = |value: f64, wanted: f64| if (value - wanted).abs() < 1e-8 { wanted } else { value };
     match request {
-        Request::SetMakeStep(step) => {
-            Request::SetMakeStep(MakeStep { threshold_s: near(step.threshold_s, 0.1), ..step })
+        ControlRequest::SetMakeStep(step) => {
+            ControlRequest::SetMakeStep(MakeStepRequest { threshold_s: near(step.threshold_s, 0.1), ..step })
         }
-        Request::AddSource(source) => {
-            Request::AddSource(NewSource { max_delay_s: near(source.max_delay_s, 0.1), ..source })
+        ControlRequest::AddSource(source) => {
+            ControlRequest::AddSource(NewSource { max_delay_s: near(source.max_delay_s, 0.1), ..source })
         }
         other => other,
     }
@@ -137,9 +139,9 @@ fn requests_are_understood_and_written_again() {
     let mut understood = 0;
     for vector in vectors() {
         let header = vector.header();
-        let Received::Request(decoded_header, request) = receive(&vector.request, |_| true) else { continue };
+        let Disposition::Request(decoded_header, request) = receive(&vector.request, |_| true) else { continue };
         if vector.name == "V10" {
-            assert_eq!(request, Request::MakeStep);
+            assert_eq!(request, ControlRequest::MakeStep);
             continue;
         }
         if vector.name == "V12b" {
@@ -237,7 +239,7 @@ fn refusals_are_those_of_chronyd() {
             "V14" => {
                 assert!(matches!(
                     receive(&vector.request, open_over_udp),
-                    Received::Request(_, Request::SourceData(99))
+                    Disposition::Request(_, ControlRequest::SourceData(99))
                 ));
                 ReplyStatus::NoSuchSource
             }
@@ -245,7 +247,12 @@ fn refusals_are_those_of_chronyd() {
         };
         let header = vector.header();
         if vector.name != "V14" {
-            assert_eq!(receive(&vector.request, open_over_udp), Received::Refuse(header, expected), "{}", vector.name);
+            assert_eq!(
+                receive(&vector.request, open_over_udp),
+                Disposition::Refuse(header, expected),
+                "{}",
+                vector.name
+            );
         }
         let mut buffer = [0xaa; MAX_LEN];
         let len = reply::encode(&header, Err(expected), vector.request.len(), &mut buffer).expect("a reply");
@@ -261,8 +268,8 @@ fn refusals_are_those_of_chronyd() {
     assert_eq!(refused, 7);
     // What V13 meant.
     let unknown = [&[6, 1, 0, 0, 0, 76][..], &[0; 22]].concat();
-    let header = Header { command: 76, sequence: [0; 4] };
-    assert_eq!(receive(&unknown, |_| true), Received::Refuse(header, ReplyStatus::Invalid));
+    let header = RequestId { command: 76, sequence: [0; 4] };
+    assert_eq!(receive(&unknown, |_| true), Disposition::Refuse(header, ReplyStatus::Invalid));
 }
 
 #[test]
@@ -274,14 +281,14 @@ fn no_answer_to_what_is_no_request() {
         receive(&bytes, |_| true)
     };
     for (at, value) in [(0, 4), (0, 0), (1, 0), (1, 2), (2, 1), (3, 1)] {
-        assert_eq!(altered(at, value), Received::Drop, "byte {at} = {value}");
+        assert_eq!(altered(at, value), Disposition::Drop, "byte {at} = {value}");
     }
-    assert_eq!(receive(&good[..27], |_| true), Received::Drop);
+    assert_eq!(receive(&good[..27], |_| true), Disposition::Drop);
     let mut long = good.clone();
     long.resize(MAX_LEN, 0);
-    assert!(matches!(receive(&long, |_| true), Received::Request(_, Request::SourceCount)));
+    assert!(matches!(receive(&long, |_| true), Disposition::Request(_, ControlRequest::SourceCount)));
     long.push(0);
-    assert_eq!(receive(&long, |_| true), Received::Drop);
+    assert_eq!(receive(&long, |_| true), Disposition::Drop);
 }
 
 #[test]

@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 
-use slewd::config::{Class, Config, Directive, Failure, MemoryFiles, MetricsFile, ReadyWhen, Thermometer, directives};
+use slewd::config::{
+    Class, Config, ConfigFailure, Directive, MemoryFiles, MetricsFileDirective, ReadyWhen, TempCompDirective,
+    directives,
+};
 use slewd::core::api::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange, Settings};
 use slewd::core::api::temp_comp::{Curve, TempComp};
 use slewd::time::Span;
 
-fn try_load(text: &str, client_only: bool) -> Result<Config, Box<Failure>> {
+fn try_load(text: &str, client_only: bool) -> Result<Config, Box<ConfigFailure>> {
     Config::from_text(&MemoryFiles::new(), "f", text.as_bytes(), client_only)
 }
 
@@ -278,7 +281,7 @@ fn those_who_are_told_of_the_clock_are_described() {
     assert_eq!(told.ready_when, ReadyWhen::Synchronized);
     assert_eq!(told.synchronized_files(false), ["/run/a", "/run/b"]);
     assert_eq!(told.on_change, ["/usr/bin/logger", "-t", "clock"]);
-    let file = MetricsFile { path: "/var/lib/node/slewd.prom".to_string(), interval_s: 60 };
+    let file = MetricsFileDirective { path: "/var/lib/node/slewd.prom".to_string(), interval_s: 60 };
     assert_eq!(told.metrics_file.as_ref(), Some(&file));
     assert_eq!(config.warnings, []);
     let usual = Config::default().announcements;
@@ -310,7 +313,7 @@ fn temperatures_have_coefficients_or_a_file_of_points() {
     assert_eq!(config.settings.temp_comp, None, "not before the file is read");
     let points = Some("/etc/points".to_string());
     let interval = Span::from_millis(250);
-    assert_eq!(config.files.thermometer, Some(Thermometer { sensor: "/sys/u".to_string(), interval, points }));
+    assert_eq!(config.files.thermometer, Some(TempCompDirective { sensor: "/sys/u".to_string(), interval, points }));
     assert_eq!(load("tempcomp /sys/t 0 0 0 0 0\n").warnings.len(), 1, "not so often");
     for line in ["tempcomp /sys/t 30", "tempcomp /sys/t 30 1 2", "tempcomp /sys/t x 26 0 0 0"] {
         assert!(try_load(line, false).is_err(), "{line}");

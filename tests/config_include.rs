@@ -1,9 +1,9 @@
 //! Configurations of several files, on the command line, in `.sources` files, and how they are printed.
 
-use slewd::config::{BUILT_IN, Config, Failure, MemoryFiles, parse_sources, read_source_dirs};
+use slewd::config::{BUILT_IN, Config, ConfigFailure, MemoryFiles, parse_sources, read_source_dirs};
 use slewd::core::api::settings::Host;
 
-fn load(files: &MemoryFiles) -> Result<Config, Box<Failure>> {
+fn load(files: &MemoryFiles) -> Result<Config, Box<ConfigFailure>> {
     Config::from_file(files, "main", false)
 }
 

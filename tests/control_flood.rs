@@ -19,7 +19,7 @@ use slewd::cli::demo::servers::{Truth, raw_now};
 use slewd::core::api::monitoring::{Address, NtpData, SourceData, Tracking};
 use slewd::time::{Span, Utc};
 use slewd::wire::cmdmon::reply::Body;
-use slewd::wire::cmdmon::request::Request;
+use slewd::wire::cmdmon::request::ControlRequest;
 
 /// Datagrams of each flood.
 const MANY: u32 = 100_000;
@@ -156,7 +156,7 @@ fn absurd_orders_are_survived() {
             println!("{}", row(kind.name, door, &outcome, 0, 0.0));
             assert_eq!(outcome.hits + outcome.drops + outcome.lost_requests, outcome.sent, "{outcome:?}");
         }
-        assert!(slewd.is_running() && matches!(ask(&Request::Activity), Ok(Body::Activity(_))));
+        assert!(slewd.is_running() && matches!(ask(&ControlRequest::Activity), Ok(Body::Activity(_))));
         assert!(!slewd.log().contains("panicked"), "{}", slewd.log());
     });
 }
@@ -230,10 +230,14 @@ struct Timekeeping {
 
 impl Timekeeping {
     fn now() -> Self {
-        let Ok(Body::Tracking(clock)) = ask(&Request::Tracking) else { panic!("no tracking") };
+        let Ok(Body::Tracking(clock)) = ask(&ControlRequest::Tracking) else { panic!("no tracking") };
         let source = |index| {
-            let Ok(Body::SourceData(data)) = ask(&Request::SourceData(index)) else { panic!("no source {index}") };
-            let Ok(Body::NtpData(ntp)) = ask(&Request::NtpData(data.address)) else { panic!("no data of {index}") };
+            let Ok(Body::SourceData(data)) = ask(&ControlRequest::SourceData(index)) else {
+                panic!("no source {index}")
+            };
+            let Ok(Body::NtpData(ntp)) = ask(&ControlRequest::NtpData(data.address)) else {
+                panic!("no data of {index}")
+            };
             (data, ntp)
         };
         Timekeeping { clock, sources: (0..3).map(source).collect() }
@@ -263,7 +267,7 @@ fn started() -> (Servers, Slewd) {
     let deadline = Instant::now() + PATIENCE;
     let is_heard = || {
         let reaches =
-            |index| matches!(ask(&Request::SourceData(index)), Ok(Body::SourceData(data)) if data.reach == 0xff);
+            |index| matches!(ask(&ControlRequest::SourceData(index)), Ok(Body::SourceData(data)) if data.reach == 0xff);
         Path::new(flood::SOCKET).exists() && (0..3).all(reaches)
     };
     while !is_heard() {

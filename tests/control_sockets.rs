@@ -18,7 +18,7 @@ use std::path::Path;
 use asker::{Client, SOCKET, UnixClient, chronyc, encode};
 use inside::{Slewd, as_user, inside, path, run, start, start_as};
 use slewd::wire::cmdmon::reply::{Body, ReplyStatus};
-use slewd::wire::cmdmon::request::Request;
+use slewd::wire::cmdmon::request::ControlRequest;
 
 /// Opens no socket unless another line says so.
 const NONE: [&str; 3] = ["cmdport 0", "bindcmdaddress /", "pidfile /"];
@@ -38,7 +38,9 @@ fn chronyc_is_answered_everywhere_and_obeyed_over_the_unix_socket() {
         }
         for server in ["127.0.0.1:323", "[::1]:323"] {
             let own = server.trim_end_matches(":323").trim_matches(['[', ']']);
-            let Ok(Body::Status(status)) = Client::new(own, server).ask(&Request::Status) else { panic!("no status") };
+            let Ok(Body::Status(status)) = Client::new(own, server).ask(&ControlRequest::Status) else {
+                panic!("no status")
+            };
             assert_eq!((status.version.as_str(), status.controls_clock), (env!("CARGO_PKG_VERSION"), false));
         }
         // Without a path to the Unix socket chronyc goes on to UDP in silence.
@@ -125,7 +127,7 @@ fn sources_are_added_changed_set_online_and_deleted() {
             assert_eq!(said(command), "200 OK\n", "{command}");
         }
         slewd.wait_for("New maxupdateskew 100.000000");
-        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Online(Default::default())).is_err());
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&ControlRequest::Online(Default::default())).is_err());
         let log = slewd.stop();
         assert!(!log.contains("new maxpoll"), "{log}");
     });
@@ -190,7 +192,7 @@ fn refusals_are_those_of_chronyd() {
         for (what, datagram) in &silent {
             client.socket.send(datagram).expect("it is sent");
             // Requests are answered in order: had there been an answer, it would be the first.
-            assert_eq!(client.ask(&Request::SourceCount), Ok(Body::SourceCount(0)), "after {what}");
+            assert_eq!(client.ask(&ControlRequest::SourceCount), Ok(Body::SourceCount(0)), "after {what}");
         }
         let full = |command: u8| request(6, command, 860);
         client.socket.send(&full(33)).expect("it is sent");
@@ -207,13 +209,13 @@ fn others_are_not_answered_even_in_127() {
         let local = Client::new("127.0.0.1", "127.0.0.1:323");
         for stranger in ["127.0.0.2", "127.9.9.9", "10.9.9.9"] {
             let stranger = Client::new(stranger, "127.0.0.1:323");
-            stranger.send(&Request::Tracking);
+            stranger.send(&ControlRequest::Tracking);
             // The one socket is served in order: when this is answered, the other has been dropped.
-            assert!(local.ask(&Request::Tracking).is_ok());
+            assert!(local.ask(&ControlRequest::Tracking).is_ok());
             assert!(!stranger.has_heard());
         }
         let unix = UnixClient::new();
-        let Ok(Body::ServerStats(counts)) = unix.ask(&Request::ServerStats) else { panic!("no counts") };
+        let Ok(Body::ServerStats(counts)) = unix.ask(&ControlRequest::ServerStats) else { panic!("no counts") };
         assert_eq!((counts.command_hits, counts.command_drops), (3, 3));
     });
 }
@@ -230,12 +232,12 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
         for (own, server) in [("10.1.1.1", "127.0.0.1:323"), ("10.1.1.1", "10.1.1.2:323"), ("fd00::1", "[fd00::1]:323")]
         {
             let guest = Client::new(own, server);
-            assert!(guest.ask(&Request::Tracking).is_ok(), "{own} asks {server}");
-            assert_eq!(guest.ask(&Request::MakeStep), Err(ReplyStatus::Unauthorised), "{own} asks {server}");
+            assert!(guest.ask(&ControlRequest::Tracking).is_ok(), "{own} asks {server}");
+            assert_eq!(guest.ask(&ControlRequest::MakeStep), Err(ReplyStatus::Unauthorised), "{own} asks {server}");
         }
         let denied = Client::new("10.1.1.2", "10.1.1.1:323");
-        denied.send(&Request::Tracking);
-        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Tracking).is_ok());
+        denied.send(&ControlRequest::Tracking);
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&ControlRequest::Tracking).is_ok());
         assert!(!denied.has_heard());
         for (host, said) in [("10.1.1.1", "208"), ("10.1.1.2", "209"), ("fd00::77", "208"), ("fd01::77", "209")] {
             let answer = chronyc("root", SOCKET, &format!("cmdaccheck {host}")).0;
@@ -252,8 +254,8 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
             let server = if guest.contains(':') { "[::1]:323" } else { "127.0.0.1:323" };
             let local = if guest.contains(':') { "::1" } else { "127.0.0.1" };
             let guest = Client::new(guest, server);
-            guest.send(&Request::Tracking);
-            assert!(Client::new(local, server).ask(&Request::Tracking).is_ok());
+            guest.send(&ControlRequest::Tracking);
+            assert!(Client::new(local, server).ask(&ControlRequest::Tracking).is_ok());
             assert_eq!(guest.has_heard(), is_answered, "{command}");
         }
     });
@@ -263,10 +265,10 @@ fn cmdallow_lets_others_in_and_cmddeny_keeps_some_of_them_out() {
 fn bindcmddevice_binds_to_an_interface_that_is_there() {
     inside(|| {
         let slewd = started(&["bindcmddevice lo"]);
-        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&Request::Tracking).is_ok());
+        assert!(Client::new("127.0.0.1", "127.0.0.1:323").ask(&ControlRequest::Tracking).is_ok());
         slewd.stop();
         let slewd = started(&["bindcmddevice nosuch"]);
-        assert!(UnixClient::new().ask(&Request::Tracking).is_ok(), "the Unix socket is not concerned");
+        assert!(UnixClient::new().ask(&ControlRequest::Tracking).is_ok(), "the Unix socket is not concerned");
         let log = slewd.stop();
         assert!(log.contains("Could not open command socket on 127.0.0.1:323 : No such device"), "{log}");
     });
@@ -277,13 +279,18 @@ fn opencommands_replaces_the_list() {
     inside(|| {
         let _slewd = started(&["opencommands tracking SERVERSTATS"]);
         let client = Client::new("127.0.0.1", "127.0.0.1:323");
-        assert!(client.ask(&Request::Tracking).is_ok());
-        assert!(client.ask(&Request::ServerStats).is_ok());
-        for closed in [Request::Activity, Request::SourceCount, Request::SourceData(0), Request::Shutdown] {
+        assert!(client.ask(&ControlRequest::Tracking).is_ok());
+        assert!(client.ask(&ControlRequest::ServerStats).is_ok());
+        for closed in [
+            ControlRequest::Activity,
+            ControlRequest::SourceCount,
+            ControlRequest::SourceData(0),
+            ControlRequest::Shutdown,
+        ] {
             assert_eq!(client.ask(&closed), Err(ReplyStatus::Unauthorised), "{closed:?}");
         }
         let unix = UnixClient::new();
-        assert!(unix.ask(&Request::Activity).is_ok());
+        assert!(unix.ask(&ControlRequest::Activity).is_ok());
     });
 }
 
@@ -294,15 +301,15 @@ fn opencommands_opens_what_the_reports_need() {
         for name in ["authdata", "ntpdata", "selectdata", "sourcestats", "sources"] {
             let slewd = started(&[&format!("opencommands {name}")]);
             let client = Client::new("127.0.0.1", "127.0.0.1:323");
-            assert!(client.ask(&Request::SourceCount).is_ok(), "{name}");
-            assert_eq!(client.ask(&Request::Tracking), Err(ReplyStatus::Unauthorised), "{name}");
-            let is_closed = client.ask(&Request::SourceData(0)) == Err(ReplyStatus::Unauthorised);
+            assert!(client.ask(&ControlRequest::SourceCount).is_ok(), "{name}");
+            assert_eq!(client.ask(&ControlRequest::Tracking), Err(ReplyStatus::Unauthorised), "{name}");
+            let is_closed = client.ask(&ControlRequest::SourceData(0)) == Err(ReplyStatus::Unauthorised);
             assert_eq!(is_closed, name != "sources", "{name}");
             slewd.stop();
         }
         let _slewd = started(&["opencommands sourcename activity"]);
         let client = Client::new("127.0.0.1", "127.0.0.1:323");
-        assert_eq!(client.ask(&Request::SourceCount), Err(ReplyStatus::Unauthorised));
+        assert_eq!(client.ask(&ControlRequest::SourceCount), Err(ReplyStatus::Unauthorised));
     });
 }
 
@@ -313,12 +320,12 @@ fn only_guests_are_limited_by_cmdratelimit() {
         let lines = ["bindcmdaddress 0.0.0.0", "cmdallow all", "cmdratelimit interval 12 burst 3 leak 4"];
         let _slewd = started(&lines);
         let guest = Client::new("10.1.1.1", "127.0.0.1:323");
-        assert!((0..3).all(|_| guest.ask(&Request::Activity).is_ok()), "the burst");
+        assert!((0..3).all(|_| guest.ask(&ControlRequest::Activity).is_ok()), "the burst");
         let local = Client::new("127.0.0.1", "127.0.0.1:323");
         let mut answered = 0;
         for _ in 0..320 {
-            guest.send(&Request::Activity);
-            assert!(local.ask(&Request::Activity).is_ok(), "this machine is not limited");
+            guest.send(&ControlRequest::Activity);
+            assert!(local.ask(&ControlRequest::Activity).is_ok(), "this machine is not limited");
             answered += u32::from(guest.has_heard());
         }
         // One in 16 is answered at random: 20 expected, standard deviation 4.3.
@@ -364,7 +371,7 @@ fn another_directory_has_to_be_closed_already() {
             set_mode(&directory, mode);
             chown(&directory, Some(owner), Some(owner)).expect("root may");
             let slewd = started_with(&lines);
-            assert!(Client::new("::1", "[::1]:1323").ask(&Request::Tracking).is_ok(), "UDP is not concerned");
+            assert!(Client::new("::1", "[::1]:1323").ask(&ControlRequest::Tracking).is_ok(), "UDP is not concerned");
             assert_eq!(socket.exists(), complaint.is_none(), "{mode:o} of {owner}");
             assert_eq!(mode_of(&directory), mode, "it is left as it is");
             let log = slewd.stop();
@@ -402,7 +409,7 @@ fn a_stale_socket_is_replaced_and_anything_else_is_left_alone() {
 fn clients_that_cannot_be_answered_do_no_harm() {
     inside(|| {
         let slewd = started(&[]);
-        let (datagram, len) = encode(&Request::Tracking);
+        let (datagram, len) = encode(&ControlRequest::Tracking);
         // Without a name, with a name that is gone, and with a queue that nobody empties.
         let nameless = UnixDatagram::unbound().expect("a socket");
         nameless.send_to(&datagram[..len], SOCKET).expect("it is sent");
@@ -415,7 +422,7 @@ fn clients_that_cannot_be_answered_do_no_harm() {
         for _ in 0..500 {
             full.send_to(&datagram[..len], SOCKET).expect("it is sent");
         }
-        assert!(UnixClient::new().ask(&Request::Tracking).is_ok());
+        assert!(UnixClient::new().ask(&ControlRequest::Tracking).is_ok());
         slewd.stop();
     });
 }
@@ -457,7 +464,7 @@ fn without_privileges_but_with_a_directory_and_a_port_all_is_well() {
         let mut slewd = start_as("nobody", &["-x", "-d"], &["cmdport 1323", "pidfile /", &line]);
         slewd.wait_until("the socket", |_| socket.exists());
         slewd.wait_until("the port", |_| udp_ports().contains(&1323));
-        assert!(Client::new("127.0.0.1", "127.0.0.1:1323").ask(&Request::Tracking).is_ok());
+        assert!(Client::new("127.0.0.1", "127.0.0.1:1323").ask(&ControlRequest::Tracking).is_ok());
         assert_eq!(chronyc("nobody", &socket.to_string_lossy(), "cyclelogs").0, "200 OK\n");
         let log = slewd.stop();
         assert!(!log.contains("command socket") && !socket.exists(), "{log}");

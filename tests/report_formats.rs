@@ -11,7 +11,7 @@ use slewd::core::api::snapshot::{Snapshot, SourceReport};
 use slewd::report::chronyc::{self, Format, SourceList};
 use slewd::report::{json, metrics, status};
 use slewd::wire::cmdmon::reply::{self, Body};
-use slewd::wire::cmdmon::request::Header;
+use slewd::wire::cmdmon::request::RequestId;
 use vectors::{Vector, vectors};
 
 /// A name that nobody has, with everything that is special anywhere.
@@ -138,7 +138,7 @@ fn vector(name: &str) -> Vector {
 fn printed(vector: &Vector) -> String {
     let command = u16::from_be_bytes([vector.reply[4], vector.reply[5]]);
     let sequence = vector.reply[16..20].try_into().expect("four bytes");
-    let body = reply::parse(&vector.reply, &Header { command, sequence }).expect("a reply").expect("a success");
+    let body = reply::parse(&vector.reply, &RequestId { command, sequence }).expect("a reply").expect("a success");
     let mut source = SourceReport::default();
     let list = match body {
         Body::SourceData(data) => {

@@ -23,7 +23,7 @@ use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
 #[cfg(feature = "nts")]
 use slewd::time::Utc;
-use slewd::wire::symmetric::{Algorithm, Key};
+use slewd::wire::symmetric::{MacAlgorithm, SymmetricKey};
 
 const MODES: [AuthSelectMode; 4] =
     [AuthSelectMode::Require, AuthSelectMode::Prefer, AuthSelectMode::Mix, AuthSelectMode::Ignore];
@@ -186,8 +186,8 @@ fn a_required_name_without_an_address_is_missed() {
     assert!(world.trace().steps.is_empty());
 }
 
-fn key(id: u32, secret: &str) -> Key {
-    Key::new(id, Algorithm::Md5, secret.as_bytes().to_vec()).expect("a key")
+fn key(id: u32, secret: &str) -> SymmetricKey {
+    SymmetricKey::new(id, MacAlgorithm::Md5, secret.as_bytes().to_vec()).expect("a key")
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod support;
 
-use slewd::core::api::record::{Entry, MeasurementEntry, Standing, Test, TrackingEntry, Wanted};
+use slewd::core::api::record::{LogEntry, MeasurementEntry, SelectionState, Test, TrackingEntry, Wanted};
 use slewd::report::log_file::{self, LogFile};
 use slewd::sim::oscillator::Sine;
 use slewd::sim::server::Manner;
@@ -132,13 +132,13 @@ fn a_falseticker_is_marked_in_the_log_of_selection() {
             |record: &&slewd::core::api::record::Record| record.source.is_some_and(|s| s.to_string() == address);
         let entries = trace.records.iter().map(|(_, record)| record).filter(about);
         entries
-            .filter_map(|record| if let Entry::Selection(e) = &record.entry { Some(e.standing) } else { None })
+            .filter_map(|record| if let LogEntry::Selection(e) = &record.entry { Some(e.standing) } else { None })
             .next_back()
     };
-    assert_eq!(standing("192.0.2.3"), Some(Standing::Falseticker));
+    assert_eq!(standing("192.0.2.3"), Some(SelectionState::Falseticker));
     let others = ["192.0.2.1", "192.0.2.2", "192.0.2.4"].map(standing);
-    assert_eq!(others.iter().filter(|standing| **standing == Some(Standing::Selected)).count(), 1, "{others:?}");
-    assert_eq!(others.iter().filter(|standing| **standing == Some(Standing::Combined)).count(), 2, "{others:?}");
+    assert_eq!(others.iter().filter(|standing| **standing == Some(SelectionState::Selected)).count(), 1, "{others:?}");
+    assert_eq!(others.iter().filter(|standing| **standing == Some(SelectionState::Combined)).count(), 2, "{others:?}");
 }
 
 #[test]
@@ -196,18 +196,18 @@ fn with(records: Wanted) -> slewd::core::api::settings::Settings {
 
 fn measurements(trace: &Trace) -> impl Iterator<Item = (f64, &MeasurementEntry)> {
     trace.records.iter().filter_map(|(at_s, record)| match &record.entry {
-        Entry::Measurement(entry) => Some((*at_s, entry)),
+        LogEntry::Measurement(entry) => Some((*at_s, entry)),
         _ => None,
     })
 }
 
 fn updates(trace: &Trace) -> Vec<(f64, TrackingEntry)> {
-    let update = |entry: &Entry| if let Entry::Tracking(entry) = entry { Some(entry.clone()) } else { None };
+    let update = |entry: &LogEntry| if let LogEntry::Tracking(entry) = entry { Some(entry.clone()) } else { None };
     trace.records.iter().filter_map(|(at_s, record)| Some((*at_s, update(&record.entry)?))).collect()
 }
 
-fn statistics(entry: &Entry) -> Option<&slewd::core::api::record::StatisticsEntry> {
-    if let Entry::Statistics(entry) = entry { Some(entry) } else { None }
+fn statistics(entry: &LogEntry) -> Option<&slewd::core::api::record::StatisticsEntry> {
+    if let LogEntry::Statistics(entry) = entry { Some(entry) } else { None }
 }
 
 /// The lines of one file, all of the same width as its caption or its last column.

@@ -17,7 +17,7 @@ use slewd::core::source::measurement::Measurement;
 use slewd::core::source::{Refusal, Source};
 use slewd::sim::link::{Link, Shape};
 use slewd::sim::oscillator::Sine;
-use slewd::sim::scenario::Thermometer;
+use slewd::sim::scenario::SensorModel;
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
@@ -413,7 +413,7 @@ fn warm_and_cold() -> Scenario {
     let mut scenario = one();
     let (mean, swing, period_s) = (40.0, 10.0, 7200.0);
     scenario.crystal.sine = Some(Sine { amplitude: 2e-6, period_s });
-    scenario.thermometer = Some(Thermometer { mean, swing, period_s, resolution: 0.1 });
+    scenario.thermometer = Some(SensorModel { mean, swing, period_s, resolution: 0.1 });
     scenario.length_s = 40_000.0;
     scenario
 }

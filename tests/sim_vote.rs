@@ -3,7 +3,7 @@
 mod support;
 
 use slewd::core::api::event::{Event, Obstacle};
-use slewd::core::selection::Status;
+use slewd::core::selection::SourceStatus;
 use slewd::sim::link::Link;
 use slewd::sim::server::Manner;
 use slewd::sim::{Scenario, World};
@@ -204,9 +204,9 @@ fn a_falseticker_that_reforms_is_used_again() {
         let mut world = World::new(scenario);
         world.run_for(60.0);
         let status = |world: &World, index: usize| world.engine().map(|engine| engine.selection().status[index]);
-        assert_eq!(status(&world, 1), Some(Some(Status::Falseticker)), "seed {seed}");
+        assert_eq!(status(&world, 1), Some(Some(SourceStatus::Falseticker)), "seed {seed}");
         world.run_for(4000.0);
-        assert!((0..4).all(|index| status(&world, index) == Some(Some(Status::Active))), "seed {seed}");
+        assert!((0..4).all(|index| status(&world, index) == Some(Some(SourceStatus::Active))), "seed {seed}");
     }
 }
 

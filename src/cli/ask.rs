@@ -13,7 +13,7 @@ use crate::core::random::Random;
 use crate::core::source::measurement::Measurement;
 use crate::core::source::{Answer, Source};
 use crate::daemon::clock::{Clock, ObservedClock};
-use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
 use crate::daemon::resolver::look_up;
 use crate::sys::process;
 use crate::time::{Raw, Span};
@@ -24,11 +24,11 @@ const RETRY: Span = Span::from_secs(2);
 const REQUESTS: u64 = 3;
 
 /// A server to be asked: the name it was called by, and one of its addresses.
-pub(super) type Server = (String, IpAddr);
+pub(super) type NamedAddress = (String, IpAddr);
 
 /// What came of asking one server.
-pub(super) struct Outcome<'a> {
-    pub(super) server: &'a Server,
+pub(super) struct QueryOutcome<'a> {
+    pub(super) server: &'a NamedAddress,
     /// How far the server is ahead of the clock, and what it said; or why nothing came of it.
     pub(super) said: Result<(Span, Measurement), &'static str>,
 }
@@ -42,15 +42,15 @@ pub(super) fn addresses(host: &str, family: Family) -> Vec<IpAddr> {
 }
 
 /// Asks all at once and hands on each outcome as it is known.
-pub(super) fn ask(servers: &[Server], tell: &mut dyn FnMut(Outcome<'_>)) -> io::Result<()> {
-    let mut asker = Asker::new(servers)?;
+pub(super) fn ask(servers: &[NamedAddress], tell: &mut dyn FnMut(QueryOutcome<'_>)) -> io::Result<()> {
+    let mut asker = QueryClient::new(servers)?;
     while let Some(deadline) = asker.ask_due(tell) {
         asker.wait(deadline, tell)?;
     }
     Ok(())
 }
 
-struct Asker<'a> {
+struct QueryClient<'a> {
     clock: ObservedClock,
     exchanges: Exchanges,
     random: Random,
@@ -60,18 +60,18 @@ struct Asker<'a> {
 }
 
 struct Inquiry<'a> {
-    server: &'a Server,
+    server: &'a NamedAddress,
     source: Source,
     due: Option<Raw>,
     requests: u64,
     complaint: &'static str,
 }
 
-impl<'a> Asker<'a> {
-    fn new(servers: &'a [Server]) -> io::Result<Self> {
+impl<'a> QueryClient<'a> {
+    fn new(servers: &'a [NamedAddress]) -> io::Result<Self> {
         let mut clock = ObservedClock::new();
         let now = clock.read().raw;
-        let inquiry = |server: &'a Server| {
+        let inquiry = |server: &'a NamedAddress| {
             let options = SourceOptions::default();
             let to = SocketAddr::new(server.1, options.port);
             let label = server.1.to_string().into();
@@ -85,7 +85,7 @@ impl<'a> Asker<'a> {
         };
         let mut seed = [0; 16];
         seed.copy_from_slice(&process::random_seed()?[..16]);
-        Ok(Asker {
+        Ok(QueryClient {
             inquiries: servers.iter().map(inquiry).collect(),
             clock,
             exchanges: Exchanges::new(Network::default()),
@@ -96,7 +96,7 @@ impl<'a> Asker<'a> {
     }
 
     /// Sends what is due, gives up where that was in vain, and says when to come back; `None` when all is said.
-    fn ask_due(&mut self, tell: &mut dyn FnMut(Outcome<'_>)) -> Option<Raw> {
+    fn ask_due(&mut self, tell: &mut dyn FnMut(QueryOutcome<'_>)) -> Option<Raw> {
         let now = self.clock.read().raw;
         for inquiry in &mut self.inquiries {
             if inquiry.due.is_none_or(|due| due > now) {
@@ -104,7 +104,7 @@ impl<'a> Asker<'a> {
             }
             if inquiry.requests == REQUESTS {
                 inquiry.due = None;
-                tell(Outcome { server: inquiry.server, said: Err(inquiry.complaint) });
+                tell(QueryOutcome { server: inquiry.server, said: Err(inquiry.complaint) });
                 continue;
             }
             inquiry.requests += 1;
@@ -122,7 +122,7 @@ impl<'a> Asker<'a> {
         self.inquiries.iter().filter_map(|inquiry| inquiry.due).min()
     }
 
-    fn wait(&mut self, deadline: Raw, tell: &mut dyn FnMut(Outcome<'_>)) -> io::Result<()> {
+    fn wait(&mut self, deadline: Raw, tell: &mut dyn FnMut(QueryOutcome<'_>)) -> io::Result<()> {
         let time = (deadline - self.clock.read().raw).nanos().max(0) / 1_000_000 + 1;
         let mut descriptors: Vec<_> =
             self.exchanges.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
@@ -136,10 +136,10 @@ impl<'a> Asker<'a> {
         Ok(())
     }
 
-    fn take(&mut self, exchange: ExchangeId, arrival: &Arrival, tell: &mut dyn FnMut(Outcome<'_>)) {
+    fn take(&mut self, exchange: ExchangeId, arrival: &Delivery, tell: &mut dyn FnMut(QueryOutcome<'_>)) {
         let asked = |inquiry: &&mut Inquiry| inquiry.source.in_flight() == Some(exchange);
         let Some(inquiry) = self.inquiries.iter_mut().find(asked) else { return };
-        let Arrival::Datagram(length, arrived) = *arrival else {
+        let Delivery::Datagram(length, arrived) = *arrival else {
             inquiry.complaint = "refuses connections: no NTP server there";
             inquiry.requests = REQUESTS;
             inquiry.due = Some(self.clock.read().raw);
@@ -149,7 +149,7 @@ impl<'a> Asker<'a> {
             Ok(Answer::Measured(measurement)) => {
                 inquiry.due = None;
                 let ahead = measurement.sample.lead - self.clock.read().lead();
-                tell(Outcome { server: inquiry.server, said: Ok((ahead, measurement)) });
+                tell(QueryOutcome { server: inquiry.server, said: Ok((ahead, measurement)) });
             }
             // No filter was asked for, and no path to be woken.
             Ok(Answer::Collected) => {}

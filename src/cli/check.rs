@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use crate::cli::ask::{Outcome, Server, addresses, ask};
+use crate::cli::ask::{NamedAddress, QueryOutcome, addresses, ask};
 use crate::cli::client::Client;
 use crate::cli::gather::Parts;
 use crate::cli::say;
-use crate::cli::words::Words;
+use crate::cli::words::Arguments;
 use crate::core::api::settings::Family;
-use crate::report::verdict::{Facts, Level, Limits, Thresholds, Verdict, facts, judge};
+use crate::report::verdict::{CheckResult, Facts, Level, Limits, Thresholds, facts, judge};
 use crate::sys::clock;
 
 /// Exit code of a mistake on the command line: nothing is known then.
@@ -19,7 +19,7 @@ pub(super) const MISUSE: u8 = Level::Unknown as u8;
 const PATIENCE: [Duration; 2] = [Duration::from_secs(1); 2];
 
 /// Prints one line; the level is the exit code.
-pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let thresholds = thresholds(words)?;
     let facts = match (words.has("--kernel"), words.value("--server")) {
         (true, Some(_)) => return Err("--kernel and --server exclude each other".to_owned()),
@@ -31,12 +31,12 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
             of_daemon(client)
         }
     };
-    let Verdict { level, line } = judge(&facts, &thresholds);
+    let CheckResult { level, line } = judge(&facts, &thresholds);
     say(&(line + "\n"));
     Ok(ExitCode::from(level as u8))
 }
 
-fn thresholds(words: &Words) -> Result<Thresholds, String> {
+fn thresholds(words: &Arguments) -> Result<Thresholds, String> {
     let mut thresholds = Thresholds::default();
     for (limits, warning, critical) in [
         (&mut thresholds.offset, "--offset-warning", "--offset-critical"),
@@ -89,11 +89,11 @@ fn of_kernel() -> Facts {
 
 /// The first address that tells the time counts.
 fn of_server(host: &str) -> Facts {
-    let servers: Vec<Server> =
+    let servers: Vec<NamedAddress> =
         addresses(host, Family::Any).into_iter().map(|address| (host.to_owned(), address)).collect();
     let mut reason = "no address found";
     let mut found = None;
-    let asked = ask(&servers, &mut |outcome: Outcome<'_>| match outcome.said {
+    let asked = ask(&servers, &mut |outcome: QueryOutcome<'_>| match outcome.said {
         Ok((ahead, measurement)) if found.is_none() => {
             let address = outcome.server.1;
             found = Some(Facts {

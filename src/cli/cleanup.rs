@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use crate::cli::complain;
 use crate::cli::flags::plain;
-use crate::cli::words::Words;
+use crate::cli::words::Arguments;
 use crate::daemon::files::pid_file::running;
 use crate::daemon::notify::metrics_file::MetricsFile;
 use crate::daemon::run::load;
 
 /// Status 0 if nothing is left that says so; also if there was nothing.
-pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let config = match load(&plain(words.value("-f"))) {
         Ok(config) => config,
         Err(failure) => {

@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 
 use nix::sys::stat::{Mode, umask};
 
-use crate::cli::words::Words;
+use crate::cli::words::Arguments;
 use crate::core::api::settings::Family;
 use crate::daemon::resolver::look_up;
 use crate::sys::process;
-use crate::wire::cmdmon::reply::{self, Body, Malformed, ReplyStatus};
-use crate::wire::cmdmon::request::{Header, Request};
+use crate::wire::cmdmon::reply::{self, Body, MalformedReply, ReplyStatus};
+use crate::wire::cmdmon::request::{ControlRequest, RequestId};
 use crate::wire::cmdmon::{self, MAX_LEN};
 
 /// Where a daemon is looked for, in this order.
@@ -28,7 +28,7 @@ const PATIENCE: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2),
 
 /// A place where a daemon may be.
 #[derive(Clone, Debug)]
-enum Target {
+enum DaemonAddress {
     Unix(PathBuf),
     Udp(SocketAddr),
 }
@@ -48,7 +48,7 @@ pub(super) enum Failure {
 
 /// A conversation. Our own Unix socket is gone when it ends.
 pub(super) struct Client {
-    targets: Vec<Target>,
+    targets: Vec<DaemonAddress>,
     next: usize,
     socket: Option<Socket>,
     patience: &'static [Duration],
@@ -67,17 +67,17 @@ impl Client {
     ///
     /// # Errors
     /// What is wrong with them, for people.
-    pub(super) fn new(words: &Words) -> Result<Client, String> {
+    pub(super) fn new(words: &Arguments) -> Result<Client, String> {
         let port = words.number("-p")?.unwrap_or(cmdmon::PORT);
         let mut targets = Vec::new();
         let places = words.value("-h").map_or(USUAL_TARGETS.to_vec(), |places| places.split(',').collect());
         for place in places {
             if place.starts_with('/') {
-                targets.push(Target::Unix(place.into()));
+                targets.push(DaemonAddress::Unix(place.into()));
                 continue;
             }
             let addresses = place.parse().map_or_else(|_| look_up(place, Family::Any), |address: IpAddr| vec![address]);
-            targets.extend(addresses.into_iter().map(|address| Target::Udp(SocketAddr::new(address, port))));
+            targets.extend(addresses.into_iter().map(|address| DaemonAddress::Udp(SocketAddr::new(address, port))));
         }
         Ok(Client { targets, next: 0, socket: None, patience: &PATIENCE })
     }
@@ -94,7 +94,7 @@ impl Client {
     }
 
     /// Asks, at each place in turn until there is an answer.
-    pub(super) fn request(&mut self, request: &Request) -> Result<Body, Failure> {
+    pub(super) fn request(&mut self, request: &ControlRequest) -> Result<Body, Failure> {
         let mut failure = Failure::NoConnection;
         loop {
             while self.socket.is_none() {
@@ -111,12 +111,12 @@ impl Client {
     }
 
     /// All attempts at one place.
-    fn try_here(&mut self, request: &Request) -> Result<Body, Failure> {
+    fn try_here(&mut self, request: &ControlRequest) -> Result<Body, Failure> {
         let Some(socket) = &self.socket else { return Err(Failure::NoConnection) };
         for (attempt, patience) in self.patience.iter().enumerate() {
             let seed = process::random_seed().map_err(|_| Failure::NoConnection)?;
             let [a, b, c, d, ..] = seed;
-            let header = Header { command: request.command(), sequence: [a, b, c, d] };
+            let header = RequestId { command: request.command(), sequence: [a, b, c, d] };
             let mut buffer = [0; MAX_LEN];
             let length = request.encode(header.sequence, attempt as u16, &mut buffer);
             // An error is that of an earlier request, or says that nobody listens: the next attempt tells.
@@ -132,7 +132,7 @@ impl Client {
 }
 
 /// `None`: ask again.
-fn wait_for_answer(socket: &Socket, header: &Header, patience: Duration) -> Option<Result<Body, Failure>> {
+fn wait_for_answer(socket: &Socket, header: &RequestId, patience: Duration) -> Option<Result<Body, Failure>> {
     let deadline = Instant::now() + patience;
     let mut buffer = [0; MAX_LEN];
     loop {
@@ -145,18 +145,18 @@ fn wait_for_answer(socket: &Socket, header: &Header, patience: Duration) -> Opti
         match reply::parse(buffer.get(..length)?, header) {
             Ok(Ok(body)) => return Some(Ok(body)),
             Ok(Err(status)) => return Some(Err(Failure::Refused(status))),
-            Err(Malformed::Stray) => {}
-            Err(Malformed::Length) => return None,
-            Err(Malformed::Code) => return Some(Err(Failure::BadReply)),
+            Err(MalformedReply::Stray) => {}
+            Err(MalformedReply::Length) => return None,
+            Err(MalformedReply::Code) => return Some(Err(Failure::BadReply)),
         }
     }
 }
 
 impl Socket {
-    fn connect(target: &Target) -> io::Result<Socket> {
+    fn connect(target: &DaemonAddress) -> io::Result<Socket> {
         match target {
-            Target::Unix(path) => Socket::connect_unix(path),
-            Target::Udp(address) => {
+            DaemonAddress::Unix(path) => Socket::connect_unix(path),
+            DaemonAddress::Udp(address) => {
                 let any: IpAddr = if address.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
                 let socket = UdpSocket::bind(SocketAddr::new(any, 0))?;
                 socket.connect(address)?;

@@ -4,17 +4,17 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::cli::words::{Flag, Row, Words, flag, push_flags};
+use crate::cli::words::{Arguments, Flag, Row, flag, push_flags};
 use crate::cli::{check, cleanup, demo, metrics, orders, query, show, wait};
 
 /// Understands what follows the program's name; `None` if it is not a command.
 ///
 /// # Errors
 /// What is wrong, and the exit code for that.
-pub(super) fn parse(words: &[OsString]) -> Option<Result<Words, (String, u8)>> {
+pub(super) fn parse(words: &[OsString]) -> Option<Result<Arguments, (String, u8)>> {
     let (first, rest) = words.split_first()?;
     let row = TABLE.iter().find(|row| first.to_str() == Some(row.name))?;
-    Some(Words::parse(row, rest))
+    Some(Arguments::parse(row, rest))
 }
 
 /// The help of one command.
@@ -81,7 +81,7 @@ const fn report(
     name: &'static str,
     flags: &'static [&'static [Flag]],
     help: &'static str,
-    run: fn(&Words) -> Result<ExitCode, String>,
+    run: fn(&Arguments) -> Result<ExitCode, String>,
 ) -> Row {
     Row { name, arguments: "", flags, help, run, misuse: 1 }
 }
@@ -171,7 +171,7 @@ pub(super) const TABLE: &[Row] = &[
     },
 ];
 
-fn demo_run(_words: &Words) -> Result<ExitCode, String> {
+fn demo_run(_words: &Arguments) -> Result<ExitCode, String> {
     Ok(demo::run())
 }
 
@@ -179,7 +179,7 @@ fn demo_run(_words: &Words) -> Result<ExitCode, String> {
 mod tests {
     use super::*;
 
-    fn parse_line(line: &str) -> Result<Words, (String, u8)> {
+    fn parse_line(line: &str) -> Result<Arguments, (String, u8)> {
         let words: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         super::parse(&words).expect("a command")
     }

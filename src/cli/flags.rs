@@ -7,7 +7,7 @@ use lexopt::prelude::*;
 use log::LevelFilter;
 
 use crate::cli::commands;
-use crate::cli::words::{Flag, Words, flag};
+use crate::cli::words::{Arguments, Flag, flag};
 use crate::config::{Directive, directives, near};
 use crate::core::api::settings::Family;
 use crate::core::api::settings::Mode;
@@ -23,7 +23,7 @@ pub(super) enum Command {
     Version,
     PrintConfig(Box<Options>),
     Run(Box<Options>),
-    Words(Words),
+    Words(Arguments),
 }
 
 pub(super) const FLAGS: &[Flag] = &[

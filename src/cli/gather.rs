@@ -8,7 +8,7 @@ use crate::core::api::monitoring::{
 };
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::request::Request;
+use crate::wire::cmdmon::request::ControlRequest;
 
 /// More sources than any daemon has: an index is a signed number, and a liar shall not keep us busy.
 const MAX_SOURCES: u32 = 1024;
@@ -31,7 +31,7 @@ impl Parts {
 impl Client {
     /// `tracking`.
     pub(super) fn tracking(&mut self) -> Result<Tracking, Failure> {
-        match self.request(&Request::Tracking)? {
+        match self.request(&ControlRequest::Tracking)? {
             Body::Tracking(tracking) => Ok(tracking),
             _ => Err(Failure::BadReply),
         }
@@ -39,7 +39,7 @@ impl Client {
 
     /// slewd's own report; `None` if the daemon is not slewd, or an answer is not to be had.
     pub(super) fn status(&mut self) -> Result<Option<Status>, Failure> {
-        match self.request(&Request::Status) {
+        match self.request(&ControlRequest::Status) {
             Ok(Body::Status(status)) => Ok(Some(status)),
             Ok(_) | Err(Failure::Refused(_) | Failure::BadReply) => Ok(None),
             Err(failure) => Err(failure),
@@ -48,7 +48,7 @@ impl Client {
 
     /// `activity`.
     pub(super) fn activity(&mut self) -> Result<Activity, Failure> {
-        match self.request(&Request::Activity)? {
+        match self.request(&ControlRequest::Activity)? {
             Body::Activity(activity) => Ok(activity),
             _ => Err(Failure::BadReply),
         }
@@ -56,7 +56,7 @@ impl Client {
 
     /// `serverstats`.
     pub(super) fn server_stats(&mut self) -> Result<ServerStats, Failure> {
-        match self.request(&Request::ServerStats)? {
+        match self.request(&ControlRequest::ServerStats)? {
             Body::ServerStats(stats) => Ok(stats),
             _ => Err(Failure::BadReply),
         }
@@ -64,7 +64,7 @@ impl Client {
 
     /// What a source is called in the configuration.
     pub(super) fn source_name(&mut self, address: Address) -> Result<Arc<str>, Failure> {
-        match self.request(&Request::SourceName(address))? {
+        match self.request(&ControlRequest::SourceName(address))? {
             Body::SourceName(name) => Ok(name.into()),
             _ => Err(Failure::BadReply),
         }
@@ -72,7 +72,7 @@ impl Client {
 
     /// `ntpdata` of one source.
     pub(super) fn ntp_data(&mut self, address: Address) -> Result<NtpData, Failure> {
-        match self.request(&Request::NtpData(address))? {
+        match self.request(&ControlRequest::NtpData(address))? {
             Body::NtpData(data) => Ok(data),
             _ => Err(Failure::BadReply),
         }
@@ -80,7 +80,7 @@ impl Client {
 
     /// How many sources there are.
     pub(super) fn source_count(&mut self) -> Result<i32, Failure> {
-        match self.request(&Request::SourceCount)? {
+        match self.request(&ControlRequest::SourceCount)? {
             Body::SourceCount(count) => Ok(count.min(MAX_SOURCES) as i32),
             _ => Err(Failure::BadReply),
         }
@@ -122,28 +122,28 @@ impl Client {
     }
 
     fn source_data(&mut self, index: i32) -> Result<SourceData, Failure> {
-        match self.request(&Request::SourceData(index))? {
+        match self.request(&ControlRequest::SourceData(index))? {
             Body::SourceData(data) => Ok(data),
             _ => Err(Failure::BadReply),
         }
     }
 
     fn source_stats(&mut self, index: i32) -> Result<SourceStats, Failure> {
-        match self.request(&Request::SourceStats(index))? {
+        match self.request(&ControlRequest::SourceStats(index))? {
             Body::SourceStats(stats) => Ok(stats),
             _ => Err(Failure::BadReply),
         }
     }
 
     fn select_data(&mut self, index: i32) -> Result<SelectData, Failure> {
-        match self.request(&Request::SelectData(index))? {
+        match self.request(&ControlRequest::SelectData(index))? {
             Body::SelectData(data) => Ok(data),
             _ => Err(Failure::BadReply),
         }
     }
 
     fn auth_data(&mut self, address: Address) -> Result<AuthData, Failure> {
-        match self.request(&Request::AuthData(address))? {
+        match self.request(&ControlRequest::AuthData(address))? {
             Body::AuthData(data) => Ok(data),
             _ => Err(Failure::BadReply),
         }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use crate::cli::client::Client;
 use crate::cli::gather::Parts;
-use crate::cli::words::Words;
+use crate::cli::words::Arguments;
 use crate::cli::{complain, say};
 use crate::report::metrics;
 use crate::sys::clock;
@@ -17,7 +17,7 @@ use crate::sys::clock;
 const NO_DAEMON: u8 = 2;
 
 /// Status 0 if there is something to say.
-pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let (text, code) = match Client::new(words)?.snapshot(Parts::ALL, true) {
         Ok(snapshot) => (metrics::text(&snapshot), ExitCode::SUCCESS),
         Err(failure) => {

@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use crate::cli::client::{Client, Failure};
 use crate::cli::say;
 use crate::cli::show::tell;
-use crate::cli::words::{Words, address};
+use crate::cli::words::{Arguments, address};
 use crate::core::api::monitoring::Address;
 use crate::wire::cmdmon::reply::Body;
-use crate::wire::cmdmon::request::{Burst, Net, Request};
+use crate::wire::cmdmon::request::{AddressMask, BurstRequest, ControlRequest};
 
 /// Sends the order. Status 0 if it was carried out.
-pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let request = request(words)?;
     let result = match Client::new(words)?.request(&request) {
         Ok(Body::Null) => Ok(()),
@@ -31,31 +31,31 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     })
 }
 
-fn request(words: &Words) -> Result<Request, String> {
+fn request(words: &Arguments) -> Result<ControlRequest, String> {
     let place = |index: usize| words.free.get(index).map(String::as_str);
     Ok(match words.name() {
-        "makestep" => Request::MakeStep,
-        "refresh" => Request::Refresh,
-        "online" => Request::Online(net(place(0))?),
-        "offline" => Request::Offline(net(place(0))?),
+        "makestep" => ControlRequest::MakeStep,
+        "refresh" => ControlRequest::Refresh,
+        "online" => ControlRequest::Online(net(place(0))?),
+        "offline" => ControlRequest::Offline(net(place(0))?),
         "burst" => {
             let counts = place(0).and_then(|text| text.split_once('/'));
             let number = |text: &str| text.parse().ok().filter(|count| (1..=100).contains(count));
             let (good, most) = counts
                 .and_then(|(good, most)| Some((number(good)?, number(most)?)))
                 .ok_or("say how many: GOOD/MAX, such as 4/8")?;
-            Request::Burst(Burst { net: net(place(1))?, good, most })
+            ControlRequest::Burst(BurstRequest { net: net(place(1))?, good, most })
         }
         _ => match place(0) {
-            None | Some("sources") => Request::ReloadSources,
+            None | Some("sources") => ControlRequest::ReloadSources,
             Some(other) => return Err(format!("cannot reload '{other}', only sources")),
         },
     })
 }
 
 /// Sources by ADDRESS, ADDRESS/BITS or MASK/ADDRESS; all without any.
-fn net(text: Option<&str>) -> Result<Net, String> {
-    let Some(text) = text else { return Ok(Net::default()) };
+fn net(text: Option<&str>) -> Result<AddressMask, String> {
+    let Some(text) = text else { return Ok(AddressMask::default()) };
     let wrong = || format!("'{text}' is not ADDRESS, ADDRESS/BITS or MASK/ADDRESS");
     let ip = |text: &str| text.parse::<IpAddr>().map_err(|_| wrong());
     let Some((before, after)) = text.split_once('/') else {
@@ -65,18 +65,21 @@ fn net(text: Option<&str>) -> Result<Net, String> {
             other => other,
         };
         // A mask of another family means exactly this address.
-        return Ok(Net { mask: if matches!(mask, Address::Ip(_)) { mask } else { Address::Unspecified }, address });
+        return Ok(AddressMask {
+            mask: if matches!(mask, Address::Ip(_)) { mask } else { Address::Unspecified },
+            address,
+        });
     };
     let before = ip(before)?;
     if let Ok(bits) = after.parse::<u32>() {
         let mask = mask(before, bits).ok_or_else(wrong)?;
-        return Ok(Net { mask: Address::Ip(mask), address: Address::Ip(before) });
+        return Ok(AddressMask { mask: Address::Ip(mask), address: Address::Ip(before) });
     }
     let after = ip(after)?;
     if before.is_ipv4() != after.is_ipv4() {
         return Err(wrong());
     }
-    Ok(Net { mask: Address::Ip(before), address: Address::Ip(after) })
+    Ok(AddressMask { mask: Address::Ip(before), address: Address::Ip(after) })
 }
 
 /// So many ones, for an address of this family; `u32::MAX` is all.
@@ -111,10 +114,10 @@ mod tests {
             ("10.0.0.0/0", "0.0.0.0", "10.0.0.0"),
             ("::1/128", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::1"),
         ] {
-            assert_eq!(net(Some(text)), Ok(Net { mask: ip(mask), address: ip(address) }), "{text}");
+            assert_eq!(net(Some(text)), Ok(AddressMask { mask: ip(mask), address: ip(address) }), "{text}");
         }
-        assert_eq!(net(None), Ok(Net::default()));
-        let unresolved = Net { mask: Address::Unspecified, address: Address::Id(6) };
+        assert_eq!(net(None), Ok(AddressMask::default()));
+        let unresolved = AddressMask { mask: Address::Unspecified, address: Address::Id(6) };
         assert_eq!(net(Some("ID#0000000006")), Ok(unresolved));
         for wrong in ["10.0.0.0/33", "::/129", "255.0.0.0/::1", "x/8", "/", "10.0.0.0/"] {
             assert!(net(Some(wrong)).is_err(), "{wrong}");

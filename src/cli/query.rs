@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::process::ExitCode;
 
-use crate::cli::ask::{Outcome, addresses, ask};
-use crate::cli::words::Words;
+use crate::cli::ask::{QueryOutcome, addresses, ask};
+use crate::cli::words::Arguments;
 use crate::cli::{complain, say};
 use crate::core::api::settings::Family;
 use crate::core::source::measurement::Measurement;
@@ -14,7 +14,7 @@ use crate::time::{Leap, Span};
 const SERVER_WIDTH: usize = 24;
 
 /// Status 0 if any server told the time.
-pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let family = match (words.has("-4"), words.has("-6")) {
         (true, false) => Family::V4,
         (false, true) => Family::V6,
@@ -36,7 +36,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
         return Ok(ExitCode::FAILURE);
     }
     let mut any = false;
-    let asked = ask(&servers, &mut |outcome: Outcome<'_>| {
+    let asked = ask(&servers, &mut |outcome: QueryOutcome<'_>| {
         any |= outcome.said.is_ok();
         print(&outcome, words.free.len() > 1);
     });
@@ -55,7 +55,7 @@ pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
     }
 }
 
-fn print(outcome: &Outcome<'_>, has_names: bool) {
+fn print(outcome: &QueryOutcome<'_>, has_names: bool) {
     let (name, address) = outcome.server;
     // As text: an address does not fill a column by itself.
     let address = address.to_string();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
-use crate::cli::words::{Words, address};
+use crate::cli::words::{Arguments, address};
 use crate::cli::{complain, say};
 use crate::core::api::monitoring::{Address, SourceData, Tracking};
 use crate::core::api::snapshot::SourceReport;
@@ -18,7 +18,7 @@ use crate::report::{json, status};
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// `status`: one screen, or one after the other.
-pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn status(words: &Arguments) -> Result<ExitCode, String> {
     let format = format(words)?;
     if !words.has("--watch") {
         return Ok(print(format, status_report(words, format)?));
@@ -45,7 +45,7 @@ pub(super) fn status(words: &Words) -> Result<ExitCode, String> {
     }
 }
 
-fn status_report(words: &Words, format: Format) -> Result<Result<String, Failure>, String> {
+fn status_report(words: &Arguments, format: Format) -> Result<Result<String, Failure>, String> {
     let mut client = Client::new(words)?;
     // The screen shows less than the lists.
     let parts = if format == Format::Text { Parts { stats: true, name: true, ..Parts::default() } } else { Parts::ALL };
@@ -58,7 +58,7 @@ fn status_report(words: &Words, format: Format) -> Result<Result<String, Failure
 }
 
 /// `tracking`.
-pub(super) fn tracking(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn tracking(words: &Arguments) -> Result<ExitCode, String> {
     let format = format(words)?;
     let mut client = Client::new(words)?;
     let result = client.tracking().map(|tracking| {
@@ -69,41 +69,41 @@ pub(super) fn tracking(words: &Words) -> Result<ExitCode, String> {
 }
 
 /// `activity`.
-pub(super) fn activity(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn activity(words: &Arguments) -> Result<ExitCode, String> {
     let format = format(words)?;
     let activity = Client::new(words)?.activity();
     Ok(print(format, activity.map(|activity| chronyc::activity(&activity, format))))
 }
 
 /// `serverstats`.
-pub(super) fn server_stats(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn server_stats(words: &Arguments) -> Result<ExitCode, String> {
     let format = format(words)?;
     let stats = Client::new(words)?.server_stats();
     Ok(print(format, stats.map(|stats| chronyc::server_stats(&stats, format))))
 }
 
 /// `sources`.
-pub(super) fn sources(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn sources(words: &Arguments) -> Result<ExitCode, String> {
     list(words, SourceList::Data, Parts::default())
 }
 
 /// `sourcestats`.
-pub(super) fn source_stats(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn source_stats(words: &Arguments) -> Result<ExitCode, String> {
     list(words, SourceList::Stats, Parts { stats: true, ..Parts::default() })
 }
 
 /// `selectdata`.
-pub(super) fn select_data(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn select_data(words: &Arguments) -> Result<ExitCode, String> {
     list(words, SourceList::Selection, Parts { selection: true, ..Parts::default() })
 }
 
 /// `authdata`.
-pub(super) fn auth_data(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn auth_data(words: &Arguments) -> Result<ExitCode, String> {
     list(words, SourceList::Authentication, Parts { authentication: true, ..Parts::default() })
 }
 
 /// `ntpdata`: of all sources that have an address, or of one.
-pub(super) fn ntp_data(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn ntp_data(words: &Arguments) -> Result<ExitCode, String> {
     let format = format(words)?;
     let mut client = Client::new(words)?;
     let named = words.free.first();
@@ -133,7 +133,7 @@ fn one_ntp_data(client: &mut Client, whom: Address) -> Result<SourceReport, Fail
     Ok(SourceReport { name, data, ntp: Some(ntp), ..SourceReport::default() })
 }
 
-fn list(words: &Words, list: SourceList, parts: Parts) -> Result<ExitCode, String> {
+fn list(words: &Arguments, list: SourceList, parts: Parts) -> Result<ExitCode, String> {
     let format = format(words)?;
     let mut client = Client::new(words)?;
     let by_name = words.has("-N");
@@ -187,7 +187,7 @@ fn name_of(client: &mut Client, tracking: &Tracking) -> Option<String> {
     }
 }
 
-fn format(words: &Words) -> Result<Format, String> {
+fn format(words: &Arguments) -> Result<Format, String> {
     match (words.has("-c"), words.has("--json")) {
         (false, false) => Ok(Format::Text),
         (true, false) => Ok(Format::Csv),

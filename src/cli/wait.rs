@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::client::{Client, Failure};
 use crate::cli::complain;
-use crate::cli::words::Words;
+use crate::cli::words::Arguments;
 use crate::core::api::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
 use crate::report::units::{ppm, size};
@@ -36,7 +36,7 @@ struct Wish {
 }
 
 /// Status 0 when it is synchronised.
-pub(super) fn run(words: &Words) -> Result<ExitCode, String> {
+pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let positive = |flag: &str| match words.number::<f64>(flag)? {
         Some(value) if value.is_nan() || value < 0.0 => Err(format!("{flag} must be a number that is not negative")),
         value => Ok(value),

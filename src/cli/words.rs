@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) arguments: &'static str,
     pub(super) flags: &'static [&'static [Flag]],
     pub(super) help: &'static str,
-    pub(super) run: fn(&Words) -> Result<ExitCode, String>,
+    pub(super) run: fn(&Arguments) -> Result<ExitCode, String>,
     /// Exit code of a mistake on the command line.
     pub(super) misuse: u8,
 }
@@ -37,7 +37,7 @@ pub(super) const fn flag(name: &'static str, value: &'static str, help: &'static
 }
 
 /// A command with what was given to it.
-pub(super) struct Words {
+pub(super) struct Arguments {
     row: &'static Row,
     given: Vec<(&'static str, String)>,
     /// What is not a flag.
@@ -45,17 +45,17 @@ pub(super) struct Words {
     pub(super) wants_help: bool,
 }
 
-impl Words {
+impl Arguments {
     /// Understands what follows the command itself.
     ///
     /// # Errors
     /// What is wrong, and the exit code for that.
-    pub(super) fn parse(row: &'static Row, rest: &[OsString]) -> Result<Words, (String, u8)> {
-        Words::read(row, rest).map_err(|reason| (row.complaint(&reason), row.misuse))
+    pub(super) fn parse(row: &'static Row, rest: &[OsString]) -> Result<Arguments, (String, u8)> {
+        Arguments::read(row, rest).map_err(|reason| (row.complaint(&reason), row.misuse))
     }
 
-    fn read(row: &'static Row, rest: &[OsString]) -> Result<Words, String> {
-        let mut words = Words { row, given: Vec::new(), free: Vec::new(), wants_help: false };
+    fn read(row: &'static Row, rest: &[OsString]) -> Result<Arguments, String> {
+        let mut words = Arguments { row, given: Vec::new(), free: Vec::new(), wants_help: false };
         let mut parser = lexopt::Parser::from_args(rest);
         let told = |reason: lexopt::Error| reason.to_string();
         while let Some(argument) = parser.next().map_err(told)? {

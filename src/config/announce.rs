@@ -9,7 +9,7 @@ const SYNCHRONIZED_FILE: &str = "/run/slewd/synchronized";
 
 /// Whom to tell of the state of the clock.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Announcements {
+pub struct Notifications {
     /// `readywhen`: when the service manager is told that slewd is ready.
     pub ready_when: ReadyWhen,
     /// `synchronizedfile`: these exist from the first synchronisation to the end; `None` if nothing is said of them.
@@ -17,7 +17,7 @@ pub struct Announcements {
     /// `onchange`: a command and its arguments, run at changes of state; empty for none.
     pub on_change: Vec<String>,
     /// `metricsfile`.
-    pub metrics_file: Option<MetricsFile>,
+    pub metrics_file: Option<MetricsFileDirective>,
 }
 
 /// When the service manager is told that slewd is ready.
@@ -32,14 +32,14 @@ pub enum ReadyWhen {
 
 /// `metricsfile FILE SECONDS`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MetricsFile {
+pub struct MetricsFileDirective {
     /// Path of the file.
     pub path: String,
     /// Time between two writes in seconds, at least 1.
     pub interval_s: u32,
 }
 
-impl Announcements {
+impl Notifications {
     /// The files that exist from the first synchronisation to the end. An observer makes only those it was told to: that
     /// of the daemon which sets the clock is not its own.
     pub fn synchronized_files(&self, controls_clock: bool) -> Vec<String> {
@@ -79,7 +79,7 @@ pub(crate) fn on_change(config: &mut Config, words: &mut Words) -> Result<(), Fa
 pub(crate) fn metrics_file(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
     let path = full_path(words.required()?)?;
     let interval_s = words.strict_integer(1, i64::from(i32::MAX))? as u32;
-    config.announcements.metrics_file = Some(MetricsFile { path, interval_s });
+    config.announcements.metrics_file = Some(MetricsFileDirective { path, interval_s });
     Ok(())
 }
 

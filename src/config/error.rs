@@ -10,7 +10,7 @@ pub struct Error {
     /// What would be right, in one line; empty if there is nothing to add.
     pub remedy: String,
     /// Where, unless the message is about a file as a whole.
-    pub place: Option<Place>,
+    pub place: Option<Location>,
 }
 
 /// Something in a configuration that is accepted but does not do what its author may expect.
@@ -19,14 +19,14 @@ pub struct Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// The line that the warning is about.
-    pub place: Place,
+    pub place: Location,
     /// The message without the place.
     pub text: String,
 }
 
 /// A line of a file, or of the command line. Displays as chronyd's `at line N in file F`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The file as it was named by the caller or by the `include` that led to it; `None` for the command line.
     pub file: Option<String>,
     /// Counted from 1; on the command line the index of the argument.
@@ -65,7 +65,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// The error for a directive that was typed as `name`.
-    pub(crate) fn into_error(self, name: &str, usage: &str, place: Place) -> Error {
+    pub(crate) fn into_error(self, name: &str, usage: &str, place: Location) -> Error {
         let (message, remedy) = self.text(name, usage);
         Error { message: format!("{message} {place}"), remedy, place: Some(place) }
     }
@@ -105,7 +105,7 @@ impl fmt::Display for Warning {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "at line {}", self.line)?;
         match &self.file {

@@ -10,7 +10,7 @@ use crate::core::api::limits::MAX_INT;
 
 /// The kind of value that an option takes.
 #[derive(Clone, Copy)]
-enum Value {
+enum OptionKind {
     None,
     Integer(i64, i64),
     Real,
@@ -20,12 +20,12 @@ enum Value {
     OneOf(&'static [&'static str]),
 }
 
-use Value::{Integer, None as Flag, OneOf, Real, RefId};
+use OptionKind::{Integer, None as Flag, OneOf, Real, RefId};
 
 /// Options by name. Names are unique whatever their case.
-type Options = &'static [(&'static str, Value)];
+type OptionTable = &'static [(&'static str, OptionKind)];
 
-const REFCLOCK: Options = &[
+const REFCLOCK: OptionTable = &[
     ("poll", Integer(-32, 32)),
     ("dpoll", Integer(-32, 32)),
     ("filter", Integer(0, MAX_INT)),
@@ -51,7 +51,7 @@ const REFCLOCK: Options = &[
     ("trust", Flag),
 ];
 
-const HW_TIMESTAMP: Options = &[
+const HW_TIMESTAMP: OptionTable = &[
     ("minpoll", Integer(-32, 32)),
     ("maxpoll", Integer(-32, 32)),
     ("minsamples", Integer(0, MAX_INT)),
@@ -63,7 +63,7 @@ const HW_TIMESTAMP: Options = &[
     ("rxfilter", OneOf(&["none", "ntp", "ptp", "all"])),
 ];
 
-const LOCAL: Options = &[
+const LOCAL: OptionTable = &[
     ("stratum", Integer(1, 15)),
     ("distance", Real),
     ("activate", Real),
@@ -72,10 +72,10 @@ const LOCAL: Options = &[
     ("waitunsynced", Real),
 ];
 
-const RATE_LIMIT: Options = &[("interval", LIMIT), ("burst", LIMIT), ("leak", LIMIT)];
-const KOD_RATE_LIMIT: Options = &[("interval", LIMIT), ("burst", LIMIT), ("leak", LIMIT), ("kod", LIMIT)];
+const RATE_LIMIT: OptionTable = &[("interval", LIMIT), ("burst", LIMIT), ("leak", LIMIT)];
+const KOD_RATE_LIMIT: OptionTable = &[("interval", LIMIT), ("burst", LIMIT), ("leak", LIMIT), ("kod", LIMIT)];
 /// chronyd brings what is within these limits into a smaller range.
-const LIMIT: Value = Integer(-32, 255);
+const LIMIT: OptionKind = Integer(-32, 255);
 
 /// Checked like a `server` line.
 pub(crate) fn peer(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
@@ -156,7 +156,7 @@ impl Fault {
     }
 }
 
-fn check(options: Options, words: &mut Words) -> Result<(), Fault> {
+fn check(options: OptionTable, words: &mut Words) -> Result<(), Fault> {
     while let Some(word) = words.next() {
         let Some((name, value)) = options.iter().find(|(name, _)| name.eq_ignore_ascii_case(word)) else {
             let names: Vec<&str> = options.iter().map(|(name, _)| *name).collect();

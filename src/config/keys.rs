@@ -2,9 +2,9 @@
 //!
 //! A line that is wrong costs that key and no other, and the message never shows what may be a secret.
 
-use super::error::{Place, Warning};
+use super::error::{Location, Warning};
 use super::lex::{self, starts_comment};
-use crate::wire::symmetric::{Algorithm, Key, KeyTable};
+use crate::wire::symmetric::{KeyTable, MacAlgorithm, SymmetricKey};
 
 /// Keys shorter than this can be guessed: chronyd's limit.
 const SHORTEST_BITS: usize = 80;
@@ -27,7 +27,7 @@ impl KeyFile {
         let (mut keys, mut warnings) = (KeyTable::default(), Vec::new());
         let (content, mark) = lex::without_mark(content);
         let mut warn = |line: usize, text: String| {
-            warnings.push(Warning { place: Place { file: Some(name.to_owned()), line }, text });
+            warnings.push(Warning { place: Location { file: Some(name.to_owned()), line }, text });
         };
         if let Some(mark) = mark {
             warn(1, mark.text().to_owned());
@@ -63,7 +63,7 @@ impl KeyFile {
 }
 
 /// `None` for a blank line or a comment; else a key, or what would be right.
-fn parse_line(line: &str) -> Result<Option<Key>, String> {
+fn parse_line(line: &str) -> Result<Option<SymmetricKey>, String> {
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let (id, algorithm, key) = match words[..] {
         [] => return Ok(None),
@@ -84,14 +84,14 @@ fn parse_line(line: &str) -> Result<Option<Key>, String> {
         secret.fill(0);
         return Err(format!("a key of the type {name} has {len} bytes, this one has {found}"));
     }
-    let key = Key::new(id, algorithm, secret);
+    let key = SymmetricKey::new(id, algorithm, secret);
     key.map(Some).ok_or_else(|| "the key is empty".to_owned())
 }
 
 /// An unknown word may be part of a secret: it is not repeated.
-fn find_algorithm(name: &str) -> Result<Algorithm, String> {
-    let known = || Algorithm::ALL.map(Algorithm::name).join(", ");
-    let algorithm = Algorithm::find(name).ok_or_else(|| format!("the type must be one of {}", known()))?;
+fn find_algorithm(name: &str) -> Result<MacAlgorithm, String> {
+    let known = || MacAlgorithm::ALL.map(MacAlgorithm::name).join(", ");
+    let algorithm = MacAlgorithm::find(name).ok_or_else(|| format!("the type must be one of {}", known()))?;
     if !algorithm.is_built_in() {
         let name = algorithm.name();
         return Err(format!("the type {name} needs a slewd that was built with the feature nts, MD5 does not"));
@@ -132,7 +132,7 @@ mod tests {
         let expected = [(10, "plain".as_bytes()), (20, b"text"), (30, &[0, 0xff]), (40, &[0x0a, 0xf1])];
         assert_eq!(keys.keys.count(), expected.len());
         for (id, secret) in expected {
-            assert_eq!(keys.keys.find(id), Key::new(id, Algorithm::Md5, secret.to_vec()).as_ref(), "{id}");
+            assert_eq!(keys.keys.find(id), SymmetricKey::new(id, MacAlgorithm::Md5, secret.to_vec()).as_ref(), "{id}");
         }
         assert_eq!(keys.keys.find(11), None);
     }
@@ -140,7 +140,7 @@ mod tests {
     #[cfg(feature = "nts")]
     #[test]
     fn every_type_is_read_and_a_cipher_wants_a_key_of_its_length() {
-        let text: String = Algorithm::ALL
+        let text: String = MacAlgorithm::ALL
             .iter()
             .zip(1..)
             .map(|(algorithm, id)| {
@@ -148,7 +148,7 @@ mod tests {
             })
             .collect();
         let keys = KeyFile::parse("keys", text.as_bytes());
-        assert_eq!((keys.keys.count(), keys.warnings.len()), (Algorithm::ALL.len(), 0));
+        assert_eq!((keys.keys.count(), keys.warnings.len()), (MacAlgorithm::ALL.len(), 0));
         let short = messages("1 AES128 HEX:00112233");
         assert_eq!(
             short,

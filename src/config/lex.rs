@@ -9,7 +9,7 @@ const LINE_LIMIT: usize = 2048;
 
 /// One physical line of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct TextLine {
     /// Counted from 1.
     pub(crate) number: usize,
     /// The words with one space between them; empty for a blank line or a comment. `None` if the line is too long.
@@ -47,8 +47,8 @@ pub(crate) fn without_mark(content: &[u8]) -> (&[u8], Option<Mark>) {
 }
 
 /// The lines of a file, comments and blank ones included because they count.
-pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = Line> {
-    bytes.split_inclusive(|&byte| byte == b'\n').enumerate().map(|(index, line)| Line {
+pub(crate) fn lines(bytes: &[u8]) -> impl Iterator<Item = TextLine> {
+    bytes.split_inclusive(|&byte| byte == b'\n').enumerate().map(|(index, line)| TextLine {
         number: index + 1,
         text: normalize(line),
         terminated: line.ends_with(b"\n"),

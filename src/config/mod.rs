@@ -31,14 +31,14 @@ mod source_table;
 mod suggest;
 mod table;
 
-pub use announce::{Announcements, MetricsFile, ReadyWhen};
+pub use announce::{MetricsFileDirective, Notifications, ReadyWhen};
 pub use directive::{Class, Directive, Section, directives, sections};
-pub use error::{Error, Place, Warning};
+pub use error::{Error, Location, Warning};
 pub use files::{Files, MemoryFiles, SearchFailed};
 pub use keys::KeyFile;
 pub use model::{
-    AccessRule, Commands, Config, DriftFile, Failure, FilePaths, Logs, Network, Nts, Process, RateLimit, Rtc, Subnet,
-    Thermometer,
+    AccessRule, Commands, Config, ConfigFailure, DriftFileDirective, FilePaths, Logs, Network, Nts, Process, RateLimit,
+    Rtc, Subnet, TempCompDirective,
 };
 pub use parse::BUILT_IN;
 pub use source::{SourceFiles, not_asked, parse_sources, read_source_dirs};

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::announce::Announcements;
+use super::announce::Notifications;
 use super::error::{Error, Warning};
 use crate::core::api::settings::{Settings, SourceConfig};
 use crate::time::Span;
@@ -32,7 +32,7 @@ pub struct Config {
     /// Monitoring and control.
     pub commands: Commands,
     /// Whom to tell of the state of the clock.
-    pub announcements: Announcements,
+    pub announcements: Notifications,
     /// The hardware clock.
     pub rtc: Rtc,
     /// `ptpport`: 0 if NTP over PTP is off, which it always is here.
@@ -48,7 +48,7 @@ pub struct Config {
 
 /// Why a configuration was not accepted, and how far it was read.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Failure {
+pub struct ConfigFailure {
     /// The first error.
     pub error: Error,
     /// Warnings before it.
@@ -89,7 +89,7 @@ pub struct Network {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct FilePaths {
     /// `driftfile`.
-    pub drift: Option<DriftFile>,
+    pub drift: Option<DriftFileDirective>,
     /// `dumpdir`: where sample history is saved.
     pub dump_dir: Option<String>,
     /// `keyfile`: symmetric keys.
@@ -99,12 +99,12 @@ pub struct FilePaths {
     /// `leapseclist`: a file in the format of IERS and NIST; preferred over the time zone.
     pub leap_sec_list: Option<String>,
     /// `tempcomp`: the sensor.
-    pub thermometer: Option<Thermometer>,
+    pub thermometer: Option<TempCompDirective>,
 }
 
 /// `tempcomp FILE INTERVAL ...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Thermometer {
+pub struct TempCompDirective {
     /// A file with a number.
     pub sensor: String,
     /// How often it is read.
@@ -115,7 +115,7 @@ pub struct Thermometer {
 
 /// `driftfile FILE [interval SECONDS]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DriftFile {
+pub struct DriftFileDirective {
     /// Path of the file.
     pub path: String,
     /// Shortest time between two writes in seconds, 3600 by default.

@@ -1,10 +1,10 @@
 //! From lines to a [`Config`]: which files are read, in which order, and what is said about each line.
 
 use super::directive::{Class, Directive, Syntax, directives, expect_count};
-use super::error::{Error, Fault, Place, Warning};
+use super::error::{Error, Fault, Location, Warning};
 use super::files::Files;
 use super::lex::{self, Mark, Words};
-use super::model::{Config, Failure};
+use super::model::{Config, ConfigFailure};
 use super::read::DIRECTORIES_MAX;
 use super::{access, foreign, source, suggest};
 
@@ -28,7 +28,7 @@ impl Config {
     /// Reads a configuration file and everything that it includes.
     ///
     /// `client_only` ignores directives that serve others instead of refusing them, as the directive `clientonly` does.
-    pub fn from_file(files: &dyn Files, path: &str, client_only: bool) -> Result<Config, Box<Failure>> {
+    pub fn from_file(files: &dyn Files, path: &str, client_only: bool) -> Result<Config, Box<ConfigFailure>> {
         Parser::run(files, client_only, |parser| parser.file(path))
     }
 
@@ -37,22 +37,27 @@ impl Config {
         files: &dyn Files,
         arguments: &[A],
         client_only: bool,
-    ) -> Result<Config, Box<Failure>> {
+    ) -> Result<Config, Box<ConfigFailure>> {
         Parser::run(files, client_only, |parser| {
             arguments.iter().enumerate().try_for_each(|(index, argument)| {
-                let place = Place { file: None, line: index + 1 };
+                let place = Location { file: None, line: index + 1 };
                 parser.line(lex::normalize(argument.as_ref().as_bytes()), place)
             })
         })
     }
 
     /// Reads a configuration from text that the caller has; `name` is the file in messages.
-    pub fn from_text(files: &dyn Files, name: &str, text: &[u8], client_only: bool) -> Result<Config, Box<Failure>> {
+    pub fn from_text(
+        files: &dyn Files,
+        name: &str,
+        text: &[u8],
+        client_only: bool,
+    ) -> Result<Config, Box<ConfigFailure>> {
         Parser::run(files, client_only, |parser| parser.text(name, text))
     }
 
     /// Reads [`BUILT_IN`].
-    pub fn built_in(files: &dyn Files) -> Result<Config, Box<Failure>> {
+    pub fn built_in(files: &dyn Files) -> Result<Config, Box<ConfigFailure>> {
         Config::from_text(files, BUILT_IN_NAME, BUILT_IN.as_bytes(), false)
     }
 }
@@ -68,7 +73,7 @@ struct Parser<'f> {
     /// of warnings.
     refused: Vec<(Error, usize, Warning)>,
     /// Where the sources of `config` are.
-    source_places: Vec<(String, Place)>,
+    source_places: Vec<(String, Location)>,
 }
 
 impl<'f> Parser<'f> {
@@ -76,7 +81,7 @@ impl<'f> Parser<'f> {
         files: &'f dyn Files,
         client_only: bool,
         read: impl FnOnce(&mut Self) -> Result<(), Error>,
-    ) -> Result<Config, Box<Failure>> {
+    ) -> Result<Config, Box<ConfigFailure>> {
         let config = Config { client_only, ..Config::default() };
         let (mentioned, refused, source_places) = (Vec::new(), Vec::new(), Vec::new());
         let mut parser = Parser { files, config, level: 0, mentioned, refused, source_places };
@@ -84,7 +89,7 @@ impl<'f> Parser<'f> {
         let config = parser.config;
         match result {
             Ok(()) => Ok(config),
-            Err(error) => Err(Box::new(Failure { error, warnings: config.warnings, printed: config.printed })),
+            Err(error) => Err(Box::new(ConfigFailure { error, warnings: config.warnings, printed: config.printed })),
         }
     }
 
@@ -105,7 +110,7 @@ impl<'f> Parser<'f> {
         self.level += 1;
         let (text, mark) = lex::without_mark(text);
         if let Some(mark) = mark {
-            let place = Place { file: Some(name.to_string()), line: 1 };
+            let place = Location { file: Some(name.to_string()), line: 1 };
             if mark == Mark::Wide {
                 let (message, remedy) = (format!("Could not read {name}"), mark.text().to_string());
                 return Err(Error { message, remedy, place: Some(place) });
@@ -113,13 +118,13 @@ impl<'f> Parser<'f> {
             self.warn(mark.text().to_string(), &place);
         }
         for line in lex::lines(text) {
-            self.line(line.text, Place { file: Some(name.to_string()), line: line.number })?;
+            self.line(line.text, Location { file: Some(name.to_string()), line: line.number })?;
         }
         self.level -= 1;
         Ok(())
     }
 
-    fn line(&mut self, line: Option<String>, place: Place) -> Result<(), Error> {
+    fn line(&mut self, line: Option<String>, place: Location) -> Result<(), Error> {
         let Some(line) = line else {
             let message = format!("String too long {place}");
             return Err(Error { message, remedy: "a line has at most 2047 bytes".to_string(), place: Some(place) });
@@ -176,7 +181,7 @@ impl<'f> Parser<'f> {
         directive: &'static Directive,
         name: &str,
         mut words: Words,
-        place: &Place,
+        place: &Location,
         fault: impl Fn(Fault) -> Error,
     ) -> Result<(), Error> {
         let is_harmless = directive.name == "allow" && access::is_of_this_machine(&words);
@@ -223,7 +228,7 @@ impl<'f> Parser<'f> {
         first
     }
 
-    fn warn(&mut self, text: String, place: &Place) {
+    fn warn(&mut self, text: String, place: &Location) {
         self.config.warnings.push(Warning { place: place.clone(), text });
     }
 
@@ -254,7 +259,7 @@ fn unused(name: &str) -> String {
     format!("{name} directive is not used by this client")
 }
 
-fn unknown(name: &str, place: Place) -> Error {
+fn unknown(name: &str, place: Location) -> Error {
     let guess = foreign::directive(name).or_else(|| suggest::near(name, directives().map(|directive| directive.name)));
     let remedy = guess.unwrap_or_else(|| "no directive has a name like this".to_string());
     Error { message: format!("Invalid directive {name} {place}"), remedy, place: Some(place) }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::access;
 use super::error::Fault;
 use super::lex::Words;
-use super::model::{AccessRule, Config, DriftFile, Logs, RateLimit, Thermometer};
+use super::model::{AccessRule, Config, DriftFileDirective, Logs, RateLimit, TempCompDirective};
 use super::source;
 use crate::core::api::limits::{ANY, MAX_INT};
 use crate::core::api::settings::{AuthSelectMode, Host, InitStepSlew, LeapMode, MakeStep, MaxChange};
@@ -199,7 +199,7 @@ pub(crate) fn drift_file(config: &mut Config, words: &mut Words) -> Result<(), F
         }
         interval_s = u32::try_from(words.integer()?.max(0)).unwrap_or(u32::MAX);
     }
-    config.files.drift = Some(DriftFile { path, interval_s });
+    config.files.drift = Some(DriftFileDirective { path, interval_s });
     Ok(())
 }
 
@@ -227,7 +227,7 @@ pub(crate) fn temp_comp(config: &mut Config, words: &mut Words) -> Result<(), Fa
         let curve = Curve::Quadratic { t0: words.real()?, k: [words.real()?, words.real()?, words.real()?] };
         config.settings.temp_comp = Some(TempComp { interval, curve });
     }
-    config.files.thermometer = Some(Thermometer { sensor, interval, points });
+    config.files.thermometer = Some(TempCompDirective { sensor, interval, points });
     Ok(())
 }
 

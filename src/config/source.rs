@@ -1,7 +1,7 @@
 //! `server` and `pool` lines, in the configuration and in `.sources` files.
 
 use super::directive::{Class, Directive};
-use super::error::{Fault, Place, Warning};
+use super::error::{Fault, Location, Warning};
 use super::files::Files;
 use super::foreign;
 use super::lex::{self, Words};
@@ -48,11 +48,11 @@ impl SourceFiles {
     fn read(&mut self, file: &str, content: &[u8]) {
         let (content, mark) = lex::without_mark(content);
         if let Some(mark) = mark {
-            let place = Place { file: Some(file.to_string()), line: 1 };
+            let place = Location { file: Some(file.to_string()), line: 1 };
             self.warnings.push(Warning { place, text: mark.text().to_string() });
         }
         for line in lex::lines(content) {
-            let place = Place { file: Some(file.to_string()), line: line.number };
+            let place = Location { file: Some(file.to_string()), line: line.number };
             let text = match line.text {
                 None => Some("the line is too long, it is ignored with all that follow"),
                 Some(_) if !line.terminated => Some("the line does not end, it is ignored"),
@@ -68,7 +68,7 @@ impl SourceFiles {
         }
     }
 
-    fn line(&mut self, line: &str, place: Place) {
+    fn line(&mut self, line: &str, place: Location) {
         if line.is_empty() {
             return;
         }

@@ -3,7 +3,7 @@
 use log::{error, warn};
 
 use crate::core::api::command::{Applied, ClockCommand, ClockReport};
-use crate::sys::clock::{self, ClockError, PhaseSlew, Status};
+use crate::sys::clock::{self, ClockError, ClockStatus, PhaseSlew};
 use crate::time::{ClockReading, Raw, Span, Utc};
 
 /// CLOCK_BOOTTIME and CLOCK_MONOTONIC differ by less than this unless the machine slept.
@@ -24,17 +24,17 @@ pub trait Clock {
 
 /// The system clock, steered.
 pub struct KernelClock {
-    reader: Reader,
+    reader: ClockReader,
     last_error: Option<ClockError>,
 }
 
 /// The system clock, looked at only.
 pub struct ObservedClock {
-    reader: Reader,
+    reader: ClockReader,
 }
 
 /// Reads the clocks; counts sleep into the raw scale without adding the noise of two more clock readings to it.
-struct Reader {
+struct ClockReader {
     slept: Span,
     last: ClockReading,
     /// When the clock was last stepped by us, and by how much: packets may wait that were stamped before.
@@ -44,7 +44,7 @@ struct Reader {
 impl KernelClock {
     /// The running system's clock.
     pub fn new() -> Self {
-        KernelClock { reader: Reader::new(), last_error: None }
+        KernelClock { reader: ClockReader::new(), last_error: None }
     }
 
     fn try_apply(&mut self, command: ClockCommand) -> Result<Applied, ClockError> {
@@ -112,10 +112,10 @@ impl Clock for ObservedClock {
     }
 }
 
-impl Reader {
+impl ClockReader {
     fn new() -> Self {
         let last = clock::read();
-        let mut reader = Reader { slept: last.slept, last, stepped: None };
+        let mut reader = ClockReader { slept: last.slept, last, stepped: None };
         reader.read();
         reader
     }
@@ -147,7 +147,7 @@ impl Default for KernelClock {
 impl ObservedClock {
     /// The running system's clock.
     pub fn new() -> Self {
-        ObservedClock { reader: Reader::new() }
+        ObservedClock { reader: ClockReader::new() }
     }
 }
 
@@ -157,8 +157,8 @@ impl Default for ObservedClock {
     }
 }
 
-fn status(report: &ClockReport) -> Status {
-    Status {
+fn status(report: &ClockReport) -> ClockStatus {
+    ClockStatus {
         synchronized: report.synchronized,
         max_error: report.max_error,
         est_error: report.est_error,
@@ -178,7 +178,7 @@ mod tests {
             let before_step = Utc::from_secs(2_000_000_000);
             let utc = before_step + (now - stepped_at) + by;
             let last = ClockReading { raw: now, utc, width: Span::ZERO, slept: Span::ZERO };
-            let reader = Reader { slept: Span::ZERO, last, stepped: Some((stepped_at, by)) };
+            let reader = ClockReader { slept: Span::ZERO, last, stepped: Some((stepped_at, by)) };
             let stamp_after = last.utc - Span::from_nanos(1500);
             let stamp_before = before_step - Span::from_nanos(400);
             assert_eq!(reader.raw_of(stamp_after), Raw::from_nanos(3500));

@@ -17,8 +17,8 @@ use crate::core::api::settings::{Family, Host};
 use crate::core::engine::{Engine, Input, NtsPolicy, Start, What};
 use crate::daemon::call_filter::Refusals;
 use crate::daemon::clock::Clock;
-use crate::daemon::control::{Asked, Control, Daemon};
-use crate::daemon::exchanges::{Arrival, Buffer, Exchanges};
+use crate::daemon::control::{Control, Daemon, ReadySockets};
+use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
 use crate::daemon::files::address_file::AddressFile;
 use crate::daemon::files::drift_file::DriftFile;
 use crate::daemon::files::dump_files::{self, DumpFiles};
@@ -32,7 +32,7 @@ use crate::daemon::files::thermometer::Thermometer;
 use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::notify::observer::Observer;
-use crate::daemon::resolver::{Purpose, Resolver};
+use crate::daemon::resolver::{LookupPurpose, Resolver};
 use crate::sys::clock::ClockWatch;
 use crate::sys::signals::{RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
@@ -60,7 +60,7 @@ pub enum Ending {
 }
 
 /// What the loop needs of the world.
-pub struct World<'a> {
+pub struct Environment<'a> {
     /// The clock to steer.
     pub clock: &'a mut dyn Clock,
     /// Sockets.
@@ -107,7 +107,7 @@ pub struct World<'a> {
 }
 
 /// Runs the engine until something ends it.
-pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
+pub fn run(start: Start, world: Environment<'_>) -> io::Result<Ending> {
     let now = world.clock.read();
     let mut engine = Engine::new(start, now);
     if let Some(files) = &world.dump_files {
@@ -121,7 +121,7 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
         gives_up,
         buffer: [0; MAX_LEN + 4],
         ready: Vec::with_capacity(8),
-        asked: Asked::default(),
+        asked: ReadySockets::default(),
         deadline: None,
         ending: None,
         refusals: Refusals::default(),
@@ -144,11 +144,11 @@ pub fn run(start: Start, world: World<'_>) -> io::Result<Ending> {
 struct Loop<'a> {
     engine: Engine,
     resolver: Resolver,
-    world: World<'a>,
+    world: Environment<'a>,
     gives_up: Option<Raw>,
     buffer: Buffer,
     ready: Vec<ExchangeId>,
-    asked: Asked,
+    asked: ReadySockets,
     deadline: Option<Raw>,
     ending: Option<Ending>,
     refusals: Refusals,
@@ -212,7 +212,7 @@ impl Loop<'_> {
             family => family,
         };
         if let Host::Name(name) = &typed.host {
-            self.resolver.ask(Purpose::Line(line), name.clone(), family);
+            self.resolver.ask(LookupPurpose::Line(line), name.clone(), family);
         }
     }
 
@@ -257,8 +257,8 @@ impl Loop<'_> {
         if awake.resolver {
             while let Some(answer) = self.resolver.answer() {
                 match answer.purpose {
-                    Purpose::Line(line) => self.feed(What::Resolved { line, addresses: &answer.addresses }),
-                    Purpose::Keys(id) => self.resolved_for_keys(id, &answer.addresses),
+                    LookupPurpose::Line(line) => self.feed(What::Resolved { line, addresses: &answer.addresses }),
+                    LookupPurpose::Keys(id) => self.resolved_for_keys(id, &answer.addresses),
                 }
             }
         }
@@ -319,10 +319,10 @@ impl Loop<'_> {
                 let Some(arrival) = arrival else { break };
                 let now = self.world.clock.read();
                 let what = match arrival {
-                    Arrival::Datagram(length, arrived) => {
+                    Delivery::Datagram(length, arrived) => {
                         What::Datagram { exchange, bytes: &self.buffer[..length], arrived }
                     }
-                    Arrival::Unreachable => What::Unreachable { exchange, why: Undelivered::PortClosed },
+                    Delivery::Unreachable => What::Unreachable { exchange, why: Undelivered::PortClosed },
                 };
                 self.engine.handle_input(Input { now, what });
                 self.drain();

@@ -17,7 +17,7 @@ use crate::wire::ntp::MAX_LEN;
 /// Open exchanges.
 #[derive(Default)]
 pub struct Exchanges {
-    open: Vec<Open>,
+    open: Vec<OpenSocket>,
     network: Network,
     /// `acquisitionport 0`: the port that the kernel chose for the first request, kept for all.
     port: Option<u16>,
@@ -27,7 +27,7 @@ pub struct Exchanges {
 }
 
 /// A request in flight.
-struct Open {
+struct OpenSocket {
     exchange: ExchangeId,
     socket: ClientSocket,
     /// Before it was sent: no stamp of its reply can be earlier.
@@ -35,7 +35,7 @@ struct Open {
 }
 
 /// What a readable socket had to say.
-pub enum Arrival {
+pub enum Delivery {
     /// A datagram of this length, which arrived at this moment.
     Datagram(usize, Stamp),
     /// An ICMP error: nobody will answer.
@@ -100,7 +100,7 @@ impl Exchanges {
             Some(at) => Stamp { at, source: StampSource::Kernel },
             None => Stamp { at: before.raw, source: StampSource::Daemon },
         };
-        self.open.push(Open { exchange, socket, asked_at: before.raw });
+        self.open.push(OpenSocket { exchange, socket, asked_at: before.raw });
         Ok(stamp)
     }
 
@@ -111,7 +111,7 @@ impl Exchanges {
 
     /// The local end of an open exchange, as the kernel chose it.
     pub fn local_address(&self, exchange: ExchangeId) -> Option<IpAddr> {
-        let Open { socket, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
+        let OpenSocket { socket, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
         socket.local_addr().ok().map(|address| address.ip())
     }
 
@@ -137,8 +137,8 @@ impl Exchanges {
     }
 
     /// Takes the next thing a socket has to say; `None` if there is nothing more.
-    pub fn receive(&self, exchange: ExchangeId, buffer: &mut Buffer, clock: &mut dyn Clock) -> Option<Arrival> {
-        let Open { socket, asked_at, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
+    pub fn receive(&self, exchange: ExchangeId, buffer: &mut Buffer, clock: &mut dyn Clock) -> Option<Delivery> {
+        let OpenSocket { socket, asked_at, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
         match socket.receive(buffer) {
             Ok(Some(received)) => {
                 let now = clock.read();
@@ -149,7 +149,7 @@ impl Exchanges {
                     Some(at) => Stamp { at, source: StampSource::Kernel },
                     None => Stamp { at: now.raw, source: StampSource::Daemon },
                 };
-                Some(Arrival::Datagram(received.len, stamp))
+                Some(Delivery::Datagram(received.len, stamp))
             }
             Ok(None) => {
                 // A late transmit stamp wakes us too: it is taken out of the error queue and dropped.
@@ -158,7 +158,7 @@ impl Exchanges {
             }
             Err(reason) => {
                 debug!("Exchange {}: {reason}", exchange.0);
-                Some(Arrival::Unreachable)
+                Some(Delivery::Unreachable)
             }
         }
     }

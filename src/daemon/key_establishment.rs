@@ -50,7 +50,7 @@ struct Connection {
 }
 
 /// What has become of an establishment.
-pub enum News {
+pub enum KeyNews {
     /// The keys, or why there are none.
     Ended(EstablishmentId, Result<Box<Established>, KeyFailure>),
     /// The name of the server that tells the time is to be looked up, for [`KeyConnections::resolved`].
@@ -64,7 +64,7 @@ impl KeyConnections {
     }
 
     /// Begins one. News that come at once are bad.
-    pub fn start(&mut self, request: &KeyRequest) -> Option<News> {
+    pub fn start(&mut self, request: &KeyRequest) -> Option<KeyNews> {
         match self.open(request) {
             Ok(connection) => {
                 self.open.push(connection);
@@ -72,7 +72,7 @@ impl KeyConnections {
             }
             Err(failure) => {
                 self.tidy();
-                Some(News::Ended(request.id, Err(failure)))
+                Some(KeyNews::Ended(request.id, Err(failure)))
             }
         }
     }
@@ -117,7 +117,7 @@ impl KeyConnections {
     }
 
     /// Goes on with all of them; returns the next news. Call again until there are none.
-    pub fn advance(&mut self) -> Option<News> {
+    pub fn advance(&mut self) -> Option<KeyNews> {
         for index in 0..self.open.len() {
             let connection = &mut self.open[index];
             if connection.looked_up.is_some() {
@@ -130,20 +130,20 @@ impl KeyConnections {
                     Ok(established) => Ok(established),
                     Err((established, name)) => {
                         connection.looked_up = Some(*established);
-                        return Some(News::Lookup(id, name));
+                        return Some(KeyNews::Lookup(id, name));
                     }
                 },
                 Err(failure) => Err(failure),
             };
             self.open.remove(index);
             self.tidy();
-            return Some(News::Ended(id, outcome));
+            return Some(KeyNews::Ended(id, outcome));
         }
         None
     }
 
     /// The name of a server that tells the time has been looked up.
-    pub fn resolved(&mut self, id: EstablishmentId, addresses: &[IpAddr]) -> Option<News> {
+    pub fn resolved(&mut self, id: EstablishmentId, addresses: &[IpAddr]) -> Option<KeyNews> {
         let index = self.open.iter().position(|connection| connection.id == id)?;
         let connection = self.open.remove(index);
         self.tidy();
@@ -162,7 +162,7 @@ impl KeyConnections {
                 Err(KeyFailure { stage: Stage::Session, flaw: Flaw::KeyEstablishment, text })
             }
         };
-        Some(News::Ended(id, outcome))
+        Some(KeyNews::Ended(id, outcome))
     }
 
     /// Certificates are read when they are needed, and forgotten when nobody needs them.

@@ -17,14 +17,14 @@ const WITHIN: Span = Span::from_secs(60);
 #[derive(Debug)]
 pub struct NetworkWatch {
     socket: RouteSocket,
-    known: Known,
+    known: KnownLinks,
     since: Raw,
     wakes: u32,
 }
 
 /// What there was to hear.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct News {
+pub struct NetworkChange {
     /// Something has appeared through which servers may be reached.
     pub is_better: bool,
     /// Addresses that are no longer ours.
@@ -33,7 +33,7 @@ pub struct News {
 
 /// What has been heard of before: the kernel repeats itself when a lifetime is renewed or a wireless network is scanned.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownLinks {
     running: Vec<i32>,
     addresses: Vec<IpAddr>,
 }
@@ -42,7 +42,7 @@ impl NetworkWatch {
     /// `None` if the kernel lacks rtnetlink or forbids it: requests are then repeated until they can be sent.
     pub fn new(now: Raw) -> Option<Self> {
         match RouteSocket::open() {
-            Ok(socket) => Some(NetworkWatch { socket, known: Known::default(), since: now, wakes: 0 }),
+            Ok(socket) => Some(NetworkWatch { socket, known: KnownLinks::default(), since: now, wakes: 0 }),
             Err(reason) => {
                 debug!("Changes of the network are not reported: {reason}");
                 None
@@ -61,19 +61,19 @@ impl NetworkWatch {
     }
 
     /// Everything new. Call it when poll says readable, and at [`NetworkWatch::resumes_at`].
-    pub fn read(&mut self, now: Raw) -> News {
+    pub fn read(&mut self, now: Raw) -> NetworkChange {
         if now - self.since >= WITHIN {
             (self.since, self.wakes) = (now, 0);
         }
         self.wakes += 1;
-        let mut news = News::default();
+        let mut news = NetworkChange::default();
         self.socket.read(|notice| self.known.hear(notice, &mut news));
         news
     }
 }
 
-impl Known {
-    fn hear(&mut self, notice: Notice, news: &mut News) {
+impl KnownLinks {
+    fn hear(&mut self, notice: Notice, news: &mut NetworkChange) {
         match notice {
             Notice::Link { index, is_running, is_announced } => {
                 news.is_better |= renew(&mut self.running, index, is_running) || is_announced;
@@ -105,15 +105,15 @@ fn renew<T: PartialEq>(list: &mut Vec<T>, item: T, is_there: bool) -> bool {
 mod tests {
     use super::*;
 
-    fn heard(known: &mut Known, notice: Notice) -> News {
-        let mut news = News::default();
+    fn heard(known: &mut KnownLinks, notice: Notice) -> NetworkChange {
+        let mut news = NetworkChange::default();
         known.hear(notice, &mut news);
         news
     }
 
     #[test]
     fn repetition_is_no_news() {
-        let mut known = Known::default();
+        let mut known = KnownLinks::default();
         let address: IpAddr = "2001:db8::1".parse().unwrap();
         let link = |is_running| Notice::Link { index: 2, is_running, is_announced: false };
         for (notice, is_better) in [
@@ -128,13 +128,13 @@ mod tests {
             assert_eq!(heard(&mut known, notice).is_better, is_better, "{notice:?}");
         }
         let gone = heard(&mut known, Notice::AddressRemoved(address));
-        assert_eq!(gone, News { is_better: false, gone: vec![address] });
+        assert_eq!(gone, NetworkChange { is_better: false, gone: vec![address] });
         assert!(heard(&mut known, Notice::AddressAdded(address)).is_better);
     }
 
     #[test]
     fn a_migrated_guest_asks_although_its_link_was_up_all_along() {
-        let mut known = Known::default();
+        let mut known = KnownLinks::default();
         let link = |is_announced| Notice::Link { index: 2, is_running: true, is_announced };
         heard(&mut known, link(false));
         assert!(heard(&mut known, link(true)).is_better);

@@ -21,15 +21,15 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Lookups in progress. Each has a thread of its own, which ends with it; IP literals and what /etc/hosts knows have
 /// none.
 pub struct Resolver {
-    answers: Receiver<Answer>,
-    sender: Sender<Answer>,
+    answers: Receiver<LookupAnswer>,
+    sender: Sender<LookupAnswer>,
     bell: UnixStream,
     ringer: UnixStream,
 }
 
 /// What a name is looked up for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Purpose {
+pub enum LookupPurpose {
     /// The line with this index.
     Line(usize),
     /// The server that one of key establishment has named.
@@ -37,9 +37,9 @@ pub enum Purpose {
 }
 
 /// The end of a lookup. Every failure is transient, and is an empty list.
-pub struct Answer {
+pub struct LookupAnswer {
     /// What the name was looked up for.
-    pub purpose: Purpose,
+    pub purpose: LookupPurpose,
     /// In the resolver's order, without repetition.
     pub addresses: Vec<IpAddr>,
 }
@@ -55,7 +55,7 @@ impl Resolver {
     }
 
     /// Starts a lookup; the answer makes [`Resolver::as_fd`] readable.
-    pub fn ask(&self, purpose: Purpose, name: String, family: Family) {
+    pub fn ask(&self, purpose: LookupPurpose, name: String, family: Family) {
         let known = distinct(hosts::look_up(&name), family);
         if !known.is_empty() {
             return self.answer_at_once(purpose, known);
@@ -72,7 +72,7 @@ impl Resolver {
             seccomp::confine_thread();
             let addresses = look_up(&name, family);
             // The daemon may be gone: then nobody wants to know.
-            let _ = sender.send(Answer { purpose, addresses });
+            let _ = sender.send(LookupAnswer { purpose, addresses });
             let _ = ringer.write_all(&[1]);
         };
         if let Err(reason) = thread::Builder::new().stack_size(STACK_BYTES).spawn(lookup) {
@@ -81,13 +81,13 @@ impl Resolver {
         }
     }
 
-    fn answer_at_once(&self, purpose: Purpose, addresses: Vec<IpAddr>) {
-        let _ = self.sender.send(Answer { purpose, addresses });
+    fn answer_at_once(&self, purpose: LookupPurpose, addresses: Vec<IpAddr>) {
+        let _ = self.sender.send(LookupAnswer { purpose, addresses });
         let _ = (&self.ringer).write_all(&[1]);
     }
 
     /// The next answer, if there is one.
-    pub fn answer(&self) -> Option<Answer> {
+    pub fn answer(&self) -> Option<LookupAnswer> {
         let _ = (&self.bell).read(&mut [0; 16]);
         self.answers.try_recv().ok()
     }
@@ -130,10 +130,10 @@ mod tests {
     fn more_answers_than_the_bell_holds_keep_nobody_waiting() {
         let resolver = Resolver::new().expect("a socket pair");
         for line in 0..2000 {
-            resolver.answer_at_once(Purpose::Line(line), Vec::new());
+            resolver.answer_at_once(LookupPurpose::Line(line), Vec::new());
         }
         let answered = std::iter::from_fn(|| resolver.answer()).map(|answer| answer.purpose);
-        assert!(answered.eq((0..2000).map(Purpose::Line)));
+        assert!(answered.eq((0..2000).map(LookupPurpose::Line)));
         assert!((&resolver.bell).read(&mut [0]).is_err(), "it has stopped ringing");
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use log::{LevelFilter, error, info, warn};
 
-use crate::config::{Config, Failure};
+use crate::config::{Config, ConfigFailure};
 use crate::core::api::settings::{Family, MakeStep, Mode};
 use crate::core::api::temp_comp::TempComp;
 use crate::core::engine::{Floor, NtsPolicy, Start};
@@ -95,7 +95,7 @@ pub struct Options {
 }
 
 /// Reads the configuration; used by `-p` as well.
-pub fn load(options: &Options) -> Result<Config, Box<Failure>> {
+pub fn load(options: &Options) -> Result<Config, Box<ConfigFailure>> {
     let files = RealFiles;
     if !options.config_lines.is_empty() {
         return Config::from_arguments(&files, &options.config_lines, options.client_only);
@@ -333,7 +333,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         }
     };
     let mut observers = observers::observers(told, files, prepared.starter.take(), unready, prepared.controls_clock);
-    let world = event_loop::World {
+    let world = event_loop::Environment {
         clock: clock.as_mut(),
         exchanges: Exchanges::new(config.network.clone()),
         signals: Some(prepared.signals),

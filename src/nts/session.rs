@@ -10,11 +10,11 @@ use rustls::{AlertDescription, ClientConfig, ClientConnection, Error, InvalidMes
 
 use super::provider::provider;
 use super::trust::Trust;
-use super::verifier::{Verdict, Verifier};
+use super::verifier::{CertificateVerdict, Verifier};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::nts::{Established, KeyFailure, KeyPair, KeyRequest, Stage};
 use crate::wire::nts::aead::{Algorithm, Key};
-use crate::wire::nts::records::{self, ALPN, Answer, Reader};
+use crate::wire::nts::records::{self, ALPN, KeAnswer, Reader};
 use crate::wire::secret::Secret;
 
 /// RFC 8915 section 5.1.
@@ -30,7 +30,7 @@ pub struct Session {
     reader: Reader,
     request: KeyRequest,
     algorithms: Vec<Algorithm>,
-    verdict: Arc<Mutex<Verdict>>,
+    verdict: Arc<Mutex<CertificateVerdict>>,
     has_asked: bool,
 }
 
@@ -138,7 +138,7 @@ impl Session {
         }
     }
 
-    fn established(&self, answer: Answer) -> Result<Established, KeyFailure> {
+    fn established(&self, answer: KeAnswer) -> Result<Established, KeyFailure> {
         let algorithm = answer.algorithm;
         // Servers of chrony export keys of algorithm 30 with the number 15, unless they say otherwise.
         let is_odd = algorithm == Algorithm::Gcm128Siv && !answer.exports_as_specified;

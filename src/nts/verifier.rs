@@ -23,7 +23,7 @@ const LAST_S: u64 = 7_258_118_400;
 
 /// What came of the check.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct CertificateVerdict {
     /// What is wrong, for people.
     pub(super) complaint: Option<String>,
     /// When all certificates are valid, if that is not now.
@@ -35,15 +35,15 @@ pub(super) struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
     trust: Arc<Trust>,
     dates: Dates,
-    verdict: Arc<Mutex<Verdict>>,
+    verdict: Arc<Mutex<CertificateVerdict>>,
 }
 
 impl Verifier {
     /// `None` if nobody is trusted. The verdict is told to the second part of the result.
-    pub(super) fn new(trust: Arc<Trust>, dates: Dates) -> Option<(Arc<Verifier>, Arc<Mutex<Verdict>>)> {
+    pub(super) fn new(trust: Arc<Trust>, dates: Dates) -> Option<(Arc<Verifier>, Arc<Mutex<CertificateVerdict>>)> {
         let roots = Arc::new(trust.roots.clone());
         let inner = WebPkiServerVerifier::builder_with_provider(roots, provider()).build().ok()?;
-        let verdict = Arc::new(Mutex::new(Verdict::default()));
+        let verdict = Arc::new(Mutex::new(CertificateVerdict::default()));
         Some((Arc::new(Verifier { inner, trust, dates, verdict: verdict.clone() }), verdict))
     }
 
@@ -110,7 +110,7 @@ impl ServerCertVerifier for Verifier {
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let chain = Chain { leaf, intermediates, name };
-        let mut verdict = Verdict::default();
+        let mut verdict = CertificateVerdict::default();
         let result = match self.check(&chain, unix(self.dates.present)) {
             Err(error) if self.dates.rule != DateRule::Strict && is_about_dates(&error) => {
                 self.check_at_some_time(&chain).and_then(|valid| {

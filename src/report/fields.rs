@@ -10,7 +10,7 @@ use crate::report::source_fields::{auth_data, ntp_data, select_data, source_data
 use crate::report::units::who;
 
 /// What a snapshot is made of, by the name of the part. The parts of one source have the same names for every source.
-pub(crate) struct Parts {
+pub(crate) struct SnapshotParts {
     pub(crate) whole: Vec<Part>,
     pub(crate) sources: Vec<Vec<Part>>,
 }
@@ -24,9 +24,9 @@ pub(crate) fn name(source: &SourceReport) -> Field {
 }
 
 /// Takes a snapshot apart.
-pub(crate) fn parts(snapshot: &Snapshot) -> Parts {
+pub(crate) fn parts(snapshot: &Snapshot) -> SnapshotParts {
     let Snapshot { tracking: clock, status: own, activity: asked, server: control, sources } = snapshot;
-    Parts {
+    SnapshotParts {
         whole: vec![
             ("status", own.as_ref().map(status)),
             ("tracking", Some(tracking(clock))),

@@ -6,7 +6,9 @@ use std::fmt::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::exchange::StampSource;
-use crate::core::api::record::{Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry};
+use crate::core::api::record::{
+    LogEntry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry,
+};
 use crate::report::names::leap_words;
 use crate::time::Utc;
 
@@ -43,11 +45,11 @@ impl LogFile {
     /// Where a record belongs.
     pub fn of(record: &Record) -> LogFile {
         match record.entry {
-            Entry::Measurement(_) => LogFile::Measurements,
-            Entry::Statistics(_) => LogFile::Statistics,
-            Entry::Tracking(_) => LogFile::Tracking,
-            Entry::Selection(_) => LogFile::Selection,
-            Entry::Temperature { .. } => LogFile::Temperatures,
+            LogEntry::Measurement(_) => LogFile::Measurements,
+            LogEntry::Statistics(_) => LogFile::Statistics,
+            LogEntry::Tracking(_) => LogFile::Tracking,
+            LogEntry::Selection(_) => LogFile::Selection,
+            LogEntry::Temperature { .. } => LogFile::Temperatures,
         }
     }
 
@@ -95,15 +97,15 @@ impl LogFile {
 pub fn line(record: &Record) -> String {
     let mut line = String::with_capacity(160);
     push_time(&mut line, record.at);
-    if !matches!(record.entry, Entry::Temperature { .. }) {
+    if !matches!(record.entry, LogEntry::Temperature { .. }) {
         let _ = write!(line, " {:<15}", record.source.unwrap_or(NOBODY));
     }
     match &record.entry {
-        Entry::Measurement(entry) => push_measurement(&mut line, entry),
-        Entry::Statistics(entry) => push_statistics(&mut line, entry),
-        Entry::Tracking(entry) => push_tracking(&mut line, entry),
-        Entry::Selection(entry) => push_selection(&mut line, entry),
-        Entry::Temperature { temperature, ppm } => {
+        LogEntry::Measurement(entry) => push_measurement(&mut line, entry),
+        LogEntry::Statistics(entry) => push_statistics(&mut line, entry),
+        LogEntry::Tracking(entry) => push_tracking(&mut line, entry),
+        LogEntry::Selection(entry) => push_selection(&mut line, entry),
+        LogEntry::Temperature { temperature, ppm } => {
             let _ = write!(line, " {:>11} {:>11}", exponential(*temperature, 4), exponential(*ppm, 4));
         }
     }
@@ -198,12 +200,12 @@ fn stamp_letter(source: StampSource) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::api::record::Standing;
+    use crate::core::api::record::SelectionState;
     use crate::time::{Leap, NtpTimestamp, Span};
     use crate::wire::ntp::Header;
 
     /// The lines below were written by chronyd 4.3.
-    fn written(entry: Entry) -> String {
+    fn written(entry: LogEntry) -> String {
         let source = Some(IpAddr::from([127, 0, 0, 9]));
         line(&Record { at: Utc::from_secs(1_795_441_120), source, entry })
     }
@@ -235,12 +237,12 @@ mod tests {
             received_by: StampSource::Kernel,
         };
         assert_eq!(
-            written(Entry::Measurement(entry.clone())),
+            written(LogEntry::Measurement(entry.clone())),
             "2026-11-23 13:38:40 127.0.0.9       N  8 111 111 1111   0  0 0.00 -1.612e-06  7.487e-06  1.690e-07  \
              0.000e+00  0.000e+00 7F7F0101 4B K K\n"
         );
         let again = MeasurementEntry { interleaved: true, ..entry.clone() };
-        assert!(written(Entry::Measurement(again)).ends_with(" 7F7F0101 4I K K\n"));
+        assert!(written(LogEntry::Measurement(again)).ends_with(" 7F7F0101 4I K K\n"));
         let second = Span::from_secs(1);
         let unknown = Header { leap: None, stratum: 0, root_delay: second, root_dispersion: second, ..header };
         let refused = MeasurementEntry {
@@ -253,7 +255,7 @@ mod tests {
             ..entry
         };
         assert_eq!(
-            written(Entry::Measurement(refused)),
+            written(LogEntry::Measurement(refused)),
             "2026-11-23 13:38:40 127.0.0.9       ?  0 111 101 0000   0  0 0.10  0.000e+00  0.000e+00  0.000e+00  \
              1.000e+00  1.000e+00 00000000 4B K K\n"
         );
@@ -273,7 +275,7 @@ mod tests {
             lean: 0.0,
         };
         assert_eq!(
-            written(Entry::Statistics(entry)),
+            written(LogEntry::Statistics(entry)),
             "2026-11-23 13:38:40 127.0.0.9        7.449e-08  1.612e-06  7.158e-08 -2.475e-07  1.498e-04 \
              1.2e-04   3   0   3  0.00\n"
         );
@@ -295,7 +297,7 @@ mod tests {
             max_error_s: 1.304e-4,
         };
         assert_eq!(
-            written(Entry::Tracking(entry)),
+            written(LogEntry::Tracking(entry)),
             "2026-11-23 13:38:40 127.0.0.9        9      0.096     12.793  1.720e-07 N  2  4.616e-07 -1.518e-06  \
              8.098e-06  1.290e-06  1.304e-04\n"
         );
@@ -304,7 +306,7 @@ mod tests {
     #[test]
     fn a_selection_is_chronyds_to_the_byte() {
         let entry = SelectionEntry {
-            standing: Standing::NoMeasurements,
+            standing: SelectionState::NoMeasurements,
             options: [false; 4],
             reach: 3,
             score: 1.0,
@@ -313,16 +315,16 @@ mod tests {
             high_s: 2.257e-6,
         };
         assert_eq!(
-            written(Entry::Selection(entry.clone())),
+            written(LogEntry::Selection(entry.clone())),
             "2026-11-23 13:38:40 127.0.0.9       M -----    3  1.00  4.432e-05 -2.257e-06  5.669e-06\n"
         );
         let options = SelectionEntry { options: [true, false, true, true], reach: 0o377, ..entry };
-        assert!(written(Entry::Selection(options)).contains(" M -N-TR  377  1.00 "));
+        assert!(written(LogEntry::Selection(options)).contains(" M -N-TR  377  1.00 "));
     }
 
     #[test]
     fn a_temperature_is_chronyds_to_the_byte() {
-        let entry = Entry::Temperature { temperature: 26_000.0, ppm: -1.46 };
+        let entry = LogEntry::Temperature { temperature: 26_000.0, ppm: -1.46 };
         assert_eq!(written(entry), "2026-11-23 13:38:40  2.6000e+04 -1.4600e+00\n");
     }
 

@@ -106,13 +106,13 @@ fn push_info(text: &mut String, part: &str, subjects: &[(&str, Option<&[Field]>)
     }
 }
 
-struct Sample {
+struct MetricSample {
     value: String,
     is_moment: bool,
 }
 
 /// `None` if it is not known, or a word.
-fn sample(field: &Field) -> Option<Sample> {
+fn sample(field: &Field) -> Option<MetricSample> {
     let scale = if field.unit == Unit::Ppm { 1e-6 } else { 1.0 };
     let known = field.known()?;
     let value = match known {
@@ -126,7 +126,7 @@ fn sample(field: &Field) -> Option<Sample> {
         Value::Moment(at) => unix_time(Some(*at)),
         Value::Age(age) => (*age)?.to_string(),
     };
-    Some(Sample { value, is_moment: matches!(known, Value::Moment(_)) })
+    Some(MetricSample { value, is_moment: matches!(known, Value::Moment(_)) })
 }
 
 fn trimmed(number: String) -> String {

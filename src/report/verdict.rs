@@ -78,7 +78,7 @@ pub struct Facts {
 
 /// The result of a check.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Verdict {
+pub struct CheckResult {
     /// How bad it is.
     pub level: Level,
     /// One line with performance data, without its end.
@@ -125,7 +125,7 @@ pub fn facts(snapshot: &Snapshot) -> Facts {
 }
 
 /// Compares the facts with the limits.
-pub fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
+pub fn judge(facts: &Facts, thresholds: &Thresholds) -> CheckResult {
     let Facts { summary, trouble, offset_s, error_s, age_s, agreeing, stratum } = facts;
     let Thresholds { offset, error, age, agreeing: agreeing_limits, stratum: stratum_limits } = thresholds;
     let count = |n: &Option<u32>| n.map(f64::from);
@@ -148,7 +148,7 @@ pub fn judge(facts: &Facts, thresholds: &Thresholds) -> Verdict {
     for value in &values {
         value.push_performance(&mut line);
     }
-    Verdict { level, line }
+    CheckResult { level, line }
 }
 
 /// A value with its limits.

@@ -10,7 +10,7 @@ use crate::wire::nts::aead::{self, Algorithm};
 use crate::wire::nts::fields::{self, Asked};
 use crate::wire::nts::{MOST_COOKIES, NtsCookie};
 use crate::wire::secret::Secret;
-use crate::wire::symmetric::Key;
+use crate::wire::symmetric::SymmetricKey;
 
 /// How a server authenticates what it says.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -19,7 +19,7 @@ pub enum Authenticates {
     #[default]
     No,
     /// With this key: requests without it get no answer.
-    Key(Key),
+    Key(SymmetricKey),
     /// With NTS: requests without it are answered all the same, without it.
     Nts(NtsServer),
 }

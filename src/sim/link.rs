@@ -20,14 +20,14 @@ pub struct Link {
     /// Between these moments, every packet is lost.
     pub outage: Option<(f64, f64)>,
     /// Measured delays take the place of `forward` and `backward`.
-    pub replay: Option<Replay>,
+    pub replay: Option<DelayReplay>,
     /// What others send through the same bottleneck.
     pub load: Option<Load>,
 }
 
 /// Measured one-way delays, one row for each exchange. After the last row comes the first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Replay {
+pub struct DelayReplay {
     /// Seconds of the request and of the reply.
     pub rows: Arc<[[f64; 2]]>,
     /// The row of the first exchange.
@@ -137,7 +137,7 @@ impl Link {
     }
 }
 
-impl Replay {
+impl DelayReplay {
     fn row(&self, exchange: u64) -> [f64; 2] {
         let count = self.rows.len() as u64;
         self.rows[((self.first as u64 + exchange) % count) as usize]

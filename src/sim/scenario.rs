@@ -58,7 +58,7 @@ pub struct Scenario {
     /// When slewd is started again the machine counts as booted anew.
     pub boots: bool,
     /// The sensor of `tempcomp`.
-    pub thermometer: Option<Thermometer>,
+    pub thermometer: Option<SensorModel>,
     /// Contents and age of the drift file.
     pub drift: Option<(DriftRecord, Span)>,
     /// Packets cannot be sent before this many seconds after the start.
@@ -81,7 +81,7 @@ pub struct Scenario {
 
 /// A sensor beside the crystal.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Thermometer {
+pub struct SensorModel {
     /// Temperature on average.
     pub mean: f64,
     /// How far it swings, with a sine that begins with the run...
@@ -92,7 +92,7 @@ pub struct Thermometer {
     pub resolution: f64,
 }
 
-impl Thermometer {
+impl SensorModel {
     /// What it says so many seconds after the start.
     pub fn read(&self, since_s: f64) -> f64 {
         let temperature = self.mean + self.swing * libm::sin(std::f64::consts::TAU * since_s / self.period_s);

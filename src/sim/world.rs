@@ -19,7 +19,7 @@ use crate::core::estimate::FrequencyPrior;
 use crate::report::dump_file;
 use crate::sim::authentication::Authenticates;
 use crate::sim::interleaving::Memory;
-use crate::sim::kernel::KernelClock;
+use crate::sim::kernel::SimulatedKernel;
 use crate::sim::oscillator::Oscillator;
 use crate::sim::random::Dice;
 use crate::sim::scenario::{Happening, Scenario};
@@ -53,7 +53,7 @@ const MAX_OUTPUTS: usize = 10_000;
 pub struct World {
     scenario: Scenario,
     oscillator: Oscillator,
-    kernel: KernelClock,
+    kernel: SimulatedKernel,
     slept: Span,
     dice: Dice,
     served: Vec<u64>,
@@ -94,7 +94,7 @@ impl World {
         let oscillator = Oscillator::new(scenario.crystal.clone(), scenario.start, FIRST_RAW, scenario.seed);
         let clock = scenario.start + scenario.clock_ahead;
         let mut world = World {
-            kernel: KernelClock::new(FIRST_RAW, clock, scenario.kernel_rate_error),
+            kernel: SimulatedKernel::new(FIRST_RAW, clock, scenario.kernel_rate_error),
             oscillator,
             slept: Span::ZERO,
             dice: Dice::new(scenario.seed ^ 0x5eed),
@@ -174,7 +174,7 @@ impl World {
     }
 
     /// The clock.
-    pub fn kernel(&self) -> &KernelClock {
+    pub fn kernel(&self) -> &SimulatedKernel {
         &self.kernel
     }
 

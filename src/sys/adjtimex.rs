@@ -71,7 +71,7 @@ pub struct PhaseSlew {
 
 /// What the clock tells everybody else about itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Status {
+pub struct ClockStatus {
     /// Clears STA_UNSYNC, which also lets the kernel copy the time to the hardware clock.
     pub synchronized: bool,
     /// Bound of the error, rounded up to a microsecond, capped at [`MAX_ERROR`].
@@ -133,7 +133,7 @@ pub fn step(by: Span) -> Result<(), ClockError> {
 }
 
 /// Publishes the error bounds, the synchronisation state and the leap second; frequency and phase are not touched.
-pub fn set_status(status: Status) -> Result<KernelState, ClockError> {
+pub fn set_status(status: ClockStatus) -> Result<KernelState, ClockError> {
     let now = adjtimex(empty_request())?;
     let reply = adjtimex(status_request(&now, status))?;
     Ok(decode(&reply))
@@ -199,7 +199,7 @@ fn step_request(by: Span) -> timex {
     request
 }
 
-fn status_request(now: &timex, status: Status) -> timex {
+fn status_request(now: &timex, status: ClockStatus) -> timex {
     let micros = |span: Span| ((span.nanos().clamp(0, MAX_ERROR.nanos()) + 999) / 1000) as c_long;
     let mut request = empty_request();
     request.modes = libc::ADJ_STATUS | libc::ADJ_MAXERROR | libc::ADJ_ESTERROR;
@@ -342,11 +342,11 @@ mod tests {
         let slewing = libc::STA_PLL | libc::STA_FREQHOLD | libc::STA_NANO;
         let now = nominal(slewing | libc::STA_UNSYNC | libc::STA_DEL);
         let (max_error, est_error) = (Span::from_secs(99), Span::from_nanos(1001));
-        let status = Status { synchronized: true, max_error, est_error, leap: Leap::Insert };
+        let status = ClockStatus { synchronized: true, max_error, est_error, leap: Leap::Insert };
         let request = status_request(&now, status);
         assert_eq!(request.status, slewing | libc::STA_INS);
         assert_eq!((request.maxerror, request.esterror), (16_000_000, 2));
-        let unknown = status_request(&now, Status { synchronized: false, leap: Leap::Normal, ..status });
+        let unknown = status_request(&now, ClockStatus { synchronized: false, leap: Leap::Normal, ..status });
         assert_eq!(unknown.status, slewing | libc::STA_UNSYNC);
     }
 

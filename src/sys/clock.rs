@@ -15,7 +15,7 @@ use nix::time::{ClockId, clock_getres, clock_gettime};
 use nix::unistd;
 
 pub use super::adjtimex::{
-    ClockError, KernelState, MAX_ERROR, MAX_FREQUENCY_PPM, MAX_PHASE, MAX_TIME_CONSTANT, PhaseSlew, Status,
+    ClockError, ClockStatus, KernelState, MAX_ERROR, MAX_FREQUENCY_PPM, MAX_PHASE, MAX_TIME_CONSTANT, PhaseSlew,
     cancel_adjtime, set_status, set_tai, state, steer, step, try_control,
 };
 use crate::time::{ClockReading, NANOS_PER_SEC, Raw, Span, Utc};

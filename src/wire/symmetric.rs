@@ -39,7 +39,7 @@ pub const MAX_TRAILER_LEN: usize = ID_LEN + MAX_DIGEST_LEN;
 
 /// How the digest is made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Algorithm {
+pub enum MacAlgorithm {
     /// MD5 of key and packet (RFC 5905).
     Md5,
     /// SHA-1 of key and packet.
@@ -58,9 +58,9 @@ pub enum Algorithm {
 
 /// A key that both sides know. It is never printed, and wiped when the last copy goes.
 #[derive(Clone)]
-pub struct Key {
+pub struct SymmetricKey {
     id: u32,
-    algorithm: Algorithm,
+    algorithm: MacAlgorithm,
     secret: Arc<Secret>,
 }
 
@@ -68,19 +68,19 @@ pub struct Key {
 #[derive(Clone, Debug, Default)]
 pub struct KeyTable {
     /// Sorted by number, none twice.
-    keys: Vec<Key>,
+    keys: Vec<SymmetricKey>,
 }
 
 impl KeyTable {
     /// Adds a key; `false` if there is one of its number.
-    pub fn add(&mut self, key: Key) -> bool {
-        let place = self.keys.binary_search_by_key(&key.id(), Key::id);
+    pub fn add(&mut self, key: SymmetricKey) -> bool {
+        let place = self.keys.binary_search_by_key(&key.id(), SymmetricKey::id);
         place.map_err(|place| self.keys.insert(place, key)).is_err()
     }
 
     /// The key of this number.
-    pub fn find(&self, id: u32) -> Option<&Key> {
-        self.keys.binary_search_by_key(&id, Key::id).ok().map(|place| &self.keys[place])
+    pub fn find(&self, id: u32) -> Option<&SymmetricKey> {
+        self.keys.binary_search_by_key(&id, SymmetricKey::id).ok().map(|place| &self.keys[place])
     }
 
     /// How many keys there are.
@@ -89,71 +89,71 @@ impl KeyTable {
     }
 }
 
-impl Algorithm {
+impl MacAlgorithm {
     /// Every algorithm, in the order of the manual.
-    pub const ALL: [Algorithm; 7] = [
-        Algorithm::Md5,
-        Algorithm::Sha1,
-        Algorithm::Sha256,
-        Algorithm::Sha384,
-        Algorithm::Sha512,
-        Algorithm::Aes128,
-        Algorithm::Aes256,
+    pub const ALL: [MacAlgorithm; 7] = [
+        MacAlgorithm::Md5,
+        MacAlgorithm::Sha1,
+        MacAlgorithm::Sha256,
+        MacAlgorithm::Sha384,
+        MacAlgorithm::Sha512,
+        MacAlgorithm::Aes128,
+        MacAlgorithm::Aes256,
     ];
 
     /// The name in key files.
     pub fn name(self) -> &'static str {
         match self {
-            Algorithm::Md5 => "MD5",
-            Algorithm::Sha1 => "SHA1",
-            Algorithm::Sha256 => "SHA256",
-            Algorithm::Sha384 => "SHA384",
-            Algorithm::Sha512 => "SHA512",
-            Algorithm::Aes128 => "AES128",
-            Algorithm::Aes256 => "AES256",
+            MacAlgorithm::Md5 => "MD5",
+            MacAlgorithm::Sha1 => "SHA1",
+            MacAlgorithm::Sha256 => "SHA256",
+            MacAlgorithm::Sha384 => "SHA384",
+            MacAlgorithm::Sha512 => "SHA512",
+            MacAlgorithm::Aes128 => "AES128",
+            MacAlgorithm::Aes256 => "AES256",
         }
     }
 
     /// The algorithm of this name.
-    pub fn find(name: &str) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+    pub fn find(name: &str) -> Option<MacAlgorithm> {
+        MacAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// The number in the report `authdata` of chronyc(1).
     pub fn code(self) -> u16 {
         match self {
-            Algorithm::Md5 => 1,
-            Algorithm::Sha1 => 2,
-            Algorithm::Sha256 => 3,
-            Algorithm::Sha384 => 4,
-            Algorithm::Sha512 => 5,
-            Algorithm::Aes128 => 13,
-            Algorithm::Aes256 => 14,
+            MacAlgorithm::Md5 => 1,
+            MacAlgorithm::Sha1 => 2,
+            MacAlgorithm::Sha256 => 3,
+            MacAlgorithm::Sha384 => 4,
+            MacAlgorithm::Sha512 => 5,
+            MacAlgorithm::Aes128 => 13,
+            MacAlgorithm::Aes256 => 14,
         }
     }
 
     /// Bytes that the key must have; `None`: any number but 0.
     pub fn key_len(self) -> Option<usize> {
         match self {
-            Algorithm::Aes128 => Some(16),
-            Algorithm::Aes256 => Some(32),
+            MacAlgorithm::Aes128 => Some(16),
+            MacAlgorithm::Aes256 => Some(32),
             _ => None,
         }
     }
 
     /// This program was built with it. MD5 is always there, the others come with the feature `nts`.
     pub fn is_built_in(self) -> bool {
-        self == Algorithm::Md5 || cfg!(feature = "nts")
+        self == MacAlgorithm::Md5 || cfg!(feature = "nts")
     }
 
     /// Bytes of the whole digest.
     pub fn digest_len(self) -> usize {
         match self {
-            Algorithm::Md5 | Algorithm::Aes128 | Algorithm::Aes256 => 16,
-            Algorithm::Sha1 => 20,
-            Algorithm::Sha256 => 32,
-            Algorithm::Sha384 => 48,
-            Algorithm::Sha512 => 64,
+            MacAlgorithm::Md5 | MacAlgorithm::Aes128 | MacAlgorithm::Aes256 => 16,
+            MacAlgorithm::Sha1 => 20,
+            MacAlgorithm::Sha256 => 32,
+            MacAlgorithm::Sha384 => 48,
+            MacAlgorithm::Sha512 => 64,
         }
     }
 
@@ -163,12 +163,12 @@ impl Algorithm {
     }
 }
 
-impl Key {
+impl SymmetricKey {
     /// `None` if the algorithm is not built in, or a key of this length does not fit it.
-    pub fn new(id: u32, algorithm: Algorithm, secret: Vec<u8>) -> Option<Key> {
+    pub fn new(id: u32, algorithm: MacAlgorithm, secret: Vec<u8>) -> Option<SymmetricKey> {
         let fits = algorithm.key_len().map_or(!secret.is_empty(), |len| secret.len() == len);
         let secret = Secret::new(secret);
-        (fits && id != 0 && algorithm.is_built_in()).then(|| Key { id, algorithm, secret: Arc::new(secret) })
+        (fits && id != 0 && algorithm.is_built_in()).then(|| SymmetricKey { id, algorithm, secret: Arc::new(secret) })
     }
 
     /// The number by which both sides call the key.
@@ -177,7 +177,7 @@ impl Key {
     }
 
     /// How digests are made with the key.
-    pub fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> MacAlgorithm {
         self.algorithm
     }
 
@@ -193,7 +193,7 @@ impl Key {
         packet.extend_from_slice(&digest[..self.sent_len(version)]);
     }
 
-    /// The packet before the trailer, if the trailer is what [`Key::sign`] appends to it.
+    /// The packet before the trailer, if the trailer is what [`SymmetricKey::sign`] appends to it.
     pub fn verified<'a>(&self, packet: &'a [u8], version: u8) -> Option<&'a [u8]> {
         let len = self.sent_len(version);
         let (signed, trailer) = packet.split_at_checked(packet.len().checked_sub(ID_LEN + len)?)?;
@@ -212,22 +212,22 @@ impl Key {
         let mut digest = [0; MAX_DIGEST_LEN];
         let mut fill = |made: &[u8]| digest[..made.len()].copy_from_slice(made);
         match self.algorithm {
-            Algorithm::Md5 => {
+            MacAlgorithm::Md5 => {
                 let mut context = md5::Context::new();
                 context.consume(self.secret.bytes());
                 context.consume(packet);
                 fill(&context.finalize().0);
             }
             #[cfg(feature = "nts")]
-            Algorithm::Aes128 => fill(&cmac::<Cmac<Aes128>>(self.secret.bytes(), packet)),
+            MacAlgorithm::Aes128 => fill(&cmac::<Cmac<Aes128>>(self.secret.bytes(), packet)),
             #[cfg(feature = "nts")]
-            Algorithm::Aes256 => fill(&cmac::<Cmac<Aes256>>(self.secret.bytes(), packet)),
+            MacAlgorithm::Aes256 => fill(&cmac::<Cmac<Aes256>>(self.secret.bytes(), packet)),
             #[cfg(feature = "nts")]
-            Algorithm::Sha1 | Algorithm::Sha256 | Algorithm::Sha384 | Algorithm::Sha512 => {
+            MacAlgorithm::Sha1 | MacAlgorithm::Sha256 | MacAlgorithm::Sha384 | MacAlgorithm::Sha512 => {
                 let mut context = ring::digest::Context::new(match self.algorithm {
-                    Algorithm::Sha256 => &ring::digest::SHA256,
-                    Algorithm::Sha384 => &ring::digest::SHA384,
-                    Algorithm::Sha512 => &ring::digest::SHA512,
+                    MacAlgorithm::Sha256 => &ring::digest::SHA256,
+                    MacAlgorithm::Sha384 => &ring::digest::SHA384,
+                    MacAlgorithm::Sha512 => &ring::digest::SHA512,
                     _ => &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
                 });
                 context.update(self.secret.bytes());
@@ -248,14 +248,14 @@ fn cmac<M: Mac + KeyInit>(key: &[u8], packet: &[u8]) -> cmac::digest::Output<M> 
     mac.finalize().into_bytes()
 }
 
-impl PartialEq for Key {
-    fn eq(&self, other: &Key) -> bool {
+impl PartialEq for SymmetricKey {
+    fn eq(&self, other: &SymmetricKey) -> bool {
         let is_same = self.secret == other.secret;
         self.id == other.id && self.algorithm == other.algorithm && is_same
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for SymmetricKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "key {} ({})", self.id, self.algorithm.name())
     }
@@ -265,13 +265,13 @@ impl fmt::Debug for Key {
 mod tests {
     use super::*;
 
-    fn key(algorithm: Algorithm) -> Key {
+    fn key(algorithm: MacAlgorithm) -> SymmetricKey {
         let secret = vec![0x5a; algorithm.key_len().unwrap_or(24)];
-        Key::new(0x0102_0304, algorithm, secret).expect("a key")
+        SymmetricKey::new(0x0102_0304, algorithm, secret).expect("a key")
     }
 
-    fn built_in() -> impl Iterator<Item = Algorithm> {
-        Algorithm::ALL.into_iter().filter(|algorithm| algorithm.is_built_in())
+    fn built_in() -> impl Iterator<Item = MacAlgorithm> {
+        MacAlgorithm::ALL.into_iter().filter(|algorithm| algorithm.is_built_in())
     }
 
     /// chronyd 4.3 takes no other lengths.
@@ -310,15 +310,15 @@ mod tests {
 
     #[test]
     fn keys_that_do_not_fit_have_no_constructor() {
-        assert!(Key::new(0, Algorithm::Md5, vec![1]).is_none(), "number 0 stands for no key");
-        assert!(Key::new(1, Algorithm::Md5, Vec::new()).is_none());
-        assert!(Key::new(1, Algorithm::Aes128, vec![1; 15]).is_none());
-        assert!(Key::new(1, Algorithm::Aes256, vec![1; 16]).is_none());
+        assert!(SymmetricKey::new(0, MacAlgorithm::Md5, vec![1]).is_none(), "number 0 stands for no key");
+        assert!(SymmetricKey::new(1, MacAlgorithm::Md5, Vec::new()).is_none());
+        assert!(SymmetricKey::new(1, MacAlgorithm::Aes128, vec![1; 15]).is_none());
+        assert!(SymmetricKey::new(1, MacAlgorithm::Aes256, vec![1; 16]).is_none());
     }
 
     #[test]
     fn a_key_is_not_printed() {
-        let key = Key::new(7, Algorithm::Md5, b"secret".to_vec()).expect("a key");
+        let key = SymmetricKey::new(7, MacAlgorithm::Md5, b"secret".to_vec()).expect("a key");
         assert_eq!(format!("{key:?}"), "key 7 (MD5)");
     }
 
@@ -346,8 +346,8 @@ mod tests {
             (long, 0, "028962f61b7bf89efc6b551f4667d983"),
             (long, 64, "e1992190549f6ed5696a2c056c315410"),
         ] {
-            let algorithm = if key == short { Algorithm::Aes128 } else { Algorithm::Aes256 };
-            let made = Key::new(1, algorithm, from_hex(key)).expect("a key").digest(&message[..len]);
+            let algorithm = if key == short { MacAlgorithm::Aes128 } else { MacAlgorithm::Aes256 };
+            let made = SymmetricKey::new(1, algorithm, from_hex(key)).expect("a key").digest(&message[..len]);
             assert_eq!(made[..16], from_hex(digest), "{algorithm:?}, {len} bytes");
         }
     }
@@ -356,13 +356,13 @@ mod tests {
     #[test]
     fn a_digest_is_that_of_key_and_packet() {
         for (algorithm, starts_with) in [
-            (Algorithm::Md5, [0x90, 0x01, 0x50, 0x98]),
-            (Algorithm::Sha1, [0xa9, 0x99, 0x3e, 0x36]),
-            (Algorithm::Sha256, [0xba, 0x78, 0x16, 0xbf]),
-            (Algorithm::Sha384, [0xcb, 0x00, 0x75, 0x3f]),
-            (Algorithm::Sha512, [0xdd, 0xaf, 0x35, 0xa1]),
+            (MacAlgorithm::Md5, [0x90, 0x01, 0x50, 0x98]),
+            (MacAlgorithm::Sha1, [0xa9, 0x99, 0x3e, 0x36]),
+            (MacAlgorithm::Sha256, [0xba, 0x78, 0x16, 0xbf]),
+            (MacAlgorithm::Sha384, [0xcb, 0x00, 0x75, 0x3f]),
+            (MacAlgorithm::Sha512, [0xdd, 0xaf, 0x35, 0xa1]),
         ] {
-            if let Some(key) = Key::new(1, algorithm, b"a".to_vec()) {
+            if let Some(key) = SymmetricKey::new(1, algorithm, b"a".to_vec()) {
                 assert_eq!(key.digest(b"bc")[..4], starts_with, "{algorithm:?}");
             }
         }

@@ -36,10 +36,10 @@ static OSCILLATORS: [LazyLock<Arc<[f64]>>; 2] = [
 const OSCILLATOR_EACH_S: f64 = 64.0;
 
 /// A measured path from a row on that the dice choose.
-pub(crate) fn path(rows: &Rows, dice: &mut Dice) -> link::Replay {
+pub(crate) fn path(rows: &Rows, dice: &mut Dice) -> link::DelayReplay {
     let rows = Arc::clone(rows);
     let first = choose(rows.len(), dice);
-    link::Replay { rows, first }
+    link::DelayReplay { rows, first }
 }
 
 /// One of the measured oscillators, from a row on that the dice choose.

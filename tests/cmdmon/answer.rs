@@ -13,15 +13,15 @@ use slewd::core::api::monitoring::{
 use slewd::time::{Leap, Utc};
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::request::{Received, Request, receive};
+use slewd::wire::cmdmon::request::{ControlRequest, Disposition, receive};
 
 /// The reply to a datagram; `None` if there is none.
 pub(crate) fn answer(datagram: &[u8], dice: &mut Rng) -> Option<Vec<u8>> {
     let mut buffer = [0xaa; MAX_LEN];
     let len = match receive(datagram, |command| command != 62) {
-        Received::Drop => return None,
-        Received::Refuse(header, status) => reply::encode(&header, Err(status), datagram.len(), &mut buffer),
-        Received::Request(header, request) => {
+        Disposition::Drop => return None,
+        Disposition::Refuse(header, status) => reply::encode(&header, Err(status), datagram.len(), &mut buffer),
+        Disposition::Request(header, request) => {
             let body = body(&request, dice);
             reply::encode(&header, body.as_ref().map_err(|status| *status), datagram.len(), &mut buffer)
         }
@@ -33,25 +33,25 @@ pub(crate) fn answer(datagram: &[u8], dice: &mut Rng) -> Option<Vec<u8>> {
 }
 
 /// The report that was asked for.
-pub(crate) fn body(request: &Request, dice: &mut Rng) -> Result<Body, ReplyStatus> {
+pub(crate) fn body(request: &ControlRequest, dice: &mut Rng) -> Result<Body, ReplyStatus> {
     Ok(match request {
-        Request::SourceCount => Body::SourceCount(dice.u32(..)),
-        Request::SourceData(_) => Body::SourceData(source_data(dice)),
-        Request::Tracking => Body::Tracking(tracking(dice)),
-        Request::SourceStats(_) => Body::SourceStats(source_stats(dice)),
-        Request::Activity => Body::Activity(activity(dice)),
-        Request::NtpData(_) => Body::NtpData(ntp_data(dice)),
-        Request::ManualList => Body::ManualList,
-        Request::ServerStats => {
+        ControlRequest::SourceCount => Body::SourceCount(dice.u32(..)),
+        ControlRequest::SourceData(_) => Body::SourceData(source_data(dice)),
+        ControlRequest::Tracking => Body::Tracking(tracking(dice)),
+        ControlRequest::SourceStats(_) => Body::SourceStats(source_stats(dice)),
+        ControlRequest::Activity => Body::Activity(activity(dice)),
+        ControlRequest::NtpData(_) => Body::NtpData(ntp_data(dice)),
+        ControlRequest::ManualList => Body::ManualList,
+        ControlRequest::ServerStats => {
             Body::ServerStats(ServerStats { command_hits: dice.u64(..), command_drops: dice.u64(..) })
         }
-        Request::SourceName(_) => Body::SourceName(text(dice, 255)),
-        Request::AuthData(_) => Body::AuthData(auth_data(dice)),
-        Request::SelectData(_) => Body::SelectData(select_data(dice)),
-        Request::Status => Body::Status(status(dice)),
-        Request::RtcReport => return Err(ReplyStatus::NoRtc),
-        Request::Smoothing | Request::SetTime => return Err(ReplyStatus::NotEnabled),
-        Request::ClientAccesses => return Err(ReplyStatus::Inactive),
+        ControlRequest::SourceName(_) => Body::SourceName(text(dice, 255)),
+        ControlRequest::AuthData(_) => Body::AuthData(auth_data(dice)),
+        ControlRequest::SelectData(_) => Body::SelectData(select_data(dice)),
+        ControlRequest::Status => Body::Status(status(dice)),
+        ControlRequest::RtcReport => return Err(ReplyStatus::NoRtc),
+        ControlRequest::Smoothing | ControlRequest::SetTime => return Err(ReplyStatus::NotEnabled),
+        ControlRequest::ClientAccesses => return Err(ReplyStatus::Inactive),
         _ => Body::Null,
     })
 }

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
-use slewd::wire::cmdmon::request::Header;
+use slewd::wire::cmdmon::request::RequestId;
 
 /// What one vector says.
 #[derive(Debug, Default)]
@@ -16,8 +16,8 @@ pub(crate) struct Vector {
 }
 
 impl Vector {
-    pub(crate) fn header(&self) -> Header {
-        Header {
+    pub(crate) fn header(&self) -> RequestId {
+        RequestId {
             command: u16::from_be_bytes([self.request[4], self.request[5]]),
             sequence: self.request[8..12].try_into().expect("four bytes"),
         }

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixDatagram;
 
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::request::{Header, Request};
+use slewd::wire::cmdmon::request::{ControlRequest, RequestId};
 
 use super::inside::{PATIENCE, as_user, path};
 
@@ -40,7 +40,7 @@ impl Client {
         Client { socket }
     }
 
-    pub(crate) fn send(&self, request: &Request) {
+    pub(crate) fn send(&self, request: &ControlRequest) {
         let (datagram, len) = encode(request);
         self.socket.send(&datagram[..len]).expect("it is sent");
     }
@@ -51,7 +51,7 @@ impl Client {
         datagram[..len].to_vec()
     }
 
-    pub(crate) fn ask(&self, request: &Request) -> Result<Body, ReplyStatus> {
+    pub(crate) fn ask(&self, request: &ControlRequest) -> Result<Body, ReplyStatus> {
         self.send(request);
         decode(request, &self.hear())
     }
@@ -79,7 +79,7 @@ impl UnixClient {
         UnixClient(socket)
     }
 
-    pub(crate) fn ask(&self, request: &Request) -> Result<Body, ReplyStatus> {
+    pub(crate) fn ask(&self, request: &ControlRequest) -> Result<Body, ReplyStatus> {
         let (mut datagram, len) = encode(request);
         self.0.send_to(&datagram[..len], SOCKET).expect("it is sent");
         let len = self.0.recv(&mut datagram).expect("an answer");
@@ -87,13 +87,13 @@ impl UnixClient {
     }
 }
 
-pub(crate) fn encode(request: &Request) -> ([u8; MAX_LEN], usize) {
+pub(crate) fn encode(request: &ControlRequest) -> ([u8; MAX_LEN], usize) {
     let mut datagram = [0; MAX_LEN];
     let len = request.encode(SEQUENCE, 0, &mut datagram);
     (datagram, len)
 }
 
-fn decode(request: &Request, reply: &[u8]) -> Result<Body, ReplyStatus> {
-    let header = Header { command: request.command(), sequence: SEQUENCE };
+fn decode(request: &ControlRequest, reply: &[u8]) -> Result<Body, ReplyStatus> {
+    let header = RequestId { command: request.command(), sequence: SEQUENCE };
     reply::parse(reply, &header).expect("an answer to this request")
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use slewd::cli::demo::servers::raw_now;
 use slewd::core::api::command::ClockCommand;
-use slewd::sim::kernel::KernelClock;
+use slewd::sim::kernel::SimulatedKernel;
 use slewd::sys::clock::{self, PhaseSlew};
 use slewd::time::{ClockReading, Raw, Span, Utc};
 
@@ -184,7 +184,7 @@ fn tight() -> ClockReading {
 /// Plays the events to the model, prints how it did, and tells whether it is good.
 fn compare(script: &Script, start: ClockReading, events: &[(Raw, Event)], dump: bool) -> bool {
     let name = &script.name;
-    let mut model = KernelClock::new(start.raw, start.utc, 0.0);
+    let mut model = SimulatedKernel::new(start.raw, start.utc, 0.0);
     let mut parts: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
     let (mut slowest, mut fastest, mut lateness, mut is_good) = (0.0_f64, 0.0_f64, LATENESS, true);
     for &(raw, event) in events {

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use slewd::core::api::monitoring::ServerStats;
 use slewd::wire::cmdmon::MAX_LEN;
 use slewd::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use slewd::wire::cmdmon::request::{Header, Request};
+use slewd::wire::cmdmon::request::{ControlRequest, RequestId};
 
 /// Where chronyc looks for it.
 pub(crate) const SOCKET: &str = "/run/chrony/chronyd.sock";
@@ -254,7 +254,7 @@ fn open_to_all(path: &str) {
 }
 
 /// Asks the daemon over the Unix socket.
-pub(crate) fn ask(request: &Request) -> Result<Body, ReplyStatus> {
+pub(crate) fn ask(request: &ControlRequest) -> Result<Body, ReplyStatus> {
     let path = format!("/run/test/ask.{}.sock", std::process::id());
     let _ = fs::remove_file(&path);
     let socket = UnixDatagram::bind(&path).expect("a path");
@@ -266,12 +266,12 @@ pub(crate) fn ask(request: &Request) -> Result<Body, ReplyStatus> {
     socket.send(&buffer[..len]).expect("the daemon listens");
     let len = socket.recv(&mut buffer).unwrap_or_else(|reason| panic!("no answer to {request:?}: {reason}"));
     let _ = fs::remove_file(&path);
-    let header = Header { command: request.command(), sequence };
+    let header = RequestId { command: request.command(), sequence };
     reply::parse(&buffer[..len], &header).expect("a reply to this request")
 }
 
 fn server_stats() -> ServerStats {
-    match ask(&Request::ServerStats) {
+    match ask(&ControlRequest::ServerStats) {
         Ok(Body::ServerStats(stats)) => stats,
         other => panic!("{other:?}"),
     }

@@ -13,15 +13,15 @@ use crate::wire::cmdmon::reply::encode;
 const SHORT: [Duration; 3] = [Duration::from_millis(200); 3];
 
 /// A place for the sockets of one test.
-struct Place(PathBuf);
+struct TestDirectory(PathBuf);
 
-impl Place {
+impl TestDirectory {
     fn new() -> Self {
         static PLACES: AtomicU32 = AtomicU32::new(0);
         let number = PLACES.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("slewd-client-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).expect("a temporary directory");
-        Place(path)
+        TestDirectory(path)
     }
 
     fn socket(&self) -> PathBuf {
@@ -29,7 +29,7 @@ impl Place {
     }
 
     /// A daemon that answers each request as it is told, in as many datagrams as it likes, and counts the requests.
-    fn daemon(&self, answer: impl Fn(&Header, u16) -> Vec<Vec<u8>> + Send + 'static) -> JoinHandle<Vec<[u8; 4]>> {
+    fn daemon(&self, answer: impl Fn(&RequestId, u16) -> Vec<Vec<u8>> + Send + 'static) -> JoinHandle<Vec<[u8; 4]>> {
         let socket = UnixDatagram::bind(self.socket()).expect("a socket");
         socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
         thread::spawn(move || {
@@ -39,7 +39,7 @@ impl Place {
                 assert_eq!(length, 48, "padded to the length of the reply");
                 let word = |at: usize| u16::from_be_bytes([buffer[at], buffer[at + 1]]);
                 let sequence = [buffer[8], buffer[9], buffer[10], buffer[11]];
-                let header = Header { command: word(4), sequence };
+                let header = RequestId { command: word(4), sequence };
                 sequences.push(sequence);
                 check_mode(&from);
                 for datagram in answer(&header, word(6)) {
@@ -51,11 +51,11 @@ impl Place {
     }
 
     fn client(&self) -> Client {
-        Client { targets: vec![Target::Unix(self.socket())], next: 0, socket: None, patience: &SHORT }
+        Client { targets: vec![DaemonAddress::Unix(self.socket())], next: 0, socket: None, patience: &SHORT }
     }
 }
 
-impl Drop for Place {
+impl Drop for TestDirectory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -69,7 +69,7 @@ fn check_mode(from: &UnixAddress) {
 
 const ACTIVITY: Activity = Activity { online: 1, offline: 2, burst_online: 3, burst_offline: 4, unresolved: 5 };
 
-fn good(header: &Header) -> Vec<u8> {
+fn good(header: &RequestId) -> Vec<u8> {
     let mut buffer = [0; MAX_LEN];
     let length = encode(header, Ok(&Body::Activity(ACTIVITY)), 48, &mut buffer).expect("it fits");
     buffer[..length].to_vec()
@@ -77,10 +77,10 @@ fn good(header: &Header) -> Vec<u8> {
 
 #[test]
 fn strangers_and_late_answers_are_passed_over() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let daemon = place.daemon(|header, _| {
-        let stale = Header { sequence: [header.sequence[0] ^ 1, 0, 0, 0], ..*header };
-        let other = Header { command: 33, ..*header };
+        let stale = RequestId { sequence: [header.sequence[0] ^ 1, 0, 0, 0], ..*header };
+        let other = RequestId { command: 33, ..*header };
         vec![Vec::new(), vec![0; 28], good(&stale), good(&other), good(header), good(header)]
     });
     let mut client = place.client();
@@ -96,7 +96,7 @@ fn strangers_and_late_answers_are_passed_over() {
 
 #[test]
 fn what_is_lost_or_cut_off_is_asked_for_again() {
-    let place = Place::new();
+    let place = TestDirectory::new();
     let daemon = place.daemon(|header, attempt| match attempt {
         0 => Vec::new(),
         1 => vec![good(header)[..40].to_vec()],
@@ -110,7 +110,7 @@ fn what_is_lost_or_cut_off_is_asked_for_again() {
 
 #[test]
 fn failures_are_told_apart() {
-    let refusal = Place::new();
+    let refusal = TestDirectory::new();
     let _refusing = refusal.daemon(|header, _| {
         let mut buffer = [0; MAX_LEN];
         let length = encode(header, Err(ReplyStatus::Unauthorised), 48, &mut buffer).expect("it fits");
@@ -118,29 +118,29 @@ fn failures_are_told_apart() {
     });
     let failure = refusal.client().activity().expect_err("it is refused");
     assert_eq!((failure.to_string().as_str(), failure.is_absence()), ("501 Not authorised", false));
-    let nonsense = Place::new();
+    let nonsense = TestDirectory::new();
     let _talking = nonsense.daemon(|header, _| {
         let mut buffer = [0; MAX_LEN];
         let length = encode(header, Ok(&Body::SourceCount(7)), 48, &mut buffer).expect("it fits");
         vec![buffer[..length].to_vec()]
     });
     assert_eq!(nonsense.client().activity(), Err(Failure::BadReply));
-    let mute = Place::new();
+    let mute = TestDirectory::new();
     let _listening = mute.daemon(|_, _| Vec::new());
     assert_eq!(mute.client().activity(), Err(Failure::NoAnswer));
-    let empty = Place::new();
+    let empty = TestDirectory::new();
     assert_eq!(empty.client().activity(), Err(Failure::NoConnection));
 }
 
 /// As chronyc, who goes on to the next place only after all attempts at the one before.
 #[test]
 fn the_next_place_is_tried_when_one_is_mute() {
-    let (mute, speaking) = (Place::new(), Place::new());
+    let (mute, speaking) = (TestDirectory::new(), TestDirectory::new());
     let listening = mute.daemon(|_, _| Vec::new());
     let _answering = speaking.daemon(|header, _| vec![good(header)]);
     let mut client = mute.client();
-    client.targets.insert(0, Target::Unix("/nowhere/daemon.sock".into()));
-    client.targets.push(Target::Unix(speaking.socket()));
+    client.targets.insert(0, DaemonAddress::Unix("/nowhere/daemon.sock".into()));
+    client.targets.push(DaemonAddress::Unix(speaking.socket()));
     assert_eq!(client.activity(), Ok(ACTIVITY));
     assert_eq!(client.activity(), Ok(ACTIVITY), "it stays where it was answered");
     assert_eq!(listening.join().expect("it ends").len(), 3);

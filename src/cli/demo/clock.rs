@@ -2,7 +2,7 @@
 
 use crate::core::api::command::{Applied, ClockCommand};
 use crate::daemon::clock::Clock;
-use crate::sim::kernel::KernelClock;
+use crate::sim::kernel::SimulatedKernel;
 use crate::sys::clock;
 use crate::time::{ClockReading, Raw, Span, Utc};
 
@@ -17,7 +17,7 @@ pub(super) struct WrongClock {
     gains: f64,
     began: Raw,
     real: ClockReading,
-    kernel: KernelClock,
+    kernel: SimulatedKernel,
     next_note: Raw,
     history: Vec<(f64, f64)>,
 }
@@ -31,7 +31,7 @@ impl WrongClock {
             gains: gains_ppm * 1e-6,
             began: real.raw,
             real,
-            kernel: KernelClock::new(real.raw, truth.at(real.raw) + ahead, 0.0),
+            kernel: SimulatedKernel::new(real.raw, truth.at(real.raw) + ahead, 0.0),
             next_note: real.raw,
             history: Vec::with_capacity(512),
         }

@@ -16,7 +16,7 @@ use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::core::engine::{Engine, Floor, NtsPolicy, Start};
 use crate::core::estimate::FrequencyPrior;
-use crate::daemon::event_loop::{self, World};
+use crate::daemon::event_loop::{self, Environment};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::source_dirs::SourceDirs;
 #[cfg(feature = "nts")]
@@ -75,7 +75,7 @@ fn show() -> io::Result<Span> {
     }
     say(&format!("  {} is {:.0} s ahead of it\n\n", servers.addresses()[3], LIE.secs_f64()));
     let mut narrator = Narrator { began: raw_now(), last: raw_now() };
-    let world = World {
+    let world = Environment {
         control: None,
         clock: &mut clock,
         exchanges: Exchanges::new(Network::default()),

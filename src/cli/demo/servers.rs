@@ -16,7 +16,7 @@ use std::thread::JoinHandle;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-pub use super::spec::{Behaviour, Path, ServerSpec, Truth};
+pub use super::spec::{Behaviour, NetworkPath, ServerSpec, Truth};
 use super::spec::{PACKET, client_request};
 use crate::sys::{clock, udp};
 use crate::time::{Raw, Span};
@@ -113,7 +113,7 @@ struct Post {
 
 /// A reply on its way back.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Pending {
+struct DelayedReply {
     due: Raw,
     post: usize,
     to: SocketAddr,
@@ -124,7 +124,7 @@ struct Pending {
 struct Desk {
     truth: Truth,
     posts: Vec<Post>,
-    pending: BinaryHeap<Reverse<Pending>>,
+    pending: BinaryHeap<Reverse<DelayedReply>>,
     random: fastrand::Rng,
     ended: UnixStream,
 }
@@ -186,7 +186,7 @@ impl Desk {
             let sent = received + post.spec.turnaround;
             let packet = post.spec.reply(request, earlier, self.truth.at(received), self.truth.at(sent));
             let due = sent + post.spec.back.draw(&mut self.random);
-            self.pending.push(Reverse(Pending { due, post: index, to: from, packet }));
+            self.pending.push(Reverse(DelayedReply { due, post: index, to: from, packet }));
         }
     }
 

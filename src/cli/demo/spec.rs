@@ -15,7 +15,7 @@ pub struct Truth {
 
 /// One direction of the way between client and server.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Path {
+pub struct NetworkPath {
     /// The shortest possible delay.
     pub delay: Span,
     /// Mean of the exponentially distributed delay that comes on top.
@@ -48,9 +48,9 @@ pub struct ServerSpec {
     /// Honest or not.
     pub behaviour: Behaviour,
     /// From client to server.
-    pub forward: Path,
+    pub forward: NetworkPath,
     /// From server to client.
-    pub back: Path,
+    pub back: NetworkPath,
     /// Time between the server's receive and transmit time stamps.
     pub turnaround: Span,
     /// Stratum, 1 to 15.
@@ -83,7 +83,7 @@ impl Truth {
     }
 }
 
-impl Path {
+impl NetworkPath {
     /// The delay of one packet.
     pub(super) fn draw(&self, random: &mut fastrand::Rng) -> Span {
         self.delay + self.jitter.scaled(-libm::log(1.0 - random.f64()))
@@ -96,8 +96,8 @@ impl ServerSpec {
         ServerSpec {
             listen,
             behaviour: Behaviour::Honest,
-            forward: Path::default(),
-            back: Path::default(),
+            forward: NetworkPath::default(),
+            back: NetworkPath::default(),
             turnaround: Span::from_nanos(10_000),
             stratum: 1,
             leap: 0,
@@ -109,7 +109,7 @@ impl ServerSpec {
 
     /// Gives both directions this path.
     pub fn path_each_way(mut self, delay: Span, jitter: Span) -> Self {
-        self.forward = Path { delay, jitter };
+        self.forward = NetworkPath { delay, jitter };
         self.back = self.forward;
         self
     }

@@ -99,7 +99,7 @@ pub struct Archive {
 
 /// What a file says in terms of this run.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Past {
+pub struct PastSamples {
     /// Oldest first.
     pub samples: Vec<Kept>,
     /// They are right in phase, too: the counter has run on since.
@@ -126,7 +126,7 @@ impl Dump {
 
     /// The samples by the counter of today. `boot` names this boot, and the clock is taken to have run at `frequency`
     /// against the counter if the file does not say. `None` if the times are impossible: in the future, or too old.
-    pub fn recall(&self, now: &ClockReading, boot: Option<&str>, frequency: f64) -> Option<Past> {
+    pub fn recall(&self, now: &ClockReading, boot: Option<&str>, frequency: f64) -> Option<PastSamples> {
         let anchor = self.anchor.as_ref();
         let has_slept = |anchor: &Anchor| (now.slept - anchor.slept).abs() > LEAST_SLEEP;
         let exact = anchor.filter(|anchor| Some(anchor.boot.as_str()) == boot && !has_slept(anchor));
@@ -149,7 +149,7 @@ impl Dump {
         let (first, last) = (samples.first()?, samples.last()?);
         // As old as a drift file may be: older samples say nothing of today's paths.
         let is_possible = last.at <= now.raw && now.raw - first.at < FrequencyPrior::OLDEST;
-        is_possible.then_some(Past { samples, is_exact: exact.is_some() })
+        is_possible.then_some(PastSamples { samples, is_exact: exact.is_some() })
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
     }
 
     /// Nanoseconds are lost when seconds become a float with seven digits; these are offsets of a second.
-    fn assert_same(past: &Past, shifted: Span) {
+    fn assert_same(past: &PastSamples, shifted: Span) {
         for (recalled, kept) in past.samples.iter().zip(&archive().kept) {
             assert!((recalled.at - (kept.at + shifted)).abs() < Span::from_nanos(3), "{recalled:?}");
             assert!((recalled.lead - kept.lead + shifted).abs() < Span::from_nanos(3), "{recalled:?} {kept:?}");

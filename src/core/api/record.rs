@@ -34,12 +34,12 @@ pub struct Record {
     /// Whom it is about; `None` where nobody is followed.
     pub source: Option<IpAddr>,
     /// What there is to say.
-    pub entry: Entry,
+    pub entry: LogEntry,
 }
 
 /// What a record is about.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Entry {
+pub enum LogEntry {
     /// `measurements.log`.
     Measurement(MeasurementEntry),
     /// `statistics.log`.
@@ -159,7 +159,7 @@ pub struct TrackingEntry {
 #[derive(Clone, Debug, PartialEq)]
 pub struct SelectionEntry {
     /// The result.
-    pub standing: Standing,
+    pub standing: SelectionState,
     /// Options `noselect`, `prefer`, `trust`, `require`.
     pub options: [bool; 4],
     /// Outcome of the last eight requests.
@@ -177,7 +177,7 @@ pub struct SelectionEntry {
 
 /// Why a source is in or out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Standing {
+pub enum SelectionState {
     /// Option `noselect`.
     NotToBeSelected,
     /// Has not measured anything yet.
@@ -210,25 +210,25 @@ pub enum Standing {
     Selected,
 }
 
-impl Standing {
+impl SelectionState {
     /// chrony's letter for this state, in the log of selection and in `selectdata` (chronyc(1)).
     pub fn letter(self) -> char {
         match self {
-            Standing::NotToBeSelected => 'N',
-            Standing::NoMeasurements => 'M',
-            Standing::Unsynchronised => 's',
-            Standing::Stale => 'S',
-            Standing::BadStratum => 'r',
-            Standing::TooDistant => 'd',
-            Standing::TooJittery => '~',
-            Standing::Waiting => 'w',
-            Standing::Falseticker => 'x',
-            Standing::Untrusted => 'T',
-            Standing::Insufficient => 'W',
-            Standing::NotPreferred => 'P',
-            Standing::Distant => 'D',
-            Standing::Combined => '+',
-            Standing::Selected => '*',
+            SelectionState::NotToBeSelected => 'N',
+            SelectionState::NoMeasurements => 'M',
+            SelectionState::Unsynchronised => 's',
+            SelectionState::Stale => 'S',
+            SelectionState::BadStratum => 'r',
+            SelectionState::TooDistant => 'd',
+            SelectionState::TooJittery => '~',
+            SelectionState::Waiting => 'w',
+            SelectionState::Falseticker => 'x',
+            SelectionState::Untrusted => 'T',
+            SelectionState::Insufficient => 'W',
+            SelectionState::NotPreferred => 'P',
+            SelectionState::Distant => 'D',
+            SelectionState::Combined => '+',
+            SelectionState::Selected => '*',
         }
     }
 }

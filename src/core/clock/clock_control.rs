@@ -12,7 +12,7 @@ use crate::core::clock::fallback_drift::Fallback;
 use crate::core::clock::foreign_adjustments::{ForeignAdjustments, Sight};
 use crate::core::clock::leap::{LeapTable, LeapWatch};
 use crate::core::clock::slew;
-use crate::core::clock::temperature::{Compensation, Temperature};
+use crate::core::clock::temperature::{TempCorrection, Temperature};
 use crate::core::clock::update_history::UpdateHistory;
 use crate::core::estimate::Estimate;
 use crate::core::selection::sync_state::SyncState;
@@ -405,7 +405,7 @@ impl ClockControl {
         &mut self,
         temperature: f64,
         outputs: &mut Outputs,
-    ) -> Option<Compensation> {
+    ) -> Option<TempCorrection> {
         self.temperature.as_mut()?.take(temperature, outputs)
     }
 

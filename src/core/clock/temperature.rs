@@ -19,7 +19,7 @@ pub(super) struct Temperature {
 
 /// What a reading of the sensor means.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(in crate::core) struct Compensation {
+pub(in crate::core) struct TempCorrection {
     /// The compensation.
     pub(in crate::core) ppm: f64,
     /// It differs from what is applied.
@@ -46,7 +46,7 @@ impl Temperature {
     }
 
     /// The sensor says this. `None`: that makes no sense.
-    pub(super) fn take(&mut self, temperature: f64, outputs: &mut Outputs) -> Option<Compensation> {
+    pub(super) fn take(&mut self, temperature: f64, outputs: &mut Outputs) -> Option<TempCorrection> {
         let ppm = self.compensation.curve.ppm(temperature);
         let is_beyond = ppm.is_nan() || ppm.abs() > LARGEST_PPM;
         let was_beyond = std::mem::replace(&mut self.is_beyond, is_beyond);
@@ -60,7 +60,7 @@ impl Temperature {
         if is_change {
             self.applied_ppm = ppm;
         }
-        Some(Compensation { ppm, is_change })
+        Some(TempCorrection { ppm, is_change })
     }
 }
 

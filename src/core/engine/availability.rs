@@ -9,7 +9,7 @@ use crate::core::api::settings::Mode;
 use crate::core::engine::Engine;
 use crate::core::engine::flaws::{LOOKUP_PATIENCE, SILENT_AFTER, is_denying, is_unprotected, lasting_flaw};
 use crate::core::pool::line::Line;
-use crate::core::selection::Status;
+use crate::core::selection::SourceStatus;
 use crate::core::source::Source;
 use crate::time::{Raw, Span};
 
@@ -55,7 +55,7 @@ impl Engine {
             let is_slowed = source.conduct.is_slowed() && source.reach == 0;
             let is_refused = matches!(
                 self.selector.selection().status[source.slot.index()],
-                Some(Status::BadStratum | Status::TooDistant | Status::TooJittery)
+                Some(SourceStatus::BadStratum | SourceStatus::TooDistant | SourceStatus::TooJittery)
             );
             source.conduct.is_useless(&source.options) || is_denying(source, now) || is_slowed || is_refused
         };

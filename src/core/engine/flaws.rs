@@ -3,7 +3,7 @@
 use crate::core::api::flaw::Flaw;
 use crate::core::api::monitoring::FLAWS;
 use crate::core::engine::Engine;
-use crate::core::selection::Status;
+use crate::core::selection::SourceStatus;
 use crate::core::source::Source;
 use crate::core::source::authentication::Authentication;
 use crate::time::{Raw, Span};
@@ -72,11 +72,11 @@ impl Engine {
 
     fn flaw_in_selection(&self, source: &Source) -> Option<Flaw> {
         match self.selector.selection().status[source.slot.index()]? {
-            Status::BadStratum => Some(Flaw::BadStratum),
-            Status::TooDistant => Some(Flaw::TooDistant),
-            Status::TooJittery => Some(Flaw::TooJittery),
-            Status::Falseticker => self.selector.selection().is_majority.then_some(Flaw::Falseticker),
-            Status::Untrusted | Status::NotPreferred | Status::Distant | Status::Active => None,
+            SourceStatus::BadStratum => Some(Flaw::BadStratum),
+            SourceStatus::TooDistant => Some(Flaw::TooDistant),
+            SourceStatus::TooJittery => Some(Flaw::TooJittery),
+            SourceStatus::Falseticker => self.selector.selection().is_majority.then_some(Flaw::Falseticker),
+            SourceStatus::Untrusted | SourceStatus::NotPreferred | SourceStatus::Distant | SourceStatus::Active => None,
         }
     }
 

@@ -83,7 +83,7 @@ use crate::core::api::exchange::ExchangeId;
 use crate::core::api::last_good::LastGood;
 use crate::core::api::nts::{Dates, SavedKeys};
 use crate::core::api::output::{Output, Outputs};
-use crate::core::api::record::Entry;
+use crate::core::api::record::LogEntry;
 use crate::core::api::settings::{Mode, Settings, SourceConfig};
 use crate::core::clock::discipline::Occasion;
 use crate::core::clock::foreign_adjustments::Sight;
@@ -132,7 +132,7 @@ pub struct Engine {
 
 /// The state of the clock, for people and programs.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Tracking {
+pub struct ClockState {
     /// The sources agree and the clock follows them.
     pub is_synchronised: bool,
     /// How far the clock is behind the estimate.
@@ -314,10 +314,10 @@ impl Engine {
     }
 
     /// The state of the clock as of `now`; `None` before the first correction.
-    pub fn tracking(&self, now: &ClockReading) -> Option<Tracking> {
+    pub fn tracking(&self, now: &ClockReading) -> Option<ClockState> {
         let (view, estimate) = (self.view(now), self.time.estimate()?);
         let error = view.error(&estimate);
-        Some(Tracking {
+        Some(ClockState {
             is_synchronised: self.is_synchronised(),
             error,
             est_error: expected_error(&estimate, now.raw, error),
@@ -458,7 +458,7 @@ impl Engine {
     fn felt(&mut self, temperature: f64, now: &ClockReading) {
         let Some(taken) = self.clock.take_temperature(temperature, &mut self.outputs) else { return };
         if self.settings.records.temperature {
-            self.record(None, Entry::Temperature { temperature, ppm: taken.ppm }, now);
+            self.record(None, LogEntry::Temperature { temperature, ppm: taken.ppm }, now);
         }
         if taken.is_change {
             self.time.compensate(now.raw, taken.ppm * 1e-6);

@@ -5,7 +5,7 @@ use crate::core::api::flaw::Flaw;
 use crate::core::api::output::Outputs;
 use crate::core::api::settings::Settings;
 use crate::core::estimate::{MAX_SOURCES, Slot};
-use crate::core::selection::{Selection, Status};
+use crate::core::selection::{Selection, SourceStatus};
 use crate::core::source::Source;
 
 /// What has been told.
@@ -13,7 +13,7 @@ use crate::core::source::Source;
 pub(super) struct Notices {
     selected: Option<Label>,
     /// Why each source is out.
-    status: [Option<Status>; MAX_SOURCES],
+    status: [Option<SourceStatus>; MAX_SOURCES],
     /// What is wrong with each source.
     flaw: [Option<Flaw>; MAX_SOURCES],
 }
@@ -50,18 +50,18 @@ impl Notices {
     ) -> bool {
         let told = &mut self.status[source.slot.index()];
         let status = selection.status[source.slot.index()];
-        if status == Some(Status::Active) {
+        if status == Some(SourceStatus::Active) {
             *told = None;
         }
         let label = || source.label.clone();
         let event = match status.filter(|_| status != *told) {
-            Some(Status::Falseticker) if selection.is_majority && !is_excused() => Event::Falseticker(label()),
-            Some(Status::TooDistant) => Event::TooDistant(label(), settings.max_distance_s),
-            Some(Status::TooJittery) => Event::TooJittery(label(), settings.max_jitter_s),
-            Some(Status::BadStratum) if source.last.is_some_and(|m| m.stratum < settings.min_stratum) => {
+            Some(SourceStatus::Falseticker) if selection.is_majority && !is_excused() => Event::Falseticker(label()),
+            Some(SourceStatus::TooDistant) => Event::TooDistant(label(), settings.max_distance_s),
+            Some(SourceStatus::TooJittery) => Event::TooJittery(label(), settings.max_jitter_s),
+            Some(SourceStatus::BadStratum) if source.last.is_some_and(|m| m.stratum < settings.min_stratum) => {
                 Event::StratumBelow(label(), settings.min_stratum)
             }
-            Some(Status::BadStratum) => Event::StratumAbove(label(), settings.max_stratum),
+            Some(SourceStatus::BadStratum) => Event::StratumAbove(label(), settings.max_stratum),
             _ => return false,
         };
         *told = status;

@@ -3,7 +3,7 @@
 use crate::core::api::exchange::StampSource;
 use crate::core::api::output::Output;
 use crate::core::api::record::{
-    Entry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry, Wanted,
+    LogEntry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry, Wanted,
 };
 use crate::core::clock::clock_control::Correction;
 use crate::core::clock::leap::LeapSecond;
@@ -81,7 +81,7 @@ impl Engine {
             sent_by: measured.map_or(sent_by, |m| m.sent_by),
             received_by: measured.map_or(received_by, |m| m.received_by),
         };
-        self.record(Some(index), Entry::Measurement(entry), now);
+        self.record(Some(index), LogEntry::Measurement(entry), now);
     }
 
     /// A sample has been taken, and this is what was known before.
@@ -103,7 +103,7 @@ impl Engine {
             runs: known.runs,
             lean: self.time.lean(source.slot),
         };
-        self.record(Some(index), Entry::Statistics(entry), now);
+        self.record(Some(index), LogEntry::Statistics(entry), now);
     }
 
     /// The clock has been corrected.
@@ -132,7 +132,7 @@ impl Engine {
             root_dispersion_s: reference.root_dispersion_s + BOUND_SIGMAS * sd_s,
             max_error_s: if previous.is_some() { bound.secs_f64() } else { UNKNOWN_ERROR_S },
         };
-        self.record(Some(best), Entry::Tracking(entry), now);
+        self.record(Some(best), LogEntry::Tracking(entry), now);
     }
 
     /// Nobody is followed: at the start, and when synchronisation is lost.
@@ -153,7 +153,7 @@ impl Engine {
             root_dispersion_s: UNKNOWN_ROOT_S,
             max_error_s: UNKNOWN_ERROR_S,
         };
-        self.record(None, Entry::Tracking(entry), now);
+        self.record(None, LogEntry::Tracking(entry), now);
     }
 
     /// The input has been handled.
@@ -188,7 +188,7 @@ impl Engine {
                 low_s: end_s(|c| -c.distance_s),
                 high_s: end_s(|c| c.distance_s),
             };
-            self.record(Some(index), Entry::Selection(entry), now);
+            self.record(Some(index), LogEntry::Selection(entry), now);
         }
     }
 
@@ -197,7 +197,7 @@ impl Engine {
         self.time.estimate().map_or(now.lead(), |estimate| estimate.lead_at(at))
     }
 
-    pub(super) fn record(&mut self, about: Option<usize>, entry: Entry, now: &ClockReading) {
+    pub(super) fn record(&mut self, about: Option<usize>, entry: LogEntry, now: &ClockReading) {
         let source = about.map(|index| self.sources.all()[index].address.ip());
         self.outputs.push(Output::Record(Box::new(Record { at: now.utc, source, entry })));
     }

@@ -5,7 +5,7 @@ use crate::core::api::settings::Mode;
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::Engine;
 use crate::core::estimate::{Outcome, Slot};
-use crate::core::selection::Status;
+use crate::core::selection::SourceStatus;
 use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::measurement::Measurement;
 use crate::core::source::poll::{Demand, Place, Urgency};
@@ -182,7 +182,7 @@ impl Engine {
             let is_excused = || self.time.is_rate_in_question(source);
             let has_fallen_out = self.notices.judged(source, selection, is_excused, &self.settings, &mut self.outputs);
             // chronyd has no line for a source that is not trusted either: its letter in selectdata tells.
-            let is_untrusted = selection.status[slot.index()] == Some(Status::Untrusted);
+            let is_untrusted = selection.status[slot.index()] == Some(SourceStatus::Untrusted);
             if was_followed && (has_fallen_out || is_untrusted) {
                 self.time.exclude(slot);
             }

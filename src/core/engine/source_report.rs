@@ -4,7 +4,7 @@
 
 use crate::core::api::exchange::StampSource;
 use crate::core::api::monitoring::{self, Address, NtpData, SelectData, SourceData, SourceStats, StampedBy};
-use crate::core::api::record::Standing;
+use crate::core::api::record::SelectionState;
 use crate::core::api::response::{Measured, Response};
 use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::Engine;
@@ -265,7 +265,8 @@ fn describe_name(line: &Line, keys: &KeyTable, now: Raw) -> SourceReport {
     let selection = SelectData {
         reference_id: 0,
         address,
-        state: if options.no_select { Standing::NotToBeSelected } else { Standing::NoMeasurements }.letter(),
+        state: if options.no_select { SelectionState::NotToBeSelected } else { SelectionState::NoMeasurements }
+            .letter(),
         authenticated: false,
         leap: None,
         configured: line.select,
@@ -298,21 +299,23 @@ fn stamped_by(source: StampSource) -> StampedBy {
 }
 
 /// The class that chronyc's report `sources` has for each letter of `selectdata`.
-fn class(standing: Standing) -> monitoring::Standing {
+fn class(standing: SelectionState) -> monitoring::Standing {
     match standing {
-        Standing::Selected => monitoring::Standing::Selected,
-        Standing::Combined => monitoring::Standing::Combined,
-        Standing::Falseticker => monitoring::Standing::Falseticker,
-        Standing::TooJittery => monitoring::Standing::Jittery,
-        Standing::Insufficient | Standing::NotPreferred | Standing::Distant => monitoring::Standing::NotCombined,
-        Standing::NotToBeSelected
-        | Standing::NoMeasurements
-        | Standing::Unsynchronised
-        | Standing::Stale
-        | Standing::BadStratum
-        | Standing::TooDistant
-        | Standing::Untrusted
-        | Standing::Waiting => monitoring::Standing::Unselectable,
+        SelectionState::Selected => monitoring::Standing::Selected,
+        SelectionState::Combined => monitoring::Standing::Combined,
+        SelectionState::Falseticker => monitoring::Standing::Falseticker,
+        SelectionState::TooJittery => monitoring::Standing::Jittery,
+        SelectionState::Insufficient | SelectionState::NotPreferred | SelectionState::Distant => {
+            monitoring::Standing::NotCombined
+        }
+        SelectionState::NotToBeSelected
+        | SelectionState::NoMeasurements
+        | SelectionState::Unsynchronised
+        | SelectionState::Stale
+        | SelectionState::BadStratum
+        | SelectionState::TooDistant
+        | SelectionState::Untrusted
+        | SelectionState::Waiting => monitoring::Standing::Unselectable,
     }
 }
 

@@ -7,7 +7,7 @@ use super::oscillator_models::Beliefs;
 use super::path::Path;
 use super::prior::FrequencyPrior;
 use super::tuning::Tuning;
-use super::update::{Gate, Verdict};
+use super::update::{Gate, GateVerdict};
 use super::{MAX_SOURCES, Sample};
 
 /// Paths are usually asymmetric by this part of the round trip. Without a bias prior four servers that disagree by
@@ -48,7 +48,7 @@ pub(super) struct Knowledge {
 /// What one sample did to the filter.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
-    pub(super) verdict: Verdict,
+    pub(super) verdict: GateVerdict,
     pub(super) interval: Interval,
     /// `false`: the state has lost all sense and must be thrown away.
     pub(super) sane: bool,

@@ -3,7 +3,7 @@
 use super::filter::{Filter, Knowledge, Step};
 use super::history::{Held, History, Waiting};
 use super::oscillator_models::Beliefs;
-use super::path::{Arrival, Change};
+use super::path::{Arrival, PathChange};
 use super::prior::FrequencyPrior;
 use super::source_drift::Discord;
 use super::{Estimate, MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
@@ -103,7 +103,7 @@ impl Joint {
                 }
                 self.contradict(sample.slot, step.interval.half_width);
                 self.widen_liars(active);
-                let is_shorter = matches!(arrival.change, Some(Change::Shortcut(_)));
+                let is_shorter = matches!(arrival.change, Some(PathChange::Shortcut(_)));
                 Outcome::Used { surprise: self.was_surprised || arrival.excessive || is_shorter }
             }
             Some(step) if step.sane => {
@@ -119,12 +119,12 @@ impl Joint {
         let arrival = self.known.paths[slot].add(sample.delay.secs_f64());
         let Some(change) = arrival.change.filter(|_| self.filter.bank.knows(slot)) else { return arrival };
         match change {
-            Change::Shortcut(by) => {
+            PathChange::Shortcut(by) => {
                 self.detour(slot, by);
                 self.doubt_lead(slot, sample.at, by);
             }
-            Change::Detour(by) => self.detour(slot, by),
-            Change::Home => self.filter.bank.end_detour(slot),
+            PathChange::Detour(by) => self.detour(slot, by),
+            PathChange::Home => self.filter.bank.end_detour(slot),
         }
         self.set_checkpoint();
         arrival

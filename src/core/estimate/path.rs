@@ -79,14 +79,14 @@ pub(super) struct Arrival {
     /// The base delay fell, or is known for the first time.
     pub(super) new_minimum: bool,
     /// The packets take another way.
-    pub(super) change: Option<Change>,
+    pub(super) change: Option<PathChange>,
     /// The delay is far above the base.
     pub(super) excessive: bool,
 }
 
 /// The packets take another way.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Change {
+pub(super) enum PathChange {
     /// A new one, whose round trip is longer by so many seconds, or shorter but not shorter than it has ever been.
     Detour(f64),
     /// The round trip is shorter by so many seconds than it has ever been: all that was learnt before was learnt in a
@@ -139,7 +139,7 @@ impl Path {
         self.ring.push(delay);
         self.seen = self.seen.saturating_add(1);
         if change.is_none() && !is_known {
-            change = self.rise().map(Change::Detour);
+            change = self.rise().map(PathChange::Detour);
         }
         self.summarise();
         Arrival {
@@ -202,18 +202,18 @@ impl Path {
         self.gap = if self.fixed > 0.0 { LEAST_JITTER_S } else { unknown };
     }
 
-    fn fall_or_return(&mut self, delay: f64) -> Option<Change> {
+    fn fall_or_return(&mut self, delay: f64) -> Option<PathChange> {
         if let Some(home) = &self.home
             && delay < home.base + (0.5 * (self.base - home.base)).max(HOME_GAPS * home.gap)
         {
             self.ring = home.ring;
             self.home = None;
-            return Some(Change::Home);
+            return Some(PathChange::Home);
         }
         let fall = self.base - delay;
         if self.ring.len >= FALL_HISTORY && fall > FALL_GAPS * self.gap + FALL_S {
             self.ring = Ring::EMPTY;
-            return Some(if self.home.is_some() { Change::Detour(fall) } else { Change::Shortcut(fall) });
+            return Some(if self.home.is_some() { PathChange::Detour(fall) } else { PathChange::Shortcut(fall) });
         }
         None
     }
@@ -316,12 +316,12 @@ mod tests {
             assert_eq!(path.add(0.02 + 1e-3 * (exponential(&mut rng) + exponential(&mut rng))).change, None);
         }
         let noticed = (1..).find_map(|count| match path.add(0.03 + 1e-3 * exponential(&mut rng)).change {
-            Some(Change::Detour(by)) => Some((count, by)),
+            Some(PathChange::Detour(by)) => Some((count, by)),
             _ => None,
         });
         let (count, by) = noticed.expect("endless");
         assert!(count <= 5 && (by - 0.01).abs() < 1e-3, "{count} {by}");
-        assert_eq!(path.add(0.0205).change, Some(Change::Home));
+        assert_eq!(path.add(0.0205).change, Some(PathChange::Home));
         assert!(path.base() < 0.0206 && path.remembered() > 20);
     }
 }

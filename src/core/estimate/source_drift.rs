@@ -4,7 +4,7 @@
 //! all sources are off to the same side; if one keeps to a side of its own, that source drifts.
 
 use super::filter::Filter;
-use super::update::Verdict;
+use super::update::GateVerdict;
 use super::{MAX_SOURCES, Sample, Slot};
 use crate::time::Raw;
 
@@ -44,7 +44,7 @@ impl Discord {
         &mut self,
         filter: &mut Filter,
         sample: &Sample,
-        verdict: &Verdict,
+        verdict: &GateVerdict,
         active: &[Slot],
         last: Option<Raw>,
     ) -> bool {

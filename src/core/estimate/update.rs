@@ -37,7 +37,7 @@ pub(super) enum Gate {
 
 /// What the bank thought of a sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Verdict {
+pub(super) struct GateVerdict {
     /// The sample was applied to the state.
     pub(super) applied: bool,
     /// Squared innovation over its expected variance.
@@ -59,7 +59,7 @@ struct Comparison {
 
 impl Bank {
     /// Applies a sample of `slot` that measured `seconds` from the reference at the state's instant.
-    pub(super) fn update(&mut self, slot: usize, seconds: f64, interval: &Interval, gate: Gate) -> Verdict {
+    pub(super) fn update(&mut self, slot: usize, seconds: f64, interval: &Interval, gate: Gate) -> GateVerdict {
         let seen = self.compare(slot, seconds);
         let mad_width = MAD_WIDTH * (interval.half_width + interval.softness);
         let lost_width = LOST_WIDTH * (interval.half_width + interval.softness);
@@ -92,7 +92,7 @@ impl Bank {
             self.absorb(&seen, &joint);
             self.reweigh(&posterior);
         }
-        Verdict { applied: !refused, innovation, ahead_s, expected_s: expected.sqrt() }
+        GateVerdict { applied: !refused, innovation, ahead_s, expected_s: expected.sqrt() }
     }
 
     fn compare(&self, slot: usize, seconds: f64) -> Comparison {

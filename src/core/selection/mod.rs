@@ -9,4 +9,4 @@ pub mod sync_state;
 pub(in crate::core) mod votes;
 
 pub use score::SelectionScore;
-pub use select::{Candidate, Selection, Status, select};
+pub use select::{Candidate, Selection, SourceStatus, select};

@@ -57,7 +57,7 @@ impl Candidate {
 
 /// What selection made of one source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Status {
+pub enum SourceStatus {
     /// Its interval does not touch the majority's.
     Falseticker,
     /// It is not wholly within the interval that the trusted sources have in common.
@@ -92,7 +92,7 @@ pub struct Selection {
     /// The group is more than half of the voters.
     pub is_majority: bool,
     /// Why each source is in or out; `None` for those that were no candidates.
-    pub status: [Option<Status>; MAX_SOURCES],
+    pub status: [Option<SourceStatus>; MAX_SOURCES],
 }
 
 /// Finds the group, and in it the sources to use. `fresh` is the source that has just answered, if any.
@@ -125,12 +125,12 @@ pub fn select(
         let slot = voter.slot;
         let is_within = voter.trust || !has_trusted || voter.is_within((low, high));
         let status = match (voter.touches((low, high)), is_within) {
-            (true, true) if voter.touches(common) => Status::Active,
-            (true, false) => Status::Untrusted,
-            _ => Status::Falseticker,
+            (true, true) if voter.touches(common) => SourceStatus::Active,
+            (true, false) => SourceStatus::Untrusted,
+            _ => SourceStatus::Falseticker,
         };
         selection.status[slot.index()] = Some(status);
-        if status == Status::Active {
+        if status == SourceStatus::Active {
             selection.agreeing.insert(slot);
         }
     }
@@ -156,12 +156,12 @@ fn choose(
     let limit_s = if settings.combine_limit > 0.0 { near_s.max(witnesses_within_s(&eligible)) } else { near_s };
     for voter in voters.iter().filter(|v| agreeing.contains(v.slot)) {
         let status = if preferred && !voter.prefer {
-            Status::NotPreferred
+            SourceStatus::NotPreferred
         } else if voter.slot != best.slot && voter.distance_s > limit_s {
-            Status::Distant
+            SourceStatus::Distant
         } else {
             selection.active.insert(voter.slot);
-            Status::Active
+            SourceStatus::Active
         };
         selection.status[voter.slot.index()] = Some(status);
     }
@@ -183,13 +183,13 @@ fn witnesses_within_s(eligible: &Voters) -> f64 {
     if distances_s.is_empty() { 0.0 } else { *distances_s.select_nth_unstable_by(last, f64::total_cmp).1 }
 }
 
-fn refusal(candidate: &Candidate, settings: &Settings) -> Option<Status> {
+fn refusal(candidate: &Candidate, settings: &Settings) -> Option<SourceStatus> {
     if !(settings.min_stratum..=settings.max_stratum).contains(&candidate.stratum) {
-        Some(Status::BadStratum)
+        Some(SourceStatus::BadStratum)
     } else if candidate.distance_s.is_nan() || candidate.distance_s > settings.max_distance_s {
-        Some(Status::TooDistant)
+        Some(SourceStatus::TooDistant)
     } else if candidate.jitter_s > settings.max_jitter_s {
-        Some(Status::TooJittery)
+        Some(SourceStatus::TooJittery)
     } else {
         None
     }
@@ -236,7 +236,7 @@ mod tests {
         let selection = select(&candidates, None, &Settings::default(), &mut SelectionScore::default(), None);
         assert!(selection.is_majority);
         assert_eq!(indexes(selection.active), [1, 2, 3]);
-        assert_eq!(selection.status[0], Some(Status::Falseticker));
+        assert_eq!(selection.status[0], Some(SourceStatus::Falseticker));
     }
 
     #[test]
@@ -299,7 +299,7 @@ mod tests {
         assert!(selection.is_majority);
         assert_eq!(indexes(selection.agreeing), [0, 1, 3]);
         assert_eq!(indexes(selection.electorate), [0, 1]);
-        let [false_ones, untrusted] = [Status::Falseticker, Status::Untrusted]
+        let [false_ones, untrusted] = [SourceStatus::Falseticker, SourceStatus::Untrusted]
             .map(|wanted| (0..7).filter(|index| selection.status[*index] == Some(wanted)).collect::<Vec<_>>());
         assert_eq!((false_ones, untrusted), (vec![2, 5], vec![4, 6]));
     }
@@ -310,7 +310,7 @@ mod tests {
         let candidates = [trusted, says(1, -0.007, 0.001), says(2, 0.007, 0.001), says(3, 0.0065, 0.001)];
         let selection = select(&candidates, None, &Settings::default(), &mut SelectionScore::default(), None);
         assert_eq!(indexes(selection.agreeing), [0, 2, 3]);
-        assert_eq!(selection.status[1], Some(Status::Falseticker));
+        assert_eq!(selection.status[1], Some(SourceStatus::Falseticker));
     }
 
     #[test]
@@ -324,7 +324,7 @@ mod tests {
             None,
         );
         assert_eq!(indexes(selection.active), [1]);
-        assert_eq!(selection.status[0], Some(Status::NotPreferred));
+        assert_eq!(selection.status[0], Some(SourceStatus::NotPreferred));
         assert_eq!(selection.agreeing.len(), 3);
     }
 
@@ -343,7 +343,9 @@ mod tests {
             &mut SelectionScore::default(),
             None,
         );
-        let expected = [Status::TooDistant, Status::TooJittery, Status::BadStratum, Status::Active].map(Some);
+        let expected =
+            [SourceStatus::TooDistant, SourceStatus::TooJittery, SourceStatus::BadStratum, SourceStatus::Active]
+                .map(Some);
         assert_eq!(selection.status[..4], expected);
     }
 
@@ -353,7 +355,7 @@ mod tests {
         let selection =
             select(&[says(0, 0.0, 0.02), says(1, 0.0, 0.01)], None, &settings, &mut SelectionScore::default(), None);
         assert_eq!(indexes(selection.active), [1]);
-        assert_eq!(selection.status[0], Some(Status::Distant));
+        assert_eq!(selection.status[0], Some(SourceStatus::Distant));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! The state of selection: who agrees, who is best, and whether the clock is synchronised.
 
 use crate::core::api::event::Obstacle;
-use crate::core::api::record::Standing;
+use crate::core::api::record::SelectionState;
 use crate::core::api::settings::Settings;
 use crate::core::estimate::{MAX_SOURCES, Slot, SlotSet};
 use crate::core::pool::{Opinion, SourceSet};
 use crate::core::selection::sync_state::SyncState;
-use crate::core::selection::{Candidate, Selection, SelectionScore, Status, select};
+use crate::core::selection::{Candidate, Selection, SelectionScore, SourceStatus, select};
 use crate::core::source::Source;
 use crate::core::true_time::TrueTime;
 use crate::time::{Lead, Raw, Span};
@@ -79,7 +79,7 @@ impl Selector {
     pub(in crate::core) fn opinion(&self) -> Opinion {
         let mut considered = SlotSet::default();
         for slot in (0..MAX_SOURCES).filter_map(Slot::new) {
-            use Status::{Active, Distant, Falseticker, NotPreferred};
+            use SourceStatus::{Active, Distant, Falseticker, NotPreferred};
             if matches!(self.selection.status[slot.index()], Some(Active | NotPreferred | Distant | Falseticker)) {
                 considered.insert(slot);
             }
@@ -104,8 +104,8 @@ impl Selector {
     /// A source has been refused for long enough to be replaced, if this goes on.
     pub(in crate::core) fn is_refused(&self, slot: Slot) -> bool {
         match self.selection.status[slot.index()] {
-            Some(Status::Falseticker) => self.selection.is_majority,
-            Some(Status::TooDistant | Status::TooJittery | Status::BadStratum) => true,
+            Some(SourceStatus::Falseticker) => self.selection.is_majority,
+            Some(SourceStatus::TooDistant | SourceStatus::TooJittery | SourceStatus::BadStratum) => true,
             _ => false,
         }
     }
@@ -170,7 +170,7 @@ impl Selector {
     }
 
     /// Why a source is in or out.
-    pub(in crate::core) fn standing(&self, source: &Source, sources: &SourceSet) -> Standing {
+    pub(in crate::core) fn standing(&self, source: &Source, sources: &SourceSet) -> SelectionState {
         let selection = &self.selection;
         let is_vote = !self.sync.is_decided();
         // Everybody has spoken, to no avail.
@@ -182,33 +182,35 @@ impl Selector {
         let is_out = source.options.no_select || source.is_away();
         let Some(status) = status.filter(|_| !is_out) else { return absence(source) };
         match status {
-            Status::BadStratum => Standing::BadStratum,
-            Status::TooDistant => Standing::TooDistant,
-            Status::TooJittery => Standing::TooJittery,
-            Status::Falseticker if selection.is_majority => Standing::Falseticker,
-            _ if is_vote && !has_failed => Standing::Waiting,
-            _ if !selection.is_majority => Standing::Falseticker,
-            Status::Untrusted => Standing::Untrusted,
-            _ if selection.agreeing.len() < self.min_sources || !self.has_required(sources) => Standing::Insufficient,
-            _ if is_vote => Standing::Waiting,
-            Status::NotPreferred => Standing::NotPreferred,
-            Status::Distant => Standing::Distant,
-            _ if selection.best == Some(source.slot) => Standing::Selected,
-            _ => Standing::Combined,
+            SourceStatus::BadStratum => SelectionState::BadStratum,
+            SourceStatus::TooDistant => SelectionState::TooDistant,
+            SourceStatus::TooJittery => SelectionState::TooJittery,
+            SourceStatus::Falseticker if selection.is_majority => SelectionState::Falseticker,
+            _ if is_vote && !has_failed => SelectionState::Waiting,
+            _ if !selection.is_majority => SelectionState::Falseticker,
+            SourceStatus::Untrusted => SelectionState::Untrusted,
+            _ if selection.agreeing.len() < self.min_sources || !self.has_required(sources) => {
+                SelectionState::Insufficient
+            }
+            _ if is_vote => SelectionState::Waiting,
+            SourceStatus::NotPreferred => SelectionState::NotPreferred,
+            SourceStatus::Distant => SelectionState::Distant,
+            _ if selection.best == Some(source.slot) => SelectionState::Selected,
+            _ => SelectionState::Combined,
         }
     }
 }
 
 /// Why a source was no candidate.
-fn absence(source: &Source) -> Standing {
+fn absence(source: &Source) -> SelectionState {
     if source.options.no_select {
-        Standing::NotToBeSelected
+        SelectionState::NotToBeSelected
     } else if source.last.is_none() && source.tally.unsynchronised > 0 {
-        Standing::Unsynchronised
+        SelectionState::Unsynchronised
     } else if source.last.is_some() && source.reach == 0 {
-        Standing::Stale
+        SelectionState::Stale
     } else {
-        Standing::NoMeasurements
+        SelectionState::NoMeasurements
     }
 }
 

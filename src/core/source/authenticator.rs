@@ -10,7 +10,7 @@ use crate::core::source::nts::NtsClient;
 use crate::time::{Raw, Utc};
 use crate::wire::ntp::HEADER_LEN;
 use crate::wire::packet::Packet;
-use crate::wire::symmetric::{Key, KeyTable};
+use crate::wire::symmetric::{KeyTable, SymmetricKey};
 
 /// How the packets of one source are protected.
 #[derive(Clone, PartialEq, Debug)]
@@ -20,7 +20,7 @@ pub enum Authenticator {
     /// The line asks for protection, and it cannot be had.
     Missing(Protection),
     /// With a symmetric key.
-    Symmetric(Key),
+    Symmetric(SymmetricKey),
     /// With NTS, as soon as there are keys.
     Nts(Box<NtsClient>),
 }

@@ -37,7 +37,7 @@ use crate::core::source::poll::{Schedule, UNREACHABLE_AFTER};
 pub use crate::core::source::rate_range::RateRange;
 use crate::core::source::recent::Recent;
 use crate::core::source::resolution::Resolution;
-use crate::core::source::sample_filter::Filter;
+use crate::core::source::sample_filter::SampleFilter;
 use crate::time::{Lead, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::{Cookie, Interleaved, KissCode, Reply, Request};
 use crate::wire::packet::Packet;
@@ -114,7 +114,7 @@ pub struct Source {
     /// The last replies, also those that contradict what was believed: for [`Source::rate_range`].
     trail: Recent,
     delay_tests: DelayTests,
-    filter: Filter,
+    filter: SampleFilter,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +178,7 @@ impl Source {
             recent: Recent::default(),
             trail: Recent::default(),
             delay_tests: DelayTests::new(&options),
-            filter: Filter::new(options.filter),
+            filter: SampleFilter::new(options.filter),
             options,
         }
     }
@@ -500,7 +500,7 @@ impl Source {
         self.empty_polls = 0;
         self.clock_ahead = Span::ZERO;
         self.delay_tests = DelayTests::new(&self.options);
-        self.filter = Filter::new(self.options.filter);
+        self.filter = SampleFilter::new(self.options.filter);
     }
 
     /// Forgets all but the newest reply.

@@ -28,7 +28,7 @@ const MAX_EXPONENT: u32 = 19;
 /// The NTS side of a source.
 #[derive(Clone, PartialEq, Debug)]
 pub struct NtsClient {
-    session: Option<Session>,
+    session: Option<NtsSession>,
     /// Of the request in flight.
     unique: Option<Unique>,
     /// Somebody says that the server does not know our keys.
@@ -37,7 +37,7 @@ pub struct NtsClient {
     attempts: u32,
     /// Establishments that led to keys.
     successes: u32,
-    running: Option<Running>,
+    running: Option<RunningHandshake>,
     /// None is begun before this moment.
     not_before: Option<Raw>,
     /// Why there are no keys.
@@ -53,7 +53,7 @@ pub struct NtsClient {
 }
 
 #[derive(Clone, PartialEq, Debug)]
-struct Session {
+struct NtsSession {
     keys: KeyPair,
     alternative: Option<KeyPair>,
     cookies: VecDeque<NtsCookie>,
@@ -64,7 +64,7 @@ struct Session {
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
-struct Running {
+struct RunningHandshake {
     id: EstablishmentId,
     until: Raw,
 }
@@ -125,7 +125,7 @@ impl NtsClient {
         self.attempts = self.attempts.saturating_add(1);
         self.server = Some(server);
         self.denied = denied;
-        self.running = Some(Running { id, until: now + PATIENCE });
+        self.running = Some(RunningHandshake { id, until: now + PATIENCE });
     }
 
     /// The establishment in progress.
@@ -165,7 +165,7 @@ impl NtsClient {
         self.not_before = Some(now + pause(CONNECTION_EXPONENT, self.attempts));
         (self.nak, self.flaw, self.said) = (false, None, None);
         self.told = established.server;
-        self.session = Some(Session {
+        self.session = Some(NtsSession {
             keys: established.keys,
             alternative: established.alternative,
             cookies: established.cookies.into(),
@@ -180,7 +180,7 @@ impl NtsClient {
         self.server = Some(server);
         self.successes = saved.number;
         self.flaw = None;
-        self.session = Some(Session {
+        self.session = Some(NtsSession {
             keys: saved.keys,
             alternative: None,
             cookies: saved.cookies.into(),

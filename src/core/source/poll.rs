@@ -395,7 +395,7 @@ impl Schedule {
         }
     }
 
-    /// As [`Schedule::hurry`], paid from the bucket: another source has said something that needs a second opinion.
+    /// As [`Schedule::poll_now`], paid from the bucket: another source has said something that needs a second opinion.
     pub fn consult(&mut self, now: Raw) {
         if self.tokens >= 1.0 && !self.is_fixed() && self.due.is_some_and(|due| due > self.earliest(now)) {
             self.tokens -= 1.0;

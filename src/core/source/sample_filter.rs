@@ -8,18 +8,18 @@ const NEAR_MEDIAN: f64 = 0.6;
 
 /// Collects the replies of several polls, and combines those nearest to the median.
 #[derive(Clone, Debug)]
-pub(in crate::core) struct Filter {
+pub(in crate::core) struct SampleFilter {
     /// Polls for each measurement; 0 and 1 let everything through.
     length: usize,
     polls: usize,
     collected: Vec<Measurement>,
 }
 
-impl Filter {
+impl SampleFilter {
     /// For so many polls.
     pub(in crate::core) fn new(length: u32) -> Self {
         let length = length as usize;
-        Filter { length, polls: 0, collected: Vec::with_capacity(if length > 1 { length } else { 0 }) }
+        SampleFilter { length, polls: 0, collected: Vec::with_capacity(if length > 1 { length } else { 0 }) }
     }
 
     /// True time has moved by this much against the raw counter.

@@ -8,7 +8,7 @@
 use crate::core::estimate::{Estimate, JUMP_FREQUENCY, Sample};
 use crate::core::source::Source;
 use crate::core::true_time::rate_watch::{MOST_WANDER, SIGMAS};
-use crate::core::true_time::watch::{Line, Watch};
+use crate::core::true_time::watch::{FittedLine, Watch};
 use crate::core::true_time::{Prediction, TrueTime};
 use crate::time::{Raw, Span};
 
@@ -132,14 +132,14 @@ impl TrueTime {
     }
 
     /// The line through all that it has said, if it swings.
-    fn mean_of_swings(&self) -> Option<Line> {
+    fn mean_of_swings(&self) -> Option<FittedLine> {
         let may_swing = self.lone.learnt.is_none() || self.lone.is_to_and_fro();
         let is_swinging = self.lone.coarseness > Span::ZERO || self.unrest.is_known() && may_swing;
         self.lone.watch.line().filter(|_| is_swinging)
     }
 
     /// The rate is that of the line, to within what the swings let that be off.
-    fn keep_to_mean(&mut self, line: &Line, now: Raw) -> f64 {
+    fn keep_to_mean(&mut self, line: &FittedLine, now: Raw) -> f64 {
         let Some(estimate) = self.estimate() else { return JUMP_FREQUENCY };
         let doubt = SIGMAS * line.rate_sd + USUAL_WANDER * self.lone.watch.length().secs_f64().sqrt();
         let kept = estimate.frequency.clamp(line.rate - doubt, line.rate + doubt);

@@ -15,7 +15,7 @@ pub(super) struct Watch {
 
 /// The line through them.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
+pub(super) struct FittedLine {
     /// Rate of true time against the raw counter, minus one.
     pub(super) rate: f64,
     /// Standard deviation of that, if what lies beside the line is chance.
@@ -54,7 +54,7 @@ impl Watch {
     }
 
     /// The line of least squares; `None` with fewer than four samples.
-    pub(super) fn line(&self) -> Option<Line> {
+    pub(super) fn line(&self) -> Option<FittedLine> {
         let &(start, first) = self.points.first().filter(|_| self.points.len() >= 4)?;
         let count = self.points.len() as f64;
         let points = || self.points.iter().map(|&(at, lead)| ((at - start).secs_f64(), (lead - first).secs_f64()));
@@ -68,7 +68,7 @@ impl Watch {
         let beside = || points().map(|(t, x)| x - mean_x - rate * (t - mean_t));
         let variance = beside().map(|x| x * x).sum::<f64>() / (count - 2.0);
         let farthest = |from| Span::from_secs_f64(beside().skip(from).map(f64::abs).fold(0.0, f64::max));
-        Some(Line {
+        Some(FittedLine {
             rate,
             rate_sd: (variance / spread).sqrt(),
             beside: farthest(0),

@@ -6,10 +6,10 @@ use crate::config::{AccessRule, Subnet};
 
 /// The rules that hold now. The smallest subnet that an address belongs to decides; without one it is a stranger.
 #[derive(Debug, Default)]
-pub(super) struct Access(Vec<Rule>);
+pub(super) struct Access(Vec<NetRule>);
 
 #[derive(Clone, Copy, Debug)]
-struct Rule {
+struct NetRule {
     net: Net,
     allow: bool,
 }
@@ -25,7 +25,7 @@ pub(super) struct Net {
 
 /// An asker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Standing {
+pub(super) enum AskerKind {
     /// On this machine.
     Local,
     /// Somebody whom the configuration lets in.
@@ -63,18 +63,18 @@ impl Access {
     /// Adds a rule; with `all` it overrides those for smaller subnets within this one.
     pub(super) fn set(&mut self, net: Net, allow: bool, all: bool) {
         self.0.retain(|rule| rule.net != net && !(all && net.includes(&rule.net)));
-        self.0.push(Rule { net, allow });
+        self.0.push(NetRule { net, allow });
     }
 
     /// Exactly the two loopback addresses are this machine: it has others in 127.0.0.0/8, which are anybody's to forge
     /// from a container that shares its network.
-    pub(super) fn standing(&self, address: IpAddr) -> Standing {
+    pub(super) fn standing(&self, address: IpAddr) -> AskerKind {
         if address == IpAddr::V4(Ipv4Addr::LOCALHOST) || address == IpAddr::V6(Ipv6Addr::LOCALHOST) {
-            Standing::Local
+            AskerKind::Local
         } else if self.allows(address) {
-            Standing::Guest
+            AskerKind::Guest
         } else {
-            Standing::Stranger
+            AskerKind::Stranger
         }
     }
 
@@ -157,10 +157,10 @@ mod tests {
     fn only_the_two_loopback_addresses_are_this_machine() {
         let (access, _) = Access::new(&[rule(false, true, Subnet::Any)], |_| Vec::new());
         for local in ["127.0.0.1", "::1"] {
-            assert_eq!(access.standing(ip(local)), Standing::Local);
+            assert_eq!(access.standing(ip(local)), AskerKind::Local);
         }
         for stranger in ["127.0.0.2", "127.1.0.1", "::ffff:127.0.0.1", "::2", "0.0.0.0"] {
-            assert_eq!(access.standing(ip(stranger)), Standing::Stranger, "{stranger}");
+            assert_eq!(access.standing(ip(stranger)), AskerKind::Stranger, "{stranger}");
         }
     }
 

@@ -19,7 +19,7 @@ use log::{debug, info, warn};
 
 pub use self::directory::{Owner, own};
 
-use self::access::{Access, Standing};
+use self::access::{Access, AskerKind};
 use self::rate::Limiter;
 use self::sockets::{Endpoint, Sender};
 use crate::config::{Commands, Subnet};
@@ -31,7 +31,7 @@ use crate::daemon::{hosts, resolver};
 use crate::time::{ClockReading, Raw};
 use crate::wire::cmdmon::MAX_LEN;
 use crate::wire::cmdmon::reply::{self, Body, ReplyStatus};
-use crate::wire::cmdmon::request::{self, Header, Received, Request};
+use crate::wire::cmdmon::request::{self, ControlRequest, Disposition, RequestId};
 
 /// Datagrams taken from one socket before the servers are heard again: a flood cannot keep the clock waiting.
 const MOST_AT_ONCE: usize = 16;
@@ -60,7 +60,7 @@ pub trait Daemon {
 
 /// The sockets that have something to say, by their place in [`Control::descriptors`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Asked(u8);
+pub struct ReadySockets(u8);
 
 /// Everything about being asked.
 #[derive(Debug)]
@@ -117,7 +117,7 @@ impl Control {
     }
 
     /// Answers what has arrived, a limited number of requests at a time.
-    pub fn serve(&mut self, asked: Asked, daemon: &mut dyn Daemon) {
+    pub fn serve(&mut self, asked: ReadySockets, daemon: &mut dyn Daemon) {
         for index in 0..self.endpoints.len() {
             for _ in 0..MOST_AT_ONCE {
                 if asked.0 & 1 << index == 0 || !self.serve_next(index, daemon) {
@@ -131,12 +131,12 @@ impl Control {
     fn serve_next(&mut self, index: usize, daemon: &mut dyn Daemon) -> bool {
         let Some((len, sender)) = self.endpoints[index].receive(&mut self.inbox) else { return false };
         match self.read(len, sender.as_ref(), daemon.read_clock().raw) {
-            Received::Drop => self.counts.command_drops += 1,
-            Received::Refuse(header, status) => self.reply(index, sender, &header, Err(status), len),
-            Received::Request(header, request) => {
+            Disposition::Drop => self.counts.command_drops += 1,
+            Disposition::Refuse(header, status) => self.reply(index, sender, &header, Err(status), len),
+            Disposition::Request(header, request) => {
                 let answer = self.carry_out(&request, daemon);
                 self.reply(index, sender, &header, answer.as_ref().map_err(|status| *status), len);
-                if request == Request::Shutdown {
+                if request == ControlRequest::Shutdown {
                     info!("Received shutdown command");
                     daemon.shut_down();
                 }
@@ -147,23 +147,23 @@ impl Control {
 
     /// The checks of chronyd in their order, but that the rate is checked last: a request that is dropped anyway does not
     /// count against the asker.
-    fn read(&mut self, len: usize, sender: Option<&Sender>, now: Raw) -> Received {
+    fn read(&mut self, len: usize, sender: Option<&Sender>, now: Raw) -> Disposition {
         let (everything, guest) = match sender {
-            None => return Received::Drop,
+            None => return Disposition::Drop,
             Some(Sender::Unix(_)) => (true, None),
             Some(Sender::Udp(envelope)) => match self.access.standing(envelope.from.ip()) {
-                Standing::Local => (false, None),
-                Standing::Guest => (false, Some(envelope.from.ip())),
-                Standing::Stranger => return Received::Drop,
+                AskerKind::Local => (false, None),
+                AskerKind::Guest => (false, Some(envelope.from.ip())),
+                AskerKind::Stranger => return Disposition::Drop,
             },
         };
-        let Some(datagram) = self.inbox.get(..len) else { return Received::Drop };
+        let Some(datagram) = self.inbox.get(..len) else { return Disposition::Drop };
         let received = request::receive(datagram, |code| everything || is_open(&self.open, code));
         let (Some(limiter), Some(guest)) = (&mut self.limiter, guest) else { return received };
         match received {
-            Received::Drop => received,
+            Disposition::Drop => received,
             _ if limiter.admits(guest, now) => received,
-            _ => Received::Drop,
+            _ => Disposition::Drop,
         }
     }
 
@@ -171,7 +171,7 @@ impl Control {
         &mut self,
         index: usize,
         sender: Option<Sender>,
-        header: &Header,
+        header: &RequestId,
         answer: Result<&Body, ReplyStatus>,
         request_len: usize,
     ) {
@@ -193,8 +193,10 @@ fn is_open(open: &[String], command: u16) -> bool {
     request::is_open(command, |name| open.iter().any(|open| open == name))
 }
 
-impl FromIterator<bool> for Asked {
+impl FromIterator<bool> for ReadySockets {
     fn from_iter<I: IntoIterator<Item = bool>>(ready: I) -> Self {
-        Asked(ready.into_iter().enumerate().fold(0, |bits, (index, is_ready)| bits | u8::from(is_ready) << (index & 7)))
+        ReadySockets(
+            ready.into_iter().enumerate().fold(0, |bits, (index, is_ready)| bits | u8::from(is_ready) << (index & 7)),
+        )
     }
 }

@@ -9,13 +9,13 @@ use crate::core::api::settings::MakeStep;
 use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::request::{self, NewSource2, Request, Subnet};
+use crate::wire::cmdmon::request::{self, ControlRequest, NewSource2, Prefix};
 
 impl Control {
     /// Does what was asked, and says what to answer.
     // Inlined into the loop over sockets it makes the binary 9 kB larger.
     #[inline(never)]
-    pub(super) fn carry_out(&mut self, request: &Request, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
+    pub(super) fn carry_out(&mut self, request: &ControlRequest, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
         let now = daemon.read_clock();
         if let Some(report) = reporting::report(request, daemon.engine(), &now, self.counts) {
             return report;
@@ -24,17 +24,17 @@ impl Control {
             return lacking;
         }
         match request {
-            Request::CommandAllow(subnet) => self.set_access(subnet, true, false)?,
-            Request::CommandAllowAll(subnet) => self.set_access(subnet, true, true)?,
-            Request::CommandDeny(subnet) => self.set_access(subnet, false, false)?,
-            Request::CommandDenyAll(subnet) => self.set_access(subnet, false, true)?,
-            Request::OnOffline => follow_routes(daemon),
-            Request::ReloadSources => daemon.reload_sources(),
-            Request::CycleLogs => daemon.reopen_logs(),
-            Request::Dump => daemon.dump(),
-            Request::Rekey => daemon.read_keys(),
+            ControlRequest::CommandAllow(subnet) => self.set_access(subnet, true, false)?,
+            ControlRequest::CommandAllowAll(subnet) => self.set_access(subnet, true, true)?,
+            ControlRequest::CommandDeny(subnet) => self.set_access(subnet, false, false)?,
+            ControlRequest::CommandDenyAll(subnet) => self.set_access(subnet, false, true)?,
+            ControlRequest::OnOffline => follow_routes(daemon),
+            ControlRequest::ReloadSources => daemon.reload_sources(),
+            ControlRequest::CycleLogs => daemon.reopen_logs(),
+            ControlRequest::Dump => daemon.dump(),
+            ControlRequest::Rekey => daemon.read_keys(),
             // The answer comes first.
-            Request::Shutdown => {}
+            ControlRequest::Shutdown => {}
             other => {
                 let order = order(other)?.within_limits().ok_or(ReplyStatus::Failed)?;
                 let said = words(&order);
@@ -48,7 +48,7 @@ impl Control {
     }
 
     /// `cmdallow` and `cmddeny` while it runs.
-    fn set_access(&mut self, subnet: &Subnet, allow: bool, all: bool) -> Result<(), ReplyStatus> {
+    fn set_access(&mut self, subnet: &Prefix, allow: bool, all: bool) -> Result<(), ReplyStatus> {
         let nets = match (subnet.address, u32::try_from(subnet.bits)) {
             (Address::Unspecified, Ok(0)) => &Net::everybody()[..],
             (Address::Ip(address), Ok(bits)) if bits <= if address.is_ipv4() { 32 } else { 128 } => {
@@ -61,74 +61,78 @@ impl Control {
     }
 
     /// What chronyd says without a hardware clock, without clients of its own, without time typed in by hand.
-    fn without_facility(&self, request: &Request) -> Option<Result<Body, ReplyStatus>> {
+    fn without_facility(&self, request: &ControlRequest) -> Option<Result<Body, ReplyStatus>> {
         const NOT_USED: i32 = 0;
         const RESET: i32 = 2;
         Some(match request {
-            Request::ManualList => Ok(Body::ManualList),
-            Request::Manual(NOT_USED | RESET) => Ok(Body::Null),
-            Request::Manual(1) => Err(ReplyStatus::NotEnabled),
-            Request::Manual(_) => Err(ReplyStatus::Invalid),
-            Request::ManualDelete => Err(ReplyStatus::BadSample),
-            Request::RtcReport | Request::TrimRtc | Request::WriteRtc => Err(ReplyStatus::NoRtc),
-            Request::ClientAccesses => Err(ReplyStatus::Inactive),
-            Request::AccessCheck => Err(ReplyStatus::AccessDenied),
-            Request::CommandAccessCheck(Address::Ip(host)) if self.access.allows(*host) => {
+            ControlRequest::ManualList => Ok(Body::ManualList),
+            ControlRequest::Manual(NOT_USED | RESET) => Ok(Body::Null),
+            ControlRequest::Manual(1) => Err(ReplyStatus::NotEnabled),
+            ControlRequest::Manual(_) => Err(ReplyStatus::Invalid),
+            ControlRequest::ManualDelete => Err(ReplyStatus::BadSample),
+            ControlRequest::RtcReport | ControlRequest::TrimRtc | ControlRequest::WriteRtc => Err(ReplyStatus::NoRtc),
+            ControlRequest::ClientAccesses => Err(ReplyStatus::Inactive),
+            ControlRequest::AccessCheck => Err(ReplyStatus::AccessDenied),
+            ControlRequest::CommandAccessCheck(Address::Ip(host)) if self.access.allows(*host) => {
                 Err(ReplyStatus::AccessAllowed)
             }
-            Request::CommandAccessCheck(_) => Err(ReplyStatus::AccessDenied),
-            Request::Smoothing
-            | Request::SmoothTime
-            | Request::SetTime
-            | Request::Allow
-            | Request::AllowAll
-            | Request::Deny
-            | Request::DenyAll
-            | Request::Local2
-            | Request::Local3 => Err(ReplyStatus::NotEnabled),
+            ControlRequest::CommandAccessCheck(_) => Err(ReplyStatus::AccessDenied),
+            ControlRequest::Smoothing
+            | ControlRequest::SmoothTime
+            | ControlRequest::SetTime
+            | ControlRequest::Allow
+            | ControlRequest::AllowAll
+            | ControlRequest::Deny
+            | ControlRequest::DenyAll
+            | ControlRequest::Local2
+            | ControlRequest::Local3 => Err(ReplyStatus::NotEnabled),
             _ => return None,
         })
     }
 }
 
 /// What the engine is to do.
-fn order(request: &Request) -> Result<Order, ReplyStatus> {
+fn order(request: &ControlRequest) -> Result<Order, ReplyStatus> {
     let change = |source: &Address, parameter| Order::Change { source: *source, parameter };
     Ok(match request {
-        Request::Online(net) => Order::SetOnline { whom: whom(net), online: true },
-        Request::Offline(net) => Order::SetOnline { whom: whom(net), online: false },
-        Request::Burst(burst) => {
+        ControlRequest::Online(net) => Order::SetOnline { whom: whom(net), online: true },
+        ControlRequest::Offline(net) => Order::SetOnline { whom: whom(net), online: false },
+        ControlRequest::Burst(burst) => {
             let count = |wanted: i32| u32::try_from(wanted.max(1)).unwrap_or(1);
             Order::Burst { whom: whom(&burst.net), good: count(burst.good), most: count(burst.most) }
         }
-        Request::MinPoll(source, poll) => change(source, Parameter::MinPoll(*poll)),
-        Request::MaxPoll(source, poll) => change(source, Parameter::MaxPoll(*poll)),
-        Request::MaxDelay(source, s) => change(source, Parameter::MaxDelay(*s)),
-        Request::MaxDelayRatio(source, ratio) => change(source, Parameter::MaxDelayRatio(*ratio)),
-        Request::MaxDelayDevRatio(source, ratio) => change(source, Parameter::MaxDelayDevRatio(*ratio)),
-        Request::MinStratum(source, stratum) => change(source, Parameter::MinStratum(*stratum)),
-        Request::PollTarget(source, samples) => change(source, Parameter::PollTarget(*samples)),
-        Request::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s)),
-        Request::SelectOptions(new) => change(&new.source, Parameter::Select { mask: new.mask, options: new.options }),
-        Request::AddSource(typed) | Request::AddSource2(NewSource2(typed)) => {
+        ControlRequest::MinPoll(source, poll) => change(source, Parameter::MinPoll(*poll)),
+        ControlRequest::MaxPoll(source, poll) => change(source, Parameter::MaxPoll(*poll)),
+        ControlRequest::MaxDelay(source, s) => change(source, Parameter::MaxDelay(*s)),
+        ControlRequest::MaxDelayRatio(source, ratio) => change(source, Parameter::MaxDelayRatio(*ratio)),
+        ControlRequest::MaxDelayDevRatio(source, ratio) => change(source, Parameter::MaxDelayDevRatio(*ratio)),
+        ControlRequest::MinStratum(source, stratum) => change(source, Parameter::MinStratum(*stratum)),
+        ControlRequest::PollTarget(source, samples) => change(source, Parameter::PollTarget(*samples)),
+        ControlRequest::Offset(new) => change(&new.source, Parameter::Offset(new.offset_s)),
+        ControlRequest::SelectOptions(new) => {
+            change(&new.source, Parameter::Select { mask: new.mask, options: new.options })
+        }
+        ControlRequest::AddSource(typed) | ControlRequest::AddSource2(NewSource2(typed)) => {
             Order::Add(Box::new(adding::source(typed)?))
         }
-        Request::DeleteSource(address) => Order::Delete(*address),
-        Request::Refresh => Order::Refresh,
-        Request::ResetSources => Order::ResetSources,
-        Request::Reselect => Order::Reselect,
-        Request::ReselectDistance(s) => Order::ReselectDistance(*s),
-        Request::MakeStep => Order::MakeStep,
-        Request::SetMakeStep(new) => Order::SetMakeStep(MakeStep { threshold_s: new.threshold_s, limit: new.limit }),
-        Request::MaxUpdateSkew(ppm) => Order::MaxUpdateSkew(*ppm),
-        Request::AddFrequency(ppm) => Order::AddFrequency(*ppm),
-        Request::AddOffset(s) => Order::AddOffset(*s),
+        ControlRequest::DeleteSource(address) => Order::Delete(*address),
+        ControlRequest::Refresh => Order::Refresh,
+        ControlRequest::ResetSources => Order::ResetSources,
+        ControlRequest::Reselect => Order::Reselect,
+        ControlRequest::ReselectDistance(s) => Order::ReselectDistance(*s),
+        ControlRequest::MakeStep => Order::MakeStep,
+        ControlRequest::SetMakeStep(new) => {
+            Order::SetMakeStep(MakeStep { threshold_s: new.threshold_s, limit: new.limit })
+        }
+        ControlRequest::MaxUpdateSkew(ppm) => Order::MaxUpdateSkew(*ppm),
+        ControlRequest::AddFrequency(ppm) => Order::AddFrequency(*ppm),
+        ControlRequest::AddOffset(s) => Order::AddOffset(*s),
         _ => return Err(ReplyStatus::Invalid),
     })
 }
 
 /// A mask of another family than the address means the address itself.
-fn whom(net: &request::Net) -> Whom {
+fn whom(net: &request::AddressMask) -> Whom {
     match (net.address, net.mask) {
         (Address::Unspecified, _) => Whom::All,
         (Address::Ip(address), Address::Ip(mask)) if address.is_ipv4() == mask.is_ipv4() => Whom::Net { address, mask },
@@ -200,12 +204,12 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use crate::wire::cmdmon::request::{Burst, Net};
+    use crate::wire::cmdmon::request::{AddressMask, BurstRequest};
 
     #[test]
     fn a_mask_of_another_family_means_the_address_itself() {
         let (v4, v6): (IpAddr, IpAddr) = ("192.0.2.7".parse().unwrap(), "ffff::".parse().unwrap());
-        let net = |address, mask| whom(&Net { address, mask });
+        let net = |address, mask| whom(&AddressMask { address, mask });
         assert_eq!(net(Address::Unspecified, Address::Unspecified), Whom::All);
         assert_eq!(net(Address::Ip(v4), Address::Ip(v6)), Whom::One(Address::Ip(v4)));
         assert_eq!(net(Address::Ip(v4), Address::Ip(v4)), Whom::Net { address: v4, mask: v4 });
@@ -214,8 +218,8 @@ mod tests {
 
     #[test]
     fn nobody_is_asked_less_than_once() {
-        let burst = Burst { good: -3, most: i32::MAX, ..Burst::default() };
+        let burst = BurstRequest { good: -3, most: i32::MAX, ..BurstRequest::default() };
         let wanted = Order::Burst { whom: Whom::All, good: 1, most: i32::MAX as u32 };
-        assert_eq!(order(&Request::Burst(burst)), Ok(wanted));
+        assert_eq!(order(&ControlRequest::Burst(burst)), Ok(wanted));
     }
 }

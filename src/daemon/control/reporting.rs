@@ -5,20 +5,20 @@ use crate::core::api::snapshot::SourceReport;
 use crate::core::engine::Engine;
 use crate::time::ClockReading;
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
-use crate::wire::cmdmon::request::Request;
+use crate::wire::cmdmon::request::ControlRequest;
 
 /// The answer; `None` if it is another kind of request.
 pub(super) fn report(
-    request: &Request,
+    request: &ControlRequest,
     engine: &Engine,
     now: &ClockReading,
     counts: ServerStats,
 ) -> Option<Result<Body, ReplyStatus>> {
     let index = match request {
-        Request::SourceData(index) | Request::SourceStats(index) | Request::SelectData(index) => {
+        ControlRequest::SourceData(index) | ControlRequest::SourceStats(index) | ControlRequest::SelectData(index) => {
             usize::try_from(*index).ok()
         }
-        Request::NtpData(address) | Request::AuthData(address) | Request::SourceName(address) => {
+        ControlRequest::NtpData(address) | ControlRequest::AuthData(address) | ControlRequest::SourceName(address) => {
             engine.find_source(*address)
         }
         _ => return of_the_daemon(request, engine, now, counts).map(Ok),
@@ -27,26 +27,26 @@ pub(super) fn report(
     Some(source.and_then(|source| of_a_source(request, source)).ok_or(ReplyStatus::NoSuchSource))
 }
 
-fn of_the_daemon(request: &Request, engine: &Engine, now: &ClockReading, counts: ServerStats) -> Option<Body> {
+fn of_the_daemon(request: &ControlRequest, engine: &Engine, now: &ClockReading, counts: ServerStats) -> Option<Body> {
     Some(match request {
-        Request::SourceCount => Body::SourceCount(u32::try_from(engine.source_count()).unwrap_or(u32::MAX)),
-        Request::Tracking => Body::Tracking(engine.tracking_report(now)),
-        Request::Activity => Body::Activity(engine.activity()),
-        Request::Status => Body::Status(engine.status(now)),
-        Request::ServerStats => Body::ServerStats(counts),
+        ControlRequest::SourceCount => Body::SourceCount(u32::try_from(engine.source_count()).unwrap_or(u32::MAX)),
+        ControlRequest::Tracking => Body::Tracking(engine.tracking_report(now)),
+        ControlRequest::Activity => Body::Activity(engine.activity()),
+        ControlRequest::Status => Body::Status(engine.status(now)),
+        ControlRequest::ServerStats => Body::ServerStats(counts),
         _ => return None,
     })
 }
 
 /// `None`: a source without an address has nothing of that kind to tell.
-fn of_a_source(request: &Request, source: SourceReport) -> Option<Body> {
+fn of_a_source(request: &ControlRequest, source: SourceReport) -> Option<Body> {
     Some(match request {
-        Request::SourceData(_) => Body::SourceData(source.data),
-        Request::SourceStats(_) => Body::SourceStats(source.stats),
-        Request::SelectData(_) => Body::SelectData(source.selection?),
-        Request::NtpData(_) => Body::NtpData(source.ntp?),
-        Request::AuthData(_) => Body::AuthData(source.authentication.unwrap_or_default()),
-        Request::SourceName(_) => Body::SourceName(source.name.as_ref().to_owned()),
+        ControlRequest::SourceData(_) => Body::SourceData(source.data),
+        ControlRequest::SourceStats(_) => Body::SourceStats(source.stats),
+        ControlRequest::SelectData(_) => Body::SelectData(source.selection?),
+        ControlRequest::NtpData(_) => Body::NtpData(source.ntp?),
+        ControlRequest::AuthData(_) => Body::AuthData(source.authentication.unwrap_or_default()),
+        ControlRequest::SourceName(_) => Body::SourceName(source.name.as_ref().to_owned()),
         _ => return None,
     })
 }

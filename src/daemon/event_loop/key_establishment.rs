@@ -7,7 +7,7 @@ use crate::core::api::nts::{EstablishmentId, KeyRequest};
 use crate::core::engine::What;
 use crate::daemon::event_loop::Loop;
 #[cfg(feature = "nts")]
-use crate::daemon::{key_establishment::News, resolver::Purpose};
+use crate::daemon::{key_establishment::KeyNews, resolver::LookupPurpose};
 
 impl Loop<'_> {
     /// The engine is given the keys of the last run.
@@ -29,7 +29,7 @@ impl Loop<'_> {
 impl Loop<'_> {
     /// News that come at once must not be told before the engine has been drained: they are told as outputs are.
     pub(super) fn establish_keys(&mut self, request: &KeyRequest) {
-        if let Some(News::Ended(id, outcome)) = self.world.key_connections.start(request) {
+        if let Some(KeyNews::Ended(id, outcome)) = self.world.key_connections.start(request) {
             self.tell(What::Keys { id, outcome });
         }
     }
@@ -51,10 +51,10 @@ impl Loop<'_> {
         }
     }
 
-    fn take_news(&mut self, news: News) {
+    fn take_news(&mut self, news: KeyNews) {
         match news {
-            News::Ended(id, outcome) => self.feed(What::Keys { id, outcome }),
-            News::Lookup(id, name) => self.resolver.ask(Purpose::Keys(id), name, self.world.family),
+            KeyNews::Ended(id, outcome) => self.feed(What::Keys { id, outcome }),
+            KeyNews::Lookup(id, name) => self.resolver.ask(LookupPurpose::Keys(id), name, self.world.family),
         }
     }
 }

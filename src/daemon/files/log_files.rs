@@ -140,7 +140,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::core::api::record::{Entry, SelectionEntry, Standing};
+    use crate::core::api::record::{LogEntry, SelectionEntry, SelectionState};
     use crate::time::{Span, Utc};
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
 
     fn record() -> Record {
         let entry = SelectionEntry {
-            standing: Standing::Selected,
+            standing: SelectionState::Selected,
             options: [false; 4],
             reach: 1,
             score: 1.0,
@@ -220,7 +220,7 @@ mod tests {
             low_s: 0.0,
             high_s: 0.0,
         };
-        Record { at: Utc::from_secs(0), source: None, entry: Entry::Selection(entry) }
+        Record { at: Utc::from_secs(0), source: None, entry: LogEntry::Selection(entry) }
     }
 
     fn own_directory(name: &str) -> PathBuf {

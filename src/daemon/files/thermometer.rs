@@ -8,7 +8,7 @@ use std::thread;
 
 use log::{debug, warn};
 
-use crate::config::Thermometer as Place;
+use crate::config::TempCompDirective;
 use crate::core::api::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
 use crate::daemon::files::configuration::read_promptly;
 use crate::daemon::os_error::plain;
@@ -43,7 +43,7 @@ impl Thermometer {
     ///
     /// # Errors
     /// Those of socketpair(2).
-    pub fn new(place: &Place) -> io::Result<Self> {
+    pub fn new(place: &TempCompDirective) -> io::Result<Self> {
         let (told, teller) = UnixStream::pair()?;
         told.set_nonblocking(true)?;
         Ok(Thermometer { path: place.sensor.clone(), is_unreadable: false, is_being_read: false, told, teller })
@@ -112,7 +112,7 @@ pub fn read_points(path: &str) -> Result<Points, String> {
 }
 
 /// The compensation of a place whose coefficients are in a file.
-pub fn compensation(place: &Place) -> Result<Option<TempComp>, String> {
+pub fn compensation(place: &TempCompDirective) -> Result<Option<TempComp>, String> {
     let Some(path) = &place.points else { return Ok(None) };
     Ok(Some(TempComp { interval: place.interval, curve: Curve::Points(read_points(path)?) }))
 }
@@ -138,7 +138,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("slewd-sensor-{}", std::process::id()));
         mkfifo(&path, Mode::S_IRWXU).expect("a temporary directory");
         let sensor = path.to_str().expect("a plain path").to_owned();
-        let place = Place { sensor, interval: crate::time::Span::from_secs(1), points: None };
+        let place = TempCompDirective { sensor, interval: crate::time::Span::from_secs(1), points: None };
         let mut thermometer = Thermometer::new(&place).expect("a socket pair");
         assert_eq!(thermometer.answer(), None, "nobody has asked");
         thermometer.ask();
@@ -157,7 +157,11 @@ mod tests {
 
     #[test]
     fn a_sensor_that_does_not_answer_is_not_asked_twice_at_once() {
-        let place = Place { sensor: "/nowhere".to_owned(), interval: crate::time::Span::from_secs(1), points: None };
+        let place = TempCompDirective {
+            sensor: "/nowhere".to_owned(),
+            interval: crate::time::Span::from_secs(1),
+            points: None,
+        };
         let mut thermometer = Thermometer::new(&place).expect("a socket pair");
         thermometer.is_being_read = true;
         thermometer.ask();

@@ -18,7 +18,7 @@ pub struct MetricsFile {
 
 impl MetricsFile {
     /// Nothing is done to it yet.
-    pub fn new(wanted: &config::MetricsFile) -> Self {
+    pub fn new(wanted: &config::MetricsFileDirective) -> Self {
         MetricsFile {
             file: StateFile::fleeting(&wanted.path, "no metrics"),
             interval: Span::from_secs(i64::from(wanted.interval_s)),

@@ -1,6 +1,6 @@
 //! Who is told of the state of the clock, and how, as the configuration has it.
 
-use crate::config::{Announcements, ReadyWhen};
+use crate::config::{Notifications, ReadyWhen};
 use crate::daemon::notify::hook::Hook;
 use crate::daemon::notify::metrics_file::MetricsFile;
 use crate::daemon::notify::observer::{Logger, Observer, Observers};
@@ -11,7 +11,7 @@ use crate::sys::starter::Starter;
 /// Everybody. The service manager is told now that slewd runs; `told` is `None` in the one-shot modes, which have nothing
 /// else to tell.
 pub fn observers(
-    told: Option<&Announcements>,
+    told: Option<&Notifications>,
     files: Option<SynchronizedFiles>,
     starter: Option<Starter>,
     unready: Unready,

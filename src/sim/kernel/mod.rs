@@ -58,7 +58,7 @@ const RATE_UNIT: f64 = 1.55e-7;
 
 /// A steered clock.
 #[derive(Clone, Debug)]
-pub struct KernelClock {
+pub struct SimulatedKernel {
     raw: Raw,
     utc: Utc,
     /// What `utc` has lost by rounding, in nanoseconds.
@@ -96,10 +96,10 @@ enum LeapState {
     Done,
 }
 
-impl KernelClock {
+impl SimulatedKernel {
     /// A clock at boot: unsynchronised, frequency 0. `rate_error` is what the kernel's own rounding adds to its rate.
     pub fn new(raw: Raw, utc: Utc, rate_error: f64) -> Self {
-        KernelClock {
+        SimulatedKernel {
             raw,
             utc,
             fraction_ns: 0.0,
@@ -126,10 +126,10 @@ impl KernelClock {
 
     /// The same clock on a machine that is idle: something wakes the kernel only this often.
     pub fn woken_every(self, interval: Span) -> Self {
-        KernelClock { looks_every: interval.max(TICK), ..self }
+        SimulatedKernel { looks_every: interval.max(TICK), ..self }
     }
 
-    /// What it shows. Call [`KernelClock::advance`] first.
+    /// What it shows. Call [`SimulatedKernel::advance`] first.
     pub fn utc(&self) -> Utc {
         self.utc
     }

@@ -2,13 +2,13 @@
 
 use super::*;
 
-fn error_after(clock: &mut KernelClock, seconds: i64) -> f64 {
+fn error_after(clock: &mut SimulatedKernel, seconds: i64) -> f64 {
     clock.advance(Raw::from_nanos(seconds * NANOS_PER_SEC));
     (clock.utc() - Utc::from_secs(1_800_000_000 + seconds)).secs_f64()
 }
 
-fn clock() -> KernelClock {
-    KernelClock::new(Raw::from_nanos(0), Utc::from_secs(1_800_000_000), 0.0)
+fn clock() -> SimulatedKernel {
+    SimulatedKernel::new(Raw::from_nanos(0), Utc::from_secs(1_800_000_000), 0.0)
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn an_abandoned_clock_admits_that_it_gets_worse() {
 }
 
 /// Lead in nanoseconds when the raw counter reads this.
-fn lead_at(clock: &mut KernelClock, seconds: f64) -> f64 {
+fn lead_at(clock: &mut SimulatedKernel, seconds: f64) -> f64 {
     let raw = Raw::from_nanos(libm::round(seconds * 1e9) as i64);
     clock.advance(raw);
     (clock.utc() - Utc::from_secs(1_800_000_000) - (raw - Raw::from_nanos(0))).nanos() as f64
@@ -177,7 +177,7 @@ fn a_leap_second_takes_place_at_midnight_and_once() {
         clock.apply(ClockCommand::SetTai { tai_s: 37 });
         let error = Span::from_millis(1);
         let report = ClockReport { synchronized: true, max_error: error, est_error: error, leap };
-        let expect = |clock: &mut KernelClock, seconds: f64, moved_s: i32| {
+        let expect = |clock: &mut SimulatedKernel, seconds: f64, moved_s: i32| {
             // The slew of 1 us is rounded.
             let off_ns = lead_at(clock, seconds) - f64::from(moved_s) * 1e9 - 1000.0;
             assert!(off_ns.abs() <= 1.0, "{leap:?} after {seconds} s: {off_ns} ns");

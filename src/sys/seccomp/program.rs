@@ -44,7 +44,7 @@ pub(super) fn install(list: List, otherwise: Otherwise) -> io::Result<()> {
 
 /// The part of `siginfo_t` that belongs to SIGSYS on machines of 64 bits (asm-generic/siginfo.h).
 #[repr(C)]
-struct Refusal {
+struct Denial {
     signal: c_int,
     errno: c_int,
     code: c_int,
@@ -116,7 +116,7 @@ fn handle_refusals() -> io::Result<()> {
 extern "C" fn refuse(_: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the kernel passes both, and for SIGSYS the first has this shape.
     unsafe {
-        REFUSED.store((*info.cast::<Refusal>()).call, Ordering::Relaxed);
+        REFUSED.store((*info.cast::<Denial>()).call, Ordering::Relaxed);
         let machine = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext;
         // The register that holds the result of a call.
         #[cfg(target_arch = "x86_64")]

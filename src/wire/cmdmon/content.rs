@@ -1,6 +1,6 @@
 //! What comes with requests.
 
-use super::field::{Cursor, Field, NAME_LEN, layout};
+use super::field::{Cursor, NAME_LEN, WireField, layout};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::{Address, SelectOptions};
 
@@ -9,7 +9,7 @@ const NTS_RETRY: u32 = 19;
 
 /// Sources whose address agrees with this one in the bits of the mask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Net {
+pub struct AddressMask {
     /// Of another family than the address: exactly the address is meant.
     pub mask: Address,
     /// Unspecified: all sources are meant.
@@ -18,7 +18,7 @@ pub struct Net {
 
 /// Addresses that agree in the first bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Subnet {
+pub struct Prefix {
     /// Unspecified: all addresses of both families.
     pub address: Address,
     /// Length of the prefix.
@@ -27,9 +27,9 @@ pub struct Subnet {
 
 /// Quick requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Burst {
+pub struct BurstRequest {
     /// To whom.
-    pub net: Net,
+    pub net: AddressMask,
     /// Good answers wanted.
     pub good: i32,
     /// Requests at most.
@@ -38,7 +38,7 @@ pub struct Burst {
 
 /// `makestep THRESHOLD LIMIT`.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
-pub struct MakeStep {
+pub struct MakeStepRequest {
     /// Number of updates that may step: negative is no limit.
     pub limit: i32,
     /// Least step in seconds.
@@ -200,12 +200,12 @@ impl SourceFlags {
     }
 }
 
-layout!(Net: mask, address);
-layout!(Subnet: address, bits);
-layout!(Burst: net, good, most);
-layout!(MakeStep: limit, threshold_s);
+layout!(AddressMask: mask, address);
+layout!(Prefix: address, bits);
+layout!(BurstRequest: net, good, most);
+layout!(MakeStepRequest: limit, threshold_s);
 
-impl Field for SelectChange {
+impl WireField for SelectChange {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         self.source.pass(cursor);
         // A reference clock, which has no address.
@@ -222,7 +222,7 @@ impl Field for SelectChange {
 // After the source: a reference clock, which has no address.
 layout!(OffsetChange: source + 4, offset_s);
 
-impl Field for SourceKind {
+impl WireField for SourceKind {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut code = match self {
             SourceKind::Server => 1u32,
@@ -257,7 +257,7 @@ impl NewSource {
     }
 }
 
-impl Field for NewSource {
+impl WireField for NewSource {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         self.pass_head(cursor);
         self.key.pass(cursor);
@@ -276,7 +276,7 @@ impl Field for NewSource {
     }
 }
 
-impl Field for NewSource2 {
+impl WireField for NewSource2 {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let NewSource2(source) = self;
         source.pass_head(cursor);

@@ -23,7 +23,7 @@ const FAMILY_IPV6: u16 = 2;
 const FAMILY_ID: u16 = 3;
 
 /// Something with a place on the wire.
-pub(super) trait Field {
+pub(super) trait WireField {
     /// Takes its value from the cursor, or gives it.
     fn pass(&mut self, cursor: &mut Cursor<'_>);
 }
@@ -78,12 +78,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Writes a value.
-    pub(super) fn put(&mut self, mut value: impl Field) {
+    pub(super) fn put(&mut self, mut value: impl WireField) {
         value.pass(self);
     }
 
     /// Reads a value.
-    pub(super) fn take<T: Field + Default>(&mut self) -> T {
+    pub(super) fn take<T: WireField + Default>(&mut self) -> T {
         let mut value = T::default();
         value.pass(self);
         value
@@ -177,7 +177,7 @@ pub(super) use codes;
 /// something, `name(narrow)` one of a byte; `+ 4` after a field is four bytes without a meaning.
 macro_rules! layout {
     ($name:ident: $($field:ident $(($how:ident))? $(+ $gap:literal)?),+) => {
-        impl Field for $name {
+        impl WireField for $name {
             fn pass(&mut self, cursor: &mut Cursor<'_>) {
                 $(layout!(@field cursor, self.$field $(, $how)?); $(cursor.skip::<$gap>(0);)?)+
             }
@@ -210,7 +210,7 @@ impl Coded for u8 {
 
 macro_rules! integers {
     ($($integer:ty)*) => {
-        $(impl Field for $integer {
+        $(impl WireField for $integer {
             fn pass(&mut self, cursor: &mut Cursor<'_>) {
                 let mut bytes = self.to_be_bytes();
                 cursor.bytes(&mut bytes);
@@ -221,7 +221,7 @@ macro_rules! integers {
 }
 integers!(u8 i8 u16 i16 u32 i32 u64);
 
-impl Field for f64 {
+impl WireField for f64 {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut word = float::encode(*self);
         word.pass(cursor);
@@ -230,7 +230,7 @@ impl Field for f64 {
 }
 
 /// Seconds ago.
-impl Field for Option<u32> {
+impl WireField for Option<u32> {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut age = self.unwrap_or(NEVER);
         age.pass(cursor);
@@ -239,7 +239,7 @@ impl Field for Option<u32> {
 }
 
 /// 64 bits of seconds since 1970, 32 of nanoseconds; all zero is unset, and so is what [`Utc`] cannot hold.
-impl Field for Option<Utc> {
+impl WireField for Option<Utc> {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let time = self.map_or(0, Utc::nanos);
         let seconds = time.div_euclid(NANOS_PER_SEC) as u64;
@@ -260,7 +260,7 @@ impl Field for Option<Utc> {
 }
 
 /// 16 bytes of address, 2 of family, 2 of nothing. A family nobody knows is unspecified.
-impl Field for Address {
+impl WireField for Address {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut bytes = [0; 16];
         let mut family = match self {
@@ -295,7 +295,7 @@ impl Field for Address {
 mod tests {
     use super::*;
 
-    fn over_the_wire<T: Field + Default>(value: T) -> T {
+    fn over_the_wire<T: WireField + Default>(value: T) -> T {
         let mut bytes = [0; 300];
         Cursor::writer(&mut bytes).put(value);
         Cursor::reader(&bytes).take()

@@ -1,6 +1,6 @@
 //! The bodies of replies: each report is a list of fields in the order of the wire.
 
-use super::field::{Coded, Cursor, Field, codes, layout};
+use super::field::{Coded, Cursor, WireField, codes, layout};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::FLAWS;
 use crate::core::api::monitoring::{
@@ -126,7 +126,7 @@ impl ServerStats {
 }
 
 /// slewd's own, documented in `reply`. The version is at the end, and is not part of this.
-impl Field for Status {
+impl WireField for Status {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut layout = STATUS_LAYOUT;
         layout.pass(cursor);

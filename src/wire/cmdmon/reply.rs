@@ -34,7 +34,7 @@ use std::fmt;
 
 use super::field::{Cursor, NAME_LEN};
 use super::layout::{NtpCounts, ServerCounts};
-use super::request::{Header, Request};
+use super::request::{ControlRequest, RequestId};
 use super::{KIND_REPLY, MAX_LEN, REPLY_HEADER_LEN, VERSION};
 use crate::core::api::monitoring::{
     Activity, AuthData, NtpData, SelectData, ServerStats, SourceData, SourceStats, Status, Tracking,
@@ -160,7 +160,7 @@ const STATUSES: [(u16, ReplyStatus, &str); 18] = [
 
 /// Why a datagram is no reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Malformed {
+pub enum MalformedReply {
     /// It does not answer this request: wait for another.
     Stray,
     /// It is shorter than what it claims to be: ask again.
@@ -290,7 +290,7 @@ fn server_counts(code: u16) -> ServerCounts {
 /// Writes the reply to a request of `request_len` bytes, and gives its length. Two reports have an older format, for
 /// those who ask with a shorter request. `None` if the reply would be longer than the request: then nothing is sent.
 pub fn encode(
-    header: &Header,
+    header: &RequestId,
     answer: Result<&Body, ReplyStatus>,
     request_len: usize,
     buffer: &mut [u8; MAX_LEN],
@@ -323,10 +323,10 @@ pub fn encode(
 ///
 /// # Errors
 ///
-/// See [`Malformed`].
-pub fn parse(datagram: &[u8], header: &Header) -> Result<Result<Body, ReplyStatus>, Malformed> {
+/// See [`MalformedReply`].
+pub fn parse(datagram: &[u8], header: &RequestId) -> Result<Result<Body, ReplyStatus>, MalformedReply> {
     if datagram.len() < REPLY_HEADER_LEN {
-        return Err(Malformed::Stray);
+        return Err(MalformedReply::Stray);
     }
     let mut cursor = Cursor::reader(datagram);
     let start = [(); 4].map(|()| cursor.take::<u8>());
@@ -335,22 +335,22 @@ pub fn parse(datagram: &[u8], header: &Header) -> Result<Result<Body, ReplyStatu
     let mut sequence = [0; 4];
     cursor.bytes(&mut sequence);
     cursor.skip::<8>(0);
-    if start != [VERSION, KIND_REPLY, 0, 0] || (Header { command, sequence }) != *header {
-        return Err(Malformed::Stray);
+    if start != [VERSION, KIND_REPLY, 0, 0] || (RequestId { command, sequence }) != *header {
+        return Err(MalformedReply::Stray);
     }
     if status != 0 {
         return Ok(Err(ReplyStatus::from_code(status)));
     }
-    let expected = Request::reply_code(command).ok_or(Malformed::Code)?;
+    let expected = ControlRequest::reply_code(command).ok_or(MalformedReply::Code)?;
     if code != expected && Some(code) != older(expected) {
-        return Err(Malformed::Code);
+        return Err(MalformedReply::Code);
     }
-    let least = if code == STATUS { STATUS_LEN_MIN } else { len(code).ok_or(Malformed::Code)? };
+    let least = if code == STATUS { STATUS_LEN_MIN } else { len(code).ok_or(MalformedReply::Code)? };
     if datagram.len() < least {
-        return Err(Malformed::Length);
+        return Err(MalformedReply::Length);
     }
-    let body = Body::read(code, &mut cursor).ok_or(Malformed::Code)?;
-    if cursor.fault.is_some() { Err(Malformed::Code) } else { Ok(Ok(body)) }
+    let body = Body::read(code, &mut cursor).ok_or(MalformedReply::Code)?;
+    if cursor.fault.is_some() { Err(MalformedReply::Code) } else { Ok(Ok(body)) }
 }
 
 impl ReplyStatus {

@@ -1,16 +1,17 @@
 //! What is asked: decoding for a daemon, encoding for its clients.
 
 pub use super::content::{
-    Burst, MakeStep, Net, NewSource, NewSource2, OffsetChange, SelectChange, SourceFlags, SourceKind, Subnet,
+    AddressMask, BurstRequest, MakeStepRequest, NewSource, NewSource2, OffsetChange, Prefix, SelectChange, SourceFlags,
+    SourceKind,
 };
-use super::field::{Cursor, Field};
+use super::field::{Cursor, WireField};
 use super::reply::{self, ReplyStatus, STATUS};
 use super::{KIND_REQUEST, MAX_LEN, REPLY_HEADER_LEN, REQUEST_HEADER_LEN, VERSION};
 use crate::core::api::monitoring::Address;
 
 /// What a reply must repeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Header {
+pub struct RequestId {
     /// Code of the command; it may be one that nobody knows.
     pub command: u16,
     /// Chosen by the client, anew for each attempt.
@@ -19,17 +20,17 @@ pub struct Header {
 
 /// What to do about a datagram.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Received {
+pub enum Disposition {
     /// Nothing: it is no request, or too short for any answer.
     Drop,
     /// Answer with an error.
-    Refuse(Header, ReplyStatus),
+    Refuse(RequestId, ReplyStatus),
     /// Do it.
-    Request(Header, Request),
+    Request(RequestId, ControlRequest),
 }
 
 /// A command of the table below.
-struct Row {
+struct CommandRow {
     /// Length of the request: that of its fields or of its longest answer.
     len: usize,
     /// Code of that answer.
@@ -43,38 +44,38 @@ macro_rules! commands {
         ///
         /// Those about facilities that a client has not got bring nothing: the answer is the same whatever is in them.
         #[derive(Clone, PartialEq, Debug)]
-        pub enum Request {
+        pub enum ControlRequest {
             $($(#[$doc])* $variant $(($($type),+))?,)*
         }
 
-        impl Request {
+        impl ControlRequest {
             /// Its code.
             pub fn command(&self) -> u16 {
                 match self {
-                    $(Request::$variant { .. } => $code,)*
+                    $(ControlRequest::$variant { .. } => $code,)*
                 }
             }
 
             /// The command of this code, with nothing in it.
-            fn blank(command: u16) -> Option<Request> {
+            fn blank(command: u16) -> Option<ControlRequest> {
                 match command {
-                    $($code => Some(Request::$variant $(($(<$type>::default()),+))?),)*
+                    $($code => Some(ControlRequest::$variant $(($(<$type>::default()),+))?),)*
                     _ => None,
                 }
             }
 
-            fn row(command: u16) -> Option<Row> {
+            fn row(command: u16) -> Option<CommandRow> {
                 match command {
-                    $($code => Some(Row { len: $len, reply: $reply }),)*
+                    $($code => Some(CommandRow { len: $len, reply: $reply }),)*
                     _ => None,
                 }
             }
         }
 
-        impl Field for Request {
+        impl WireField for ControlRequest {
             fn pass(&mut self, _cursor: &mut Cursor<'_>) {
                 match self {
-                    $(Request::$variant $(($($field),+))? => { $($($field.pass(_cursor);)+)? })*
+                    $(ControlRequest::$variant $(($($field),+))? => { $($($field.pass(_cursor);)+)? })*
                 }
             }
         }
@@ -86,11 +87,11 @@ macro_rules! commands {
 
 commands! {
     /// Ask these sources.
-    1 60 reply::NULL, Online(net: Net);
+    1 60 reply::NULL, Online(net: AddressMask);
     /// Do not ask them.
-    2 60 reply::NULL, Offline(net: Net);
+    2 60 reply::NULL, Offline(net: AddressMask);
     /// Ask them in quick succession.
-    3 68 reply::NULL, Burst(burst: Burst);
+    3 68 reply::NULL, Burst(burst: BurstRequest);
     /// log2 of seconds.
     4 44 reply::NULL, MinPoll(source: Address, exponent: i32);
     /// log2 of seconds.
@@ -122,13 +123,13 @@ commands! {
     /// Serve no time to a net or to any net within.
     20 44 reply::NULL, DenyAll;
     /// Answer monitoring requests from a net.
-    21 44 reply::NULL, CommandAllow(subnet: Subnet);
+    21 44 reply::NULL, CommandAllow(subnet: Prefix);
     /// Answer monitoring requests from a net and from all nets within.
-    22 44 reply::NULL, CommandAllowAll(subnet: Subnet);
+    22 44 reply::NULL, CommandAllowAll(subnet: Prefix);
     /// Answer no monitoring requests from a net.
-    23 44 reply::NULL, CommandDeny(subnet: Subnet);
+    23 44 reply::NULL, CommandDeny(subnet: Prefix);
     /// Answer no monitoring requests from a net or from any net within.
-    24 44 reply::NULL, CommandDenyAll(subnet: Subnet);
+    24 44 reply::NULL, CommandDenyAll(subnet: Prefix);
     /// Is time served to this host?
     25 40 reply::NULL, AccessCheck;
     /// Are monitoring requests of this host answered?
@@ -168,7 +169,7 @@ commands! {
     /// Seconds.
     49 28 reply::NULL, ReselectDistance(seconds: f64);
     /// When to step.
-    50 28 reply::NULL, SetMakeStep(makestep: MakeStep);
+    50 28 reply::NULL, SetMakeStep(makestep: MakeStepRequest);
     /// Smoothing of served time.
     51 52 reply::SMOOTHING, Smoothing;
     /// Its reset.
@@ -245,45 +246,45 @@ pub fn is_open(command: u16, open: impl Fn(&str) -> bool) -> bool {
 
 /// Judges a datagram as chronyd does, in its order. `may` says whether the sender may use the command of a code. A limit
 /// on the rate of requests is the caller's, who knows from where they come.
-pub fn receive(datagram: &[u8], may: impl Fn(u16) -> bool) -> Received {
+pub fn receive(datagram: &[u8], may: impl Fn(u16) -> bool) -> Disposition {
     if !(REPLY_HEADER_LEN..=MAX_LEN).contains(&datagram.len()) {
-        return Received::Drop;
+        return Disposition::Drop;
     }
     let mut cursor = Cursor::reader(datagram);
     let [version, kind, first_reserved, second_reserved] = [(); 4].map(|()| cursor.take::<u8>());
     if kind != KIND_REQUEST || first_reserved != 0 || second_reserved != 0 || version < VERSION - 1 {
-        return Received::Drop;
+        return Disposition::Drop;
     }
     let command = cursor.take();
     cursor.skip::<2>(0);
     let mut sequence = [0; 4];
     cursor.bytes(&mut sequence);
     cursor.skip::<8>(0);
-    let header = Header { command, sequence };
+    let header = RequestId { command, sequence };
     if version != VERSION {
-        return Received::Refuse(header, ReplyStatus::BadVersion);
+        return Disposition::Refuse(header, ReplyStatus::BadVersion);
     }
-    let (Some(mut request), Some(row)) = (Request::blank(command), Request::row(command)) else {
-        return Received::Refuse(header, ReplyStatus::Invalid);
+    let (Some(mut request), Some(row)) = (ControlRequest::blank(command), ControlRequest::row(command)) else {
+        return Disposition::Refuse(header, ReplyStatus::Invalid);
     };
     if datagram.len() < reply::shortest(row.reply, row.len) {
-        return Received::Refuse(header, ReplyStatus::BadLength);
+        return Disposition::Refuse(header, ReplyStatus::BadLength);
     }
     if !may(command) {
-        return Received::Refuse(header, ReplyStatus::Unauthorised);
+        return Disposition::Refuse(header, ReplyStatus::Unauthorised);
     }
     request.pass(&mut cursor);
     match cursor.fault {
-        Some(fault) => Received::Refuse(header, fault),
-        None => Received::Request(header, request),
+        Some(fault) => Disposition::Refuse(header, fault),
+        None => Disposition::Request(header, request),
     }
 }
 
-impl Request {
+impl ControlRequest {
     /// Writes the request as a client sends it, and gives its length. `attempt` counts from 0.
     pub fn encode(&self, sequence: [u8; 4], attempt: u16, buffer: &mut [u8; MAX_LEN]) -> usize {
         let command = self.command();
-        let len = Request::row(command).map_or(REPLY_HEADER_LEN, |row| row.len);
+        let len = ControlRequest::row(command).map_or(REPLY_HEADER_LEN, |row| row.len);
         buffer.fill(0);
         let mut cursor = Cursor::writer(buffer);
         for byte in [VERSION, KIND_REQUEST, 0, 0] {
@@ -299,7 +300,7 @@ impl Request {
 
     /// Code of the reply to a command.
     pub(super) fn reply_code(command: u16) -> Option<u16> {
-        Request::row(command).map(|row| row.reply)
+        ControlRequest::row(command).map(|row| row.reply)
     }
 }
 
@@ -310,8 +311,8 @@ mod tests {
     #[test]
     fn each_command_is_as_long_as_its_fields_or_its_answer() {
         for command in CODES.iter().copied() {
-            let row = Request::row(command).expect("a row");
-            let mut request = Request::blank(command).expect("a variant");
+            let row = ControlRequest::row(command).expect("a row");
+            let mut request = ControlRequest::blank(command).expect("a variant");
             assert_eq!(request.command(), command);
             let mut buffer = [0; MAX_LEN];
             let mut cursor = Cursor::writer(&mut buffer[REQUEST_HEADER_LEN..]);
@@ -328,10 +329,10 @@ mod tests {
 
     #[test]
     fn nothing_else_is_a_command() {
-        let known = (0..=u16::MAX).filter(|command| Request::blank(*command).is_some());
+        let known = (0..=u16::MAX).filter(|command| ControlRequest::blank(*command).is_some());
         assert!(known.eq(CODES.iter().copied()));
         for unused in [0, 10, 12, 27, 28, 32, 38, 39, 40, 55, 58, 59, 60, 61, 76, u16::MAX] {
-            assert!(Request::blank(unused).is_none(), "{unused}");
+            assert!(ControlRequest::blank(unused).is_none(), "{unused}");
         }
     }
 }

@@ -42,7 +42,7 @@ mod kind {
 
 /// What a server answers.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Answer {
+pub struct KeAnswer {
     /// The algorithm it chose among those offered.
     pub algorithm: Algorithm,
     /// At least one.
@@ -111,13 +111,13 @@ impl Reader {
     ///
     /// # Errors
     /// What is wrong with it, as soon as that is certain.
-    pub fn take(&mut self, more: &[u8]) -> Result<Option<Answer>, Wrong> {
+    pub fn take(&mut self, more: &[u8]) -> Result<Option<KeAnswer>, Wrong> {
         if self.bytes.len() + more.len() > MAX_MESSAGE_LEN {
             return Err(Wrong::TooLong);
         }
         self.bytes.extend_from_slice(more);
         let mut rest = self.bytes.as_slice();
-        let mut found = Found::default();
+        let mut found = FoundRecords::default();
         while let Some((kind, body, after)) = record(rest) {
             if kind & !CRITICAL == kind::END {
                 return match (kind & CRITICAL, body, after) {
@@ -148,7 +148,7 @@ fn record(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
 }
 
 #[derive(Default)]
-struct Found {
+struct FoundRecords {
     has_protocol: bool,
     algorithm: Option<Algorithm>,
     cookies: Vec<NtsCookie>,
@@ -157,7 +157,7 @@ struct Found {
     exports_as_specified: bool,
 }
 
-impl Found {
+impl FoundRecords {
     fn take(&mut self, kind: u16, body: &[u8], offered: &[Algorithm]) -> Result<(), Wrong> {
         let number = |name| match *body {
             [high, low] => Ok(u16::from_be_bytes([high, low])),
@@ -206,7 +206,7 @@ impl Found {
         Ok(())
     }
 
-    fn answer(self) -> Result<Answer, Wrong> {
+    fn answer(self) -> Result<KeAnswer, Wrong> {
         if !self.has_protocol {
             return Err(Wrong::Missing("next protocol"));
         }
@@ -214,7 +214,7 @@ impl Found {
         if self.cookies.is_empty() {
             return Err(Wrong::Missing("cookie"));
         }
-        Ok(Answer {
+        Ok(KeAnswer {
             algorithm,
             cookies: self.cookies,
             server: self.server,
@@ -267,7 +267,7 @@ mod tests {
     const COOKIE: (u16, &[u8]) = (kind::COOKIE, &[5; 100]);
     const END: (u16, &[u8]) = (CRITICAL | kind::END, &[]);
 
-    fn read(list: &[(u16, &[u8])]) -> Result<Option<Answer>, Wrong> {
+    fn read(list: &[(u16, &[u8])]) -> Result<Option<KeAnswer>, Wrong> {
         Reader::new(&OFFER).take(&records(list))
     }
 

@@ -57,7 +57,7 @@ pub struct LeapWatch {
     read_at: Raw,
     told_expired: bool,
     expected: Option<LeapSecond>,
-    past: Option<Past>,
+    past: Option<PastLeapSecond>,
     /// The last one that anybody has announced.
     rumour: Option<LeapSecond>,
     tai_s: Option<i32>,
@@ -67,7 +67,7 @@ pub struct LeapWatch {
 
 /// A leap second that is over.
 #[derive(Clone, Copy, Debug)]
-struct Past {
+struct PastLeapSecond {
     second: LeapSecond,
     at: Raw,
     is_flag_set: bool,
@@ -189,7 +189,7 @@ impl LeapWatch {
     /// The leap second has come, at this moment of the counter.
     pub fn passed(&mut self, second: LeapSecond, at: Raw) {
         self.expected = None;
-        self.past = Some(Past { second, at, is_flag_set: self.mode == LeapMode::System });
+        self.past = Some(PastLeapSecond { second, at, is_flag_set: self.mode == LeapMode::System });
     }
 
     /// The flag in the kernel has served; said once.
