@@ -34,8 +34,12 @@ const STRAYING: f64 = 2.0;
 /// While the history is short, it is the memory: this many times as long as the covariance says.
 const HISTORY: f64 = 3.0;
 
-/// Nobody wants to wait longer.
+/// Nobody wants to wait longer, unless the oscillator wanders less than [`QUIET_WANDER`]: then by as much longer.
 const LONGEST_DECAY_S: f64 = 512.0;
+/// Per square root of a second: temperature controlled oscillators wander less.
+const QUIET_WANDER: f64 = 6.5e-10;
+/// The kernel's slowest slew.
+const SLOWEST_DECAY_S: f64 = 4096.0;
 
 /// An error of more standard deviations is no noise, and is taken out faster by the square of the excess.
 const LARGE_ERROR: f64 = 5.0;
@@ -100,7 +104,9 @@ pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) 
     let [_, covariance, of_frequency] = estimate.covariance;
     let memory_s = steady_s.min(HISTORY * (covariance / of_frequency + news_s));
     let straying = news_s / memory_s;
-    let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).clamp(URGENT_DECAY_S, LONGEST_DECAY_S);
+    let quietness = (QUIET_WANDER / libm::sqrt(terms.wander_squared)).max(1.0);
+    let longest_s = (LONGEST_DECAY_S * quietness).min(SLOWEST_DECAY_S);
+    let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).clamp(URGENT_DECAY_S, longest_s);
     let excess = error.secs_f64().abs() / (LARGE_ERROR * estimate.offset_variance(news_s).sqrt());
     calm_s / excess.max(1.0).powi(2)
 }
