@@ -13,12 +13,12 @@ mod service;
 use std::fs;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use namespace::{Namespace, Program};
 use nix::sys::signal::Signal;
 use refuse::library;
-use service::{PATIENCE, QUICK, Serving, start_server, wakes};
+use service::{PATIENCE, QUICK, Serving, start_server, wait_until, wakes};
 
 /// What the server is ahead of this machine.
 const AHEAD_S: f64 = 3600.0;
@@ -120,6 +120,29 @@ fn without_statx_files_are_found_by_stat() {
 #[test]
 fn without_close_range_descriptors_are_found_in_proc() {
     expect("degradation-close-range", "close_range", &[]);
+}
+
+/// The loop turns while the drift file is being written, and the end does not wait for the disk.
+#[test]
+fn a_disk_that_does_not_answer_stops_nobody() {
+    let space = Namespace::new("degradation-disk");
+    let _server = start_server(&space, Serving::Now);
+    let drift = format!("driftfile {} interval 1", space.path("drift").display());
+    let words = arguments(&space, "slow-disk", &["-x", "-d", "-L", "-1"], &[QUICK.trim_end(), "user root", &drift]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut slewd = space.start_as("slewd", Path::new("env"), &words);
+    slewd.wait_for("Selected source 127.0.0.1", PATIENCE);
+    wait_until("the draft", || space.path("drift.tmp").exists());
+    let asked = || slewd.log().matches("Waiting for request").count();
+    let before = asked();
+    wait_until("three more requests", || asked() >= before + 3);
+    assert!(space.path("drift.tmp").exists() && !space.path("drift").exists(), "the disk has answered");
+    let told = Instant::now();
+    slewd.signal(Signal::SIGTERM);
+    assert!(slewd.wait().success(), "{}", slewd.log());
+    let took = told.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?} from SIGTERM to the end");
+    assert!(slewd.log().contains("in time (1 files late: the disk does not answer)"), "{}", slewd.log());
 }
 
 #[test]

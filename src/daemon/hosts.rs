@@ -1,14 +1,18 @@
 //! /etc/hosts: a name found there needs neither a resolver nor a thread.
 
-use std::fs;
 use std::net::IpAddr;
+
+use crate::daemon::files::opening::read_promptly;
 
 /// Where it is (hosts(5)).
 const PATH: &str = "/etc/hosts";
 
+/// A list of names to block advertising has some megabytes. What is longer is something else.
+const MOST_BYTES: u64 = 64 << 20;
+
 /// The addresses the file has for a name, in its order; none if it cannot be read.
 pub fn look_up(name: &str) -> Vec<IpAddr> {
-    fs::read(PATH).map_or(Vec::new(), |bytes| find(&String::from_utf8_lossy(&bytes), name))
+    read_promptly(PATH.as_ref(), MOST_BYTES).map_or(Vec::new(), |bytes| find(&String::from_utf8_lossy(&bytes), name))
 }
 
 fn find(text: &str, name: &str) -> Vec<IpAddr> {

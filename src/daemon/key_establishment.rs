@@ -12,7 +12,7 @@ use nix::poll::{PollFd, PollFlags};
 use crate::config::{Network, Nts};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::nts::{Established, EstablishmentId, KeyFailure, KeyRequest, Stage};
-use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::files::opening::read_promptly;
 use crate::daemon::os_error::plain;
 use crate::nts::session::{Session, peer};
 use crate::nts::trust::{SYSTEM_BUNDLES, Trust};

@@ -69,7 +69,7 @@ impl Resolver {
             }
         };
         let lookup = move || {
-            seccomp::confine_thread();
+            seccomp::confine_thread(&[]);
             let addresses = look_up(&name, family);
             // The daemon may be gone: then nobody wants to know.
             let _ = sender.send(LookupAnswer { purpose, addresses });

@@ -28,6 +28,7 @@ use crate::daemon::files::log_files::{self, LogFiles};
 use crate::daemon::files::nts_files::NtsFiles;
 use crate::daemon::files::pid_file::{PidFile, Refusal};
 use crate::daemon::files::source_dirs::SourceDirs;
+use crate::daemon::files::state_file;
 use crate::daemon::files::thermometer::{self, Thermometer};
 #[cfg(feature = "nts")]
 use crate::daemon::key_establishment::KeyConnections;
@@ -359,6 +360,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
     };
     let ending = event_loop::run(start, world);
     drop(observers);
+    state_file::finish(state_file::PATIENCE);
     info!("{} exiting", options.ident);
     match ending {
         Ok(Ending::Finished { success: true } | Ending::Signal | Ending::TimedOut { synchronised: true }) => {

@@ -12,7 +12,7 @@ mod program;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
-use super::privileges;
+use super::privileges::{self, Capability};
 
 /// What becomes of a call that is not allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,11 +51,12 @@ pub fn install(list: List, otherwise: Otherwise) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes from this thread, which only looks something up, what the daemon has beyond everybody's rights: its capabilities
-/// and, if calls are filtered at all, those that set the clock.
-pub fn confine_thread() {
+/// Takes from this thread, which has one small thing to do, what the daemon has beyond everybody's rights: its capabilities
+/// but these and, if calls are filtered at all, those that set the clock.
+pub fn confine_thread(kept: &[Capability]) {
+    let kept: Vec<_> = kept.iter().copied().filter(|right| privileges::holds(*right)).collect();
     // What cannot be given up was not there.
-    let _ = privileges::keep_only(&[]);
+    let _ = privileges::keep_only(&kept);
     if IS_INSTALLED.load(Ordering::Relaxed) {
         let _ = install(List::NoClock, Otherwise::Fails);
     }
@@ -170,7 +171,7 @@ mod tests {
         };
         assert!(can_read());
         let in_thread = thread::spawn(move || {
-            confine_thread();
+            confine_thread(&[]);
             let status = fs::read_to_string("/proc/thread-self/status").unwrap();
             let resolves = ("localhost", 1).to_socket_addrs().is_ok();
             (can_read(), status.contains("CapEff:\t0000000000000000"), resolves)

@@ -45,6 +45,12 @@ int socket(int domain, int type, int protocol) {
     return REAL(socket)(domain, type, protocol);
 }
 
+/* A disk that does not answer. */
+int fsync(int fd) {
+    if (refused("slow-disk")) sleep(60);
+    return REAL(fsync)(fd);
+}
+
 int statx(int directory, const char *path, int flags, unsigned mask, struct statx *found) {
     if (refused("statx")) REFUSED_WITH(ENOSYS);
     return REAL(statx)(directory, path, flags, mask, found);

@@ -1,12 +1,17 @@
 //! What the loop does for those who ask over the control sockets.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::core::api::order::{Order, Refused};
 use crate::core::engine::{Engine, What};
 use crate::daemon::control::Daemon;
 use crate::daemon::event_loop::{Ending, Loop};
+use crate::daemon::files::state_file;
 use crate::time::ClockReading;
+
+/// How long the command `dump` waits for a disk. No request to a server is late by as much that it matters.
+const ORDER_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Loop<'_> {
     /// Answers people, after the servers have been heard.
@@ -51,6 +56,8 @@ impl Daemon for Loop<'_> {
 
     fn dump(&mut self) {
         self.save_dumps();
+        // Whoever asks for them copies them as soon as there is an answer.
+        state_file::finish(ORDER_PATIENCE);
     }
 
     fn has_route(&self, to: SocketAddr) -> bool {

@@ -7,7 +7,7 @@ use log::{info, warn};
 
 use crate::core::api::last_good::{self, LastGood};
 use crate::core::api::settings::Family;
-use crate::daemon::files::configuration::read_regular;
+use crate::daemon::files::opening::read_regular;
 use crate::daemon::files::state_file::{self, StateFile};
 use crate::daemon::os_error::plain;
 
@@ -52,14 +52,15 @@ impl AddressFile {
     }
 
     /// Replaces the file at once or not at all.
-    pub fn write(&mut self, known: &[LastGood]) {
-        self.0.replace(&last_good::to_text(known));
+    pub fn write(&self, known: &[LastGood]) {
+        self.0.replace(last_good::to_text(known));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::time::Duration;
 
     use super::*;
 
@@ -72,6 +73,7 @@ mod tests {
         assert_eq!(read(&path, Family::Any), []);
         let addresses = ["2001:db8::1", "192.0.2.1"].map(|text| text.parse().expect("an address")).to_vec();
         AddressFile::new(&path).write(&[LastGood { name: "pool.example".into(), addresses: addresses.clone() }]);
+        state_file::finish(Duration::from_secs(60));
         assert_eq!(read(&path, Family::Any)[0].addresses, addresses);
         assert_eq!(read(&path, Family::V4)[0].addresses, addresses[1..]);
         fs::write(&path, [0xff; 100_000]).expect("own directory");

@@ -8,7 +8,7 @@ use std::time::UNIX_EPOCH;
 use log::{info, warn};
 
 use crate::core::api::drift::DriftRecord;
-use crate::daemon::files::configuration::read_regular;
+use crate::daemon::files::opening::read_regular;
 use crate::daemon::files::state_file::StateFile;
 use crate::daemon::os_error::plain;
 use crate::time::{Span, Utc};
@@ -63,8 +63,8 @@ impl DriftFile {
     }
 
     /// Replaces the file at once or not at all.
-    pub fn write(&mut self, record: &DriftRecord) {
-        self.0.replace(&record.to_text());
+    pub fn write(&self, record: &DriftRecord) {
+        self.0.replace(record.to_text());
     }
 }
 
@@ -85,16 +85,20 @@ fn try_read(path: &Path) -> io::Result<Option<Found>> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::daemon::files::state_file::finish;
 
     #[test]
     fn a_file_is_replaced_whole_and_read_back() {
         let directory = tempdir("drift");
         let path = directory.join("drift");
         let record = DriftRecord { frequency_ppm: -12.5, skew_ppm: 0.25 };
-        let mut file = DriftFile::new(&path);
+        let file = DriftFile::new(&path);
         file.write(&record);
         file.write(&record);
+        finish(Duration::from_secs(60));
         assert_eq!(fs::read(&path).expect("written").len(), 42);
         assert_eq!(read(&path).map(|found| found.record), Some(record));
         assert_eq!(fs::read_dir(&directory).expect("own directory").count(), 1, "no temporary file is left");

@@ -7,8 +7,8 @@ use log::{debug, warn};
 
 use crate::core::api::dump::Dump;
 use crate::core::engine::PastFile;
-use crate::daemon::files::configuration::read_regular;
 use crate::daemon::files::log_files::create_directory;
+use crate::daemon::files::opening::read_regular;
 use crate::daemon::files::state_file::StateFile;
 use crate::daemon::os_error::plain;
 use crate::report::dump_file;
@@ -59,7 +59,7 @@ impl DumpFiles {
     pub fn write(&self, dumps: &[Dump]) {
         for dump in dumps {
             let path = self.directory.join(dump_file::file_name(dump.address));
-            StateFile::new(path, "the samples are not remembered").replace(&dump_file::text(dump));
+            StateFile::fleeting(path, "the samples are not remembered").replace(dump_file::text(dump));
         }
     }
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use log::{debug, info, warn};
 
 use crate::config::Config;
-use crate::daemon::files::configuration::read_promptly;
 use crate::daemon::files::drift_file;
+use crate::daemon::files::opening::read_promptly;
 use crate::sys::clock;
 use crate::time::{Span, Utc};
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::config::{Config, KeyFile};
 use crate::core::source::authentication::Protection;
-use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::files::opening::read_promptly;
 use crate::daemon::os_error::plain;
 use crate::wire::symmetric::KeyTable;
 

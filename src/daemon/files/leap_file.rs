@@ -7,7 +7,7 @@ use log::{info, warn};
 
 use crate::config::FilePaths;
 use crate::core::clock::leap::LeapTable;
-use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::files::opening::read_promptly;
 use crate::daemon::os_error::plain;
 
 /// Where the tz database is, unless TZDIR says otherwise.

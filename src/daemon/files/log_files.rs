@@ -9,7 +9,7 @@ use log::{Level, debug, log, warn};
 
 use crate::config::Logs;
 use crate::core::api::record::{Record, Wanted};
-use crate::daemon::files::configuration::append_regular;
+use crate::daemon::files::opening::append_regular;
 use crate::daemon::os_error::plain;
 use crate::report::log_file::{self, LogFile};
 use crate::sys::privileges::User;

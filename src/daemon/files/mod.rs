@@ -9,6 +9,7 @@ pub mod key_file;
 pub mod leap_file;
 pub mod log_files;
 pub mod nts_files;
+pub mod opening;
 pub mod pid_file;
 pub mod source_dirs;
 pub mod state_file;

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use log::{debug, warn};
 
 use crate::core::api::nts::SavedKeys;
-use crate::daemon::files::configuration::read_regular;
 use crate::daemon::files::log_files::create_directory;
+use crate::daemon::files::opening::read_regular;
 use crate::daemon::os_error::plain;
 use crate::report::nts_file;
 use crate::sys::privileges::User;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use log::warn;
 
-use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::files::opening::read_promptly;
 use crate::sys::process;
 
 /// A file that is longer holds more than a number.

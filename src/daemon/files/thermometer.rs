@@ -10,7 +10,7 @@ use log::{debug, warn};
 
 use crate::config::TempCompDirective;
 use crate::core::api::temp_comp::{Curve, NoPoints, Points, TempComp, parse_sensor};
-use crate::daemon::files::configuration::read_promptly;
+use crate::daemon::files::opening::read_promptly;
 use crate::daemon::os_error::plain;
 use crate::sys::seccomp;
 
@@ -64,7 +64,7 @@ impl Thermometer {
     fn begin(&self) -> io::Result<()> {
         let (path, mut teller) = (self.path.clone(), self.teller.try_clone()?);
         let tell = move || {
-            seccomp::confine_thread();
+            seccomp::confine_thread(&[]);
             let temperature = read(path.as_ref()).unwrap_or(f64::NAN);
             // The daemon may be gone: then nobody wants to know.
             let _ = teller.write_all(&temperature.to_ne_bytes());

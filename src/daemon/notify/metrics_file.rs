@@ -30,7 +30,7 @@ impl MetricsFile {
 impl Observer for MetricsFile {
     fn rest(&mut self, engine: &Engine, now: &ClockReading) -> Option<Raw> {
         if self.due.is_none_or(|due| due <= now.raw) {
-            self.file.replace(&(metrics::text(&engine.snapshot(now)) + &metrics::written(now.utc)));
+            self.file.replace(metrics::text(&engine.snapshot(now)) + &metrics::written(now.utc));
             self.due = Some(now.raw + self.interval);
         }
         self.due
@@ -39,6 +39,6 @@ impl Observer for MetricsFile {
 
 impl Drop for MetricsFile {
     fn drop(&mut self) {
-        self.file.replace(&(metrics::down() + &metrics::written(clock::read().utc)));
+        self.file.replace(metrics::down() + &metrics::written(clock::read().utc));
     }
 }
