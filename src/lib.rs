@@ -8,6 +8,8 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod daemon;
+#[cfg(test)]
+mod not_run;
 #[cfg(feature = "nts")]
 pub mod nts;
 pub mod report;

@@ -210,6 +210,7 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::not_run::not_run;
 
     const ROLE: &str = "SLEWD_TEST_DROPS_ROOT";
 
@@ -240,7 +241,7 @@ mod tests {
             return become_nobody();
         }
         if !is_root() || !has_cap_sys_time() {
-            return eprintln!("skipped: only root with CAP_SYS_TIME can drop the rest");
+            return not_run("only root with CAP_SYS_TIME can drop the rest");
         }
         let name = "sys::privileges::tests::root_is_dropped_for_good_and_the_clock_is_kept";
         let child = Command::new(env::current_exe().unwrap()).args(["--exact", name]).env(ROLE, "1").output().unwrap();

@@ -88,6 +88,7 @@ mod tests {
     use std::{env, fs};
 
     use super::*;
+    use crate::not_run::not_run;
 
     #[test]
     fn only_processes_that_exist_are_alive() {
@@ -116,7 +117,7 @@ mod tests {
             }
             Err(error) => {
                 assert!([Some(libc::EPERM), Some(libc::ENOMEM)].contains(&error.raw_os_error()), "{error}");
-                eprintln!("skipped: no CAP_IPC_LOCK here");
+                not_run("no CAP_IPC_LOCK");
             }
         }
     }
@@ -148,7 +149,7 @@ mod tests {
             Ok(scheduling) => assert_eq!(scheduling, (libc::SCHED_FIFO, 1)),
             Err(error) => {
                 assert_eq!(error.raw_os_error(), Some(libc::EPERM), "{error}");
-                eprintln!("skipped: no CAP_SYS_NICE here");
+                not_run("no CAP_SYS_NICE");
             }
         }
         assert_eq!(realtime_priority(100).unwrap_err().raw_os_error(), Some(libc::EINVAL));

@@ -244,6 +244,7 @@ mod tests {
     use std::{env, fs};
 
     use super::*;
+    use crate::not_run::not_run;
     use crate::sys::privileges;
 
     const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -313,7 +314,7 @@ mod tests {
     #[test]
     fn root_and_its_capabilities_are_gone() {
         if !privileges::is_root() {
-            return eprintln!("skipped: only root can become somebody else");
+            return not_run("only root can become somebody else");
         }
         let nobody = privileges::find_user("nobody").unwrap().expect("Debian has nobody");
         let script = "id -u; id -G; grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | cut -f2 | sort -u";

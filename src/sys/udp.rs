@@ -220,13 +220,14 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
     use super::*;
+    use crate::not_run::not_run;
     use crate::sys::clock;
     use crate::time::Span;
 
     /// How long a reply lies in the socket before it is read: this must not show in its stamp.
     const LAZINESS: Duration = Duration::from_millis(20);
 
-    /// A server on loopback, or `None` (said aloud) where this machine has no such family.
+    /// A server on loopback, or `None` where this machine has no such family.
     fn server(address: IpAddr) -> Option<UdpSocket> {
         match UdpSocket::bind((address, 0)) {
             Ok(server) => {
@@ -235,7 +236,7 @@ mod tests {
             }
             Err(error) => {
                 assert!(address.is_ipv6(), "IPv4 loopback: {error}");
-                eprintln!("skipped: no IPv6 loopback here: {error}");
+                not_run(&format!("no IPv6 loopback: {error}"));
                 None
             }
         }

@@ -174,11 +174,12 @@ impl Drop for UnixSocket {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::not_run::not_run;
 
     #[test]
     fn a_link_in_the_place_of_the_socket_does_not_give_its_target_away() {
         if !privileges::is_root() {
-            return eprintln!("skipped: only root can give files away");
+            return not_run("only root can give files away");
         }
         let directory = std::env::temp_dir().join(format!("slewd-given-{}", std::process::id()));
         fs::create_dir_all(&directory).expect("a temporary directory");
