@@ -18,7 +18,7 @@ use crate::time::Span;
 /// What the command line asks for.
 pub(super) enum Command {
     Help,
-    /// Of one command.
+    /// The help of one command.
     HelpFor(String),
     Version,
     PrintConfig(Box<Options>),

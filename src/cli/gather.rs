@@ -108,7 +108,7 @@ impl Client {
             let flaw = status.as_ref().and_then(|status| status.flaws.get(index as usize).copied().flatten());
             let source = match self.source(index, parts, true) {
                 Ok(source) => SourceReport { flaw, ..source },
-                // It has just been removed.
+                // The source has just been removed.
                 Err(Failure::Refused(ReplyStatus::NoSuchSource)) => break,
                 Err(failure) => return Err(failure),
             };

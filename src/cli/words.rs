@@ -86,7 +86,7 @@ impl Arguments {
         }
     }
 
-    /// Does it.
+    /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         if self.wants_help {
             say(&self.row.long_help());

@@ -23,7 +23,7 @@ pub struct Notifications {
 /// When the service manager is told that slewd is ready.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum ReadyWhen {
-    /// When it runs.
+    /// As soon as the daemon runs.
     #[default]
     Running,
     /// When the clock is right for the first time.

@@ -42,7 +42,7 @@ pub enum Class {
 /// How the arguments are read, and where they go.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Syntax {
-    /// No argument.
+    /// A directive without an argument.
     Flag(fn(&mut Config)),
     /// One whole number from the first to the second value.
     Int(i64, i64, fn(&mut Config, i64)),

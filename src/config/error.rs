@@ -44,7 +44,7 @@ pub(crate) enum Fault {
     TooMany,
     /// `Invalid value V in NAME directive (min A, max B)`.
     OutOfRange {
-        /// As read.
+        /// The name as it was read.
         value: i64,
         /// Smallest accepted.
         min: i64,

@@ -34,7 +34,7 @@ pub struct MemoryFiles {
 }
 
 impl MemoryFiles {
-    /// No files.
+    /// A file system without files.
     pub fn new() -> Self {
         Self::default()
     }

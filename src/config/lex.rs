@@ -28,7 +28,7 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    /// What to say of it.
+    /// The warning about this byte order mark.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Mark::Utf8 => "a byte order mark (BOM, the bytes EF BB BF) is ignored: save the file as plain UTF-8",

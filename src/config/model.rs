@@ -51,7 +51,7 @@ pub struct Config {
 pub struct ConfigFailure {
     /// The first error.
     pub error: Error,
-    /// Warnings before it.
+    /// Warnings about the lines before the error.
     pub warnings: Vec<Warning>,
     /// What `-p` prints before the error; the offending line is the last one.
     pub printed: Vec<String>,
@@ -107,7 +107,7 @@ pub struct FilePaths {
 pub struct TempCompDirective {
     /// A file with a number.
     pub sensor: String,
-    /// How often it is read.
+    /// Time between two readings of the sensor.
     pub interval: Span,
     /// The file with points; `None` if the directive has coefficients instead.
     pub points: Option<String>,

@@ -24,7 +24,7 @@ pub struct SourceOption {
 /// How the value is read, and where it goes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum OptionSyntax {
-    /// No value.
+    /// An option without a value.
     Flag(fn(&mut SourceOptions)),
     /// A whole number from the first to the second value.
     Int(i64, i64, fn(&mut SourceOptions, i64)),
@@ -89,7 +89,7 @@ static OPTIONS: &[SourceOption] = &[
     option("auto_offline", "", "off", Used, Flag(|o| o.auto_offline = true),
         "do not ask again after a request could not be sent, until told to"),
 
-    // Which replies count.
+    // Which replies and samples count.
     option("maxdelay", "SECONDS", "3", Used, Real(DELAYS_S, |o, v| o.max_delay_s = v),
         "slower replies are not used"),
     option("maxdelayratio", "RATIO", "0", Used, Real(RATIOS, |o, v| o.max_delay_ratio = v),

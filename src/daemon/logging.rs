@@ -19,7 +19,7 @@ const FACILITY_DAEMON: u8 = 3 << 3;
 /// How long a reader may take to make room for a message, in milliseconds.
 const PATIENCE_MS: u8 = 10;
 
-/// Who is told.
+/// Where log lines go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// The system log.

@@ -20,7 +20,7 @@ pub const SYSTEM_BUNDLES: [&str; 7] = [
     "/etc/ssl/certs",
 ];
 
-/// Who is trusted.
+/// The authorities that are trusted.
 #[derive(Debug)]
 pub struct Trust {
     pub(super) roots: RootCertStore,

@@ -30,7 +30,7 @@ pub(super) struct CertificateVerdict {
     pub(super) window: Option<Window>,
 }
 
-/// Checks one server.
+/// Checks the certificate of one server.
 pub(super) struct Verifier {
     inner: Arc<WebPkiServerVerifier>,
     trust: Arc<Trust>,

@@ -38,7 +38,7 @@ const TESTS: [&[Option<Test>]; 3] = [
 ];
 
 impl LogFile {
-    /// All of them.
+    /// All log files.
     pub const ALL: [LogFile; 5] =
         [LogFile::Measurements, LogFile::Statistics, LogFile::Tracking, LogFile::Selection, LogFile::Temperatures];
 

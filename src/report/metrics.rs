@@ -83,7 +83,7 @@ fn push_families(text: &mut String, part: &str, subjects: &[(&str, Option<&[Fiel
     push_info(text, part, subjects);
 }
 
-/// The words of this part.
+/// The fields of a part that are words, as labels of one metric.
 fn push_info(text: &mut String, part: &str, subjects: &[(&str, Option<&[Field]>)]) {
     let name = format!("slewd_{part}_info");
     let mut is_headed = false;

@@ -28,7 +28,7 @@ pub(crate) fn size(seconds: f64) -> String {
     format!("{:.digits$}{name}", size / scale)
 }
 
-/// `+169ns`: the same with a sign.
+/// `+169ns`: an amount of time with a sign.
 pub(crate) fn signed(seconds: f64) -> String {
     let sign = if seconds.is_sign_negative() { '-' } else { '+' };
     format!("{sign}{}", size(seconds))

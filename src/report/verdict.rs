@@ -14,9 +14,9 @@ use crate::report::units::{clean, signed, size, who};
 pub enum Level {
     /// All is well.
     Ok = 0,
-    /// Look at it some time.
+    /// WARNING: somebody should look at the clock some time.
     Warning = 1,
-    /// Look at it now.
+    /// CRITICAL: somebody should look at the clock now.
     Critical = 2,
     /// What was asked about is not known.
     Unknown = 3,
@@ -79,7 +79,7 @@ pub struct Facts {
 /// The result of a check.
 #[derive(Clone, PartialEq, Debug)]
 pub struct CheckResult {
-    /// How bad it is.
+    /// How bad the state of the clock is.
     pub level: Level,
     /// One line with performance data, without its end.
     pub line: String,

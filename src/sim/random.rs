@@ -10,7 +10,7 @@ pub struct Dice {
 }
 
 impl Dice {
-    /// The same seed gives the same numbers.
+    /// A generator: equal seeds give equal numbers.
     pub fn new(seed: u64) -> Self {
         Dice { uniform: fastrand::Rng::with_seed(seed), spare: None }
     }

@@ -18,11 +18,11 @@ use crate::wire::symmetric::KeyTable;
 /// A run, before it starts. Public fields: build one with [`Scenario::new`] and change what matters.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// Same seed, same run.
+    /// Seed of all randomness: equal seeds give equal runs.
     pub seed: u64,
     /// What slewd is asked to do.
     pub mode: Mode,
-    /// It is started with `-t`.
+    /// The daemon is started with `-t`.
     pub is_brief: bool,
     /// True time at the start.
     pub start: Utc,

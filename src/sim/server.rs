@@ -13,7 +13,7 @@ use crate::wire::ntp::{HEADER_LEN, Header, Request, TimeReply, encode_kiss};
 pub struct Server {
     /// The address that the server listens at.
     pub address: IpAddr,
-    /// The path to it.
+    /// The path to the server.
     pub link: Link,
     /// How the server answers.
     pub manner: Manner,
@@ -27,7 +27,7 @@ pub struct Server {
     pub tick: Span,
     /// Its receive stamps are late by this much: those of its card and its program do not agree.
     pub receives_late: Span,
-    /// Leap second it announces.
+    /// The leap second that the server announces.
     pub announces: Announces,
     /// It takes this long to follow a leap second, which it never announces.
     pub smears: Option<Span>,

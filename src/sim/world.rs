@@ -163,7 +163,7 @@ impl World {
         }
     }
 
-    /// The record so far.
+    /// The trace up to now.
     pub fn trace(&self) -> &Trace {
         &self.trace
     }

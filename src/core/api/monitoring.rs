@@ -14,7 +14,7 @@ pub const FLAWS: usize = 32;
 /// Whom a report is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Address {
-    /// Nobody.
+    /// No address.
     #[default]
     Unspecified,
     /// A source with an address.
@@ -26,13 +26,14 @@ pub enum Address {
 /// The clock, in chronyd's terms. The default is that of a daemon which knows nothing yet, but for the root values.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Tracking {
-    /// Of the selected source: an IPv4 address, or the first bytes of the MD5 of an IPv6 address; 0 if not synchronised.
+    /// Reference ID of the selected source: its IPv4 address, or the first bytes of the MD5 of its IPv6 address; 0 if not
+    /// synchronised.
     pub reference_id: u32,
-    /// Of the selected source; unspecified if not synchronised.
+    /// Address of the selected source; unspecified if not synchronised.
     pub address: Address,
-    /// Our own: 0 if not synchronised.
+    /// Stratum of this clock: 0 if not synchronised.
     pub stratum: u16,
-    /// At the end of this day; `None` if not synchronised.
+    /// Leap second at the end of this day; `None` if not synchronised.
     pub leap: Option<Leap>,
     /// When the clock was last corrected; `None` if not synchronised.
     pub reference_time: Option<Utc>,
@@ -44,13 +45,13 @@ pub struct Tracking {
     pub rms_offset_s: f64,
     /// How fast the clock would run if left alone, in parts per million: positive is fast.
     pub frequency_ppm: f64,
-    /// By how much it runs faster than it should in spite of the correction.
+    /// By how much the clock runs faster than it should in spite of the correction, in parts per million.
     pub residual_frequency_ppm: f64,
-    /// Bound on the error of the frequency.
+    /// Bound on the error of the frequency, in parts per million.
     pub skew_ppm: f64,
     /// Round trip to the primary reference, in seconds.
     pub root_delay_s: f64,
-    /// Error accumulated from there, in seconds, now.
+    /// Error accumulated from the primary reference until now, in seconds.
     pub root_dispersion_s: f64,
     /// Seconds between the last two corrections.
     pub update_interval_s: f64,
@@ -59,13 +60,13 @@ pub struct Tracking {
 /// How many sources are asked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Activity {
-    /// Asked.
+    /// Sources that are asked.
     pub online: u32,
-    /// Not asked.
+    /// Sources that are not asked.
     pub offline: u32,
-    /// In a burst, asked afterwards.
+    /// Sources in a burst that are asked afterwards.
     pub burst_online: u32,
-    /// In a burst, not asked afterwards.
+    /// Sources in a burst that are not asked afterwards.
     pub burst_offline: u32,
     /// Names without an address.
     pub unresolved: u32,
@@ -92,11 +93,11 @@ pub enum Standing {
 /// One source: what was measured last.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SourceData {
-    /// Who.
+    /// The source.
     pub address: Address,
     /// Interval between polls as a power of two of seconds.
     pub poll: i16,
-    /// Its stratum; 0 before the first sample.
+    /// Stratum of the source; 0 before the first sample.
     pub stratum: u16,
     /// What selection makes of it.
     pub standing: Standing,
@@ -108,7 +109,7 @@ pub struct SourceData {
     pub measured_offset_s: f64,
     /// The last sample with the corrections since then: seconds that the clock is *ahead*.
     pub offset_s: f64,
-    /// Bound on its error: half the root delay and the root dispersion, in seconds.
+    /// Bound on the error of the last sample: half the root delay and the root dispersion, in seconds.
     pub error_s: f64,
 }
 
@@ -117,23 +118,23 @@ pub struct SourceData {
 pub struct SourceStats {
     /// As in [`Tracking`]; 0 without an address.
     pub reference_id: u32,
-    /// Who.
+    /// The source.
     pub address: Address,
     /// Samples that count.
     pub samples: u32,
     /// Runs of residuals of the same sign among them.
     pub runs: u32,
-    /// Seconds from the oldest to the newest.
+    /// Seconds from the oldest sample to the newest.
     pub span_s: u32,
     /// Standard deviation of a sample, in seconds.
     pub sd_s: f64,
     /// By how much our clock gains on the source, in parts per million.
     pub residual_frequency_ppm: f64,
-    /// Bound on the error of that.
+    /// Bound on the error of the residual frequency, in parts per million.
     pub skew_ppm: f64,
     /// Seconds that the clock is *ahead* now.
     pub offset_s: f64,
-    /// Bound on the error of that, in seconds.
+    /// Bound on the error of the offset, in seconds.
     pub offset_error_s: f64,
 }
 
@@ -162,7 +163,7 @@ impl SelectOptions {
 pub struct SelectData {
     /// As in [`Tracking`]; 0 without an address.
     pub reference_id: u32,
-    /// Who.
+    /// The source.
     pub address: Address,
     /// chrony's letter.
     pub state: char,
@@ -172,15 +173,15 @@ pub struct SelectData {
     pub leap: Option<Leap>,
     /// Options from the configuration.
     pub configured: SelectOptions,
-    /// Those that hold.
+    /// Options that hold now.
     pub effective: SelectOptions,
     /// Age of its newest sample in seconds; 0 if there is none.
     pub last_sample_ago_s: u32,
     /// How well it does against the selected source: at 10 it takes over.
     pub score: f64,
-    /// Seconds that the clock is *ahead* by this source at least...
+    /// Seconds that the clock is *ahead* by this source at least.
     pub low_limit_s: f64,
-    /// ...and at most.
+    /// Seconds that the clock is *ahead* by this source at most.
     pub high_limit_s: f64,
 }
 
@@ -201,7 +202,7 @@ pub enum StampedBy {
 /// One source: its last valid response, and counts of packets.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct NtpData {
-    /// Who.
+    /// The source.
     pub address: Address,
     /// Where the last response arrived; unspecified before.
     pub local_address: Address,
@@ -215,33 +216,33 @@ pub struct NtpData {
     pub mode: u8,
     /// Stratum.
     pub stratum: u8,
-    /// log2 of seconds.
+    /// Interval between polls in the packet, log2 of seconds.
     pub poll: i8,
-    /// log2 of seconds.
+    /// Precision of the server's clock, log2 of seconds.
     pub precision: i8,
-    /// Seconds.
+    /// Root delay in seconds.
     pub root_delay_s: f64,
-    /// Seconds.
+    /// Root dispersion in seconds.
     pub root_dispersion_s: f64,
-    /// What it follows.
+    /// Reference ID of what the server follows.
     pub reference_id: u32,
-    /// When it was last set; `None` if the packet says nothing.
+    /// When the server was last set; `None` if the packet says nothing.
     pub reference_time: Option<Utc>,
     /// Seconds that the clock was *behind* (not ahead, as everywhere else).
     pub offset_s: f64,
     /// Round trip in seconds.
     pub delay_s: f64,
-    /// Dispersion in seconds.
+    /// Dispersion of the sample in seconds.
     pub dispersion_s: f64,
     /// Seconds the server took to answer.
     pub response_time_s: f64,
     /// -0.5 to 0.5: on which way the jitter is; 0 if unknown.
     pub jitter_asymmetry: f64,
-    /// Test results: bits 9 to 0, a 1 is passed; bit 14 interleaved, bit 15 authenticated.
+    /// Results of the tests: bits 9 to 0, a 1 is passed; bit 14 interleaved, bit 15 authenticated.
     pub flags: u16,
-    /// Of the last request.
+    /// Who stamped the last request.
     pub sent_by: StampedBy,
-    /// Of the last response.
+    /// Who stamped the last response.
     pub received_by: StampedBy,
     /// Requests.
     pub total_sent: u32,
@@ -253,11 +254,11 @@ pub struct NtpData {
     pub total_good: u32,
     /// Requests with a time stamp of the kernel.
     pub kernel_sent: u32,
-    /// Packets received with one.
+    /// Packets received with a time stamp of the kernel.
     pub kernel_received: u32,
     /// Requests with a time stamp of the network card.
     pub hardware_sent: u32,
-    /// Packets received with one.
+    /// Packets received with a time stamp of the network card.
     pub hardware_received: u32,
 }
 
@@ -266,19 +267,19 @@ pub struct NtpData {
 pub struct AuthData {
     /// 0 none, 1 symmetric key, 2 NTS.
     pub mode: u16,
-    /// Algorithm.
+    /// Number of the algorithm of the key.
     pub key_type: u16,
     /// Number of the key, or of the key establishments.
     pub key_id: u32,
-    /// Bits.
+    /// Length of the key in bits.
     pub key_length: u16,
     /// NTS key establishments tried since the last success.
     pub attempts: u16,
-    /// Seconds since the last success; `None` is never.
+    /// Seconds since the last NTS key establishment; `None` is never.
     pub last_success_ago_s: Option<u32>,
-    /// Cookies held.
+    /// NTS cookies held.
     pub cookies: u16,
-    /// Bytes of the next one.
+    /// Length of the next NTS cookie in bytes.
     pub cookie_length: u16,
     /// A NAK was received since the last request.
     pub nak: bool,
@@ -333,7 +334,7 @@ pub enum Hindrance {
 pub struct Status {
     /// The sources agree and the clock follows them.
     pub synchronised: bool,
-    /// If not, why.
+    /// Why the clock is not synchronised, if it is not.
     pub hindrance: Hindrance,
     /// The clock is steered, not only observed.
     pub controls_clock: bool,
@@ -351,9 +352,9 @@ pub struct Status {
     pub next_poll_s: Option<f64>,
     /// Seconds since the clock was first set.
     pub set_ago_s: Option<f64>,
-    /// Seconds since the start.
+    /// Seconds since the start of the daemon.
     pub uptime_s: f64,
-    /// Steps made.
+    /// Steps of the clock since the start.
     pub steps: u32,
     /// By how much the last step moved the clock, in seconds: positive is forward.
     pub last_step_s: Option<f64>,
@@ -361,7 +362,7 @@ pub struct Status {
     pub last_step_ago_s: Option<f64>,
     /// How often somebody else changed the clock.
     pub foreign_changes: u32,
-    /// Of the daemon: "0.1.0".
+    /// Version of the daemon: "0.1.0".
     pub version: String,
     /// Why sources are of no use, by their index; `None` for those that are of use.
     pub flaws: [Option<Flaw>; FLAWS],

@@ -76,7 +76,7 @@ pub enum Whom {
 pub enum Parameter {
     /// `minpoll`: out of -7 to 24 changes nothing.
     MinPoll(i32),
-    /// `maxpoll`: the same.
+    /// `maxpoll`: out of -7 to 24 changes nothing.
     MaxPoll(i32),
     /// `maxdelay`, in seconds.
     MaxDelay(f64),

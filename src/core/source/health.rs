@@ -29,7 +29,7 @@ const SLOW_ANSWERS: u32 = 8;
 const GOOD_ANSWERS: u32 = 8;
 
 /// A first DENY or RSTR counts for this long, and each further one for twice as long, up to an hour. RFC 8633 section 5.4
-/// wants an end of requests, but anybody on the path can forge a kiss, and it must not outlive him by much.
+/// wants an end of requests, but anybody on the path can forge a kiss, and it must not outlive that sender by much.
 const FIRST_DENIAL: Span = Span::from_secs(120);
 const MAX_DENIAL_DOUBLINGS: u32 = 5;
 const LONGEST_DENIAL: Span = Span::from_secs(3600);

@@ -23,14 +23,14 @@ pub(super) struct Net {
     bits: u32,
 }
 
-/// An asker.
+/// Who sends a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum AskerKind {
-    /// On this machine.
+    /// A program on this machine.
     Local,
-    /// Somebody whom the configuration lets in.
+    /// A host that the configuration lets in.
     Guest,
-    /// Anybody else.
+    /// Any other host.
     Stranger,
 }
 

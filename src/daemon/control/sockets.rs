@@ -17,7 +17,7 @@ use crate::daemon::os_error::plain;
 use crate::sys::privileges;
 use crate::sys::udp_server::{Envelope, ServerSocket};
 
-/// One of them.
+/// One control socket.
 #[derive(Debug)]
 pub(super) enum Endpoint {
     /// Who can reach it is allowed everything.
@@ -26,7 +26,7 @@ pub(super) enum Endpoint {
     Udp(ServerSocket),
 }
 
-/// Whom to answer.
+/// The address that the answer goes to.
 #[derive(Debug)]
 pub(super) enum Sender {
     /// A path, or an abstract name.

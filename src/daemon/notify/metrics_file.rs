@@ -17,7 +17,7 @@ pub struct MetricsFile {
 }
 
 impl MetricsFile {
-    /// Nothing is done to it yet.
+    /// Remembers the path; the file is not touched yet.
     pub fn new(wanted: &config::MetricsFileDirective) -> Self {
         MetricsFile {
             file: StateFile::fleeting(&wanted.path, "no metrics"),

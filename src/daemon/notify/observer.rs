@@ -30,7 +30,7 @@ pub trait Observer {
     }
 }
 
-/// All of these, in order.
+/// All observers of a daemon, told in this order.
 #[derive(Default)]
 pub struct Observers(pub Vec<Box<dyn Observer>>);
 

@@ -52,7 +52,7 @@ struct Watchdog {
 }
 
 impl ServiceManager {
-    /// As the environment says.
+    /// The watchdog that the environment asks for.
     pub fn new(unready: Unready, controls_clock: bool) -> Self {
         ServiceManager {
             socket: env::var("NOTIFY_SOCKET").ok(),

@@ -47,7 +47,7 @@ const WORST_ERROR: Span = Span::from_secs(16);
 /// Seconds in a day of UTC, as the kernel counts.
 const DAY_S: i64 = 86_400;
 
-/// A slew below this is over.
+/// A slew of less than this (ns) is over.
 const NEGLIGIBLE_NS: f64 = 0.01;
 
 /// How often a busy kernel looks at its clock (250 Hz, as most distributions configure it).
@@ -124,7 +124,7 @@ impl SimulatedKernel {
         }
     }
 
-    /// The same clock on a machine that is idle: something wakes the kernel only this often.
+    /// The clock of a machine that is idle: something wakes the kernel only this often.
     pub fn woken_every(self, interval: Span) -> Self {
         SimulatedKernel { looks_every: interval.max(TICK), ..self }
     }

@@ -4,22 +4,22 @@ use super::field::{Cursor, NAME_LEN, WireField, layout};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::{Address, SelectOptions};
 
-/// `maxntsretry` of who does not say: log2 of seconds.
+/// `maxntsretry` of a source without the option: log2 of seconds.
 const NTS_RETRY: u32 = 19;
 
 /// Sources whose address agrees with this one in the bits of the mask.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AddressMask {
-    /// Of another family than the address: exactly the address is meant.
+    /// The bits that count; a mask of another family than the address means exactly the address.
     pub mask: Address,
-    /// Unspecified: all sources are meant.
+    /// The address; unspecified for all sources.
     pub address: Address,
 }
 
 /// Addresses that agree in the first bits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Prefix {
-    /// Unspecified: all addresses of both families.
+    /// The address; unspecified for all addresses of both families.
     pub address: Address,
     /// Length of the prefix.
     pub bits: i32,
@@ -28,7 +28,7 @@ pub struct Prefix {
 /// Quick requests.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BurstRequest {
-    /// To whom.
+    /// The sources that are asked.
     pub net: AddressMask,
     /// Good answers wanted.
     pub good: i32,
@@ -50,9 +50,9 @@ pub struct MakeStepRequest {
 pub struct SelectChange {
     /// The source that is meant.
     pub source: Address,
-    /// Those that change.
+    /// The options that change.
     pub mask: SelectOptions,
-    /// What they become.
+    /// What these options become.
     pub options: SelectOptions,
 }
 
@@ -80,7 +80,7 @@ pub enum SourceKind {
 /// A source to be added. Every option has a value: chronyc sends its defaults.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct NewSource {
-    /// Directive.
+    /// The directive: `server`, `peer` or `pool`.
     pub kind: SourceKind,
     /// Name or address.
     pub name: String,
@@ -178,17 +178,17 @@ impl SourceFlags {
         (SourceFlags::REQUIRE, SelectOptions::REQUIRE),
     ];
 
-    /// Those with another number since chrony 4.9.
+    /// Options with another number since chrony 4.9.
     const MOVED: [(u32, u32); 4] = [
         (SourceFlags::IPV4, 0x800),
         (SourceFlags::IPV6, 0x1000),
         (SourceFlags::NETWORK_CORRECTION, 0x1_0000),
         (SourceFlags::MONOTONIC_ROOT, 0x8000_0000),
     ];
-    /// Those with the same.
+    /// Options with the same number as before chrony 4.9.
     const KEPT: u32 = 0x7ff;
 
-    /// Those about selection.
+    /// The options about selection.
     pub fn select_options(self) -> SelectOptions {
         let given = SourceFlags::SELECT.iter().filter(|(flag, _)| self.0 & flag != 0);
         SelectOptions(given.fold(0, |set, (_, option)| set | option))

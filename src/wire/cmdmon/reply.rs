@@ -65,7 +65,7 @@ pub(super) const STATUS: u16 = 0x736c;
 /// Body of a reply.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Body {
-    /// Done.
+    /// The order was carried out.
     Null,
     /// How many sources there are, names without an address included.
     SourceCount(u32),
@@ -96,9 +96,9 @@ pub enum Body {
 /// Why a request was not carried out, or an answer in itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReplyStatus {
-    /// It was tried, in vain.
+    /// The order was tried, in vain.
     Failed,
-    /// Not from there.
+    /// The sender may not use this command.
     Unauthorised,
     /// No such command, or nonsense in it.
     Invalid,
@@ -106,7 +106,7 @@ pub enum ReplyStatus {
     NoSuchSource,
     /// A facility that is not there or not on.
     NotEnabled,
-    /// No such net.
+    /// A net with an impossible prefix.
     BadSubnet,
     /// To a question about access: yes.
     AccessAllowed,
@@ -118,7 +118,7 @@ pub enum ReplyStatus {
     TooManySources,
     /// No real-time clock is used.
     NoRtc,
-    /// Its file cannot be written.
+    /// The file of the real-time clock cannot be written.
     BadRtcFile,
     /// Clients are not counted.
     Inactive,
@@ -128,11 +128,11 @@ pub enum ReplyStatus {
     InvalidFamily,
     /// Another version of the protocol.
     BadVersion,
-    /// Too short.
+    /// A request that is too short.
     BadLength,
-    /// Not a name.
+    /// A name with letters that no host name has.
     InvalidName,
-    /// One that slewd never sends.
+    /// A status that slewd never sends.
     Other(u16),
 }
 
@@ -269,7 +269,7 @@ impl Body {
                 report.pass(server_counts(code), cursor);
                 Body::ServerStats(report)
             }
-            // As chronyc shows it.
+            // chronyc shows a name that it cannot print as a question mark.
             SOURCE_NAME => Body::SourceName(cursor.take_text::<NAME_LEN>().unwrap_or_else(|| "?".to_owned())),
             AUTH_DATA => Body::AuthData(cursor.take()),
             SELECT_DATA => Body::SelectData(cursor.take()),

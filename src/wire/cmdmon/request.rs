@@ -21,11 +21,11 @@ pub struct RequestId {
 /// What to do about a datagram.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Disposition {
-    /// Nothing: it is no request, or too short for any answer.
+    /// Ignore the datagram: it is no request, or too short for any answer.
     Drop,
     /// Answer with an error.
     Refuse(RequestId, ReplyStatus),
-    /// Do it.
+    /// Carry out this request.
     Request(RequestId, ControlRequest),
 }
 
@@ -33,7 +33,7 @@ pub enum Disposition {
 struct CommandRow {
     /// Length of the request: that of its fields or of its longest answer.
     len: usize,
-    /// Code of that answer.
+    /// Code of the longest answer.
     reply: u16,
 }
 
@@ -49,7 +49,7 @@ macro_rules! commands {
         }
 
         impl ControlRequest {
-            /// Its code.
+            /// The code of the command.
             pub fn command(&self) -> u16 {
                 match self {
                     $(ControlRequest::$variant { .. } => $code,)*
@@ -88,25 +88,25 @@ macro_rules! commands {
 commands! {
     /// Ask these sources.
     1 60 reply::NULL, Online(net: AddressMask);
-    /// Do not ask them.
+    /// Stop asking these sources.
     2 60 reply::NULL, Offline(net: AddressMask);
-    /// Ask them in quick succession.
+    /// Ask these sources in quick succession.
     3 68 reply::NULL, Burst(burst: BurstRequest);
-    /// log2 of seconds.
+    /// `minpoll`, log2 of seconds.
     4 44 reply::NULL, MinPoll(source: Address, exponent: i32);
-    /// log2 of seconds.
+    /// `maxpoll`, log2 of seconds.
     5 44 reply::NULL, MaxPoll(source: Address, exponent: i32);
     /// Write measurements to files.
     6 28 reply::NULL, Dump;
-    /// Seconds.
+    /// `maxdelay`, in seconds.
     7 44 reply::NULL, MaxDelay(source: Address, seconds: f64);
-    /// Against the least delay.
+    /// `maxdelayratio`: delay against the least delay.
     8 44 reply::NULL, MaxDelayRatio(source: Address, ratio: f64);
-    /// Parts per million.
+    /// `maxupdateskew`, in parts per million.
     9 28 reply::NULL, MaxUpdateSkew(ppm: f64);
     /// Time typed in by a person.
     11 40 reply::MANUAL_TIMESTAMP, SetTime;
-    /// Whether that is used: 0 no, 1 yes, 2 forget it.
+    /// Whether times typed in by a person are used: 0 no, 1 yes, 2 forget them.
     13 28 reply::NULL, Manual(option: i32);
     /// How many sources there are.
     14 32 reply::SOURCE_COUNT, SourceCount;
@@ -134,7 +134,7 @@ commands! {
     25 40 reply::NULL, AccessCheck;
     /// Are monitoring requests of this host answered?
     26 40 reply::NULL, CommandAccessCheck(host: Address);
-    /// One source less.
+    /// Delete a source.
     29 40 reply::NULL, DeleteSource(source: Address);
     /// Write the drift of the real-time clock.
     30 28 reply::NULL, WriteRtc;
@@ -142,7 +142,7 @@ commands! {
     31 28 reply::NULL, AddFrequency(ppm: f64);
     /// The clock.
     33 104 reply::TRACKING, Tracking;
-    /// By index.
+    /// What the samples of the source with this index say together.
     34 84 reply::SOURCE_STATS, SourceStats(index: i32);
     /// The real-time clock.
     35 56 reply::RTC, RtcReport;
@@ -152,7 +152,7 @@ commands! {
     37 28 reply::NULL, CycleLogs;
     /// Times typed in by a person.
     41 416 reply::MANUAL_LIST, ManualList;
-    /// One of them less.
+    /// Delete a time that a person typed in.
     42 28 reply::NULL, ManualDelete;
     /// Step the clock by all that is still to be slewed.
     43 28 reply::NULL, MakeStep;
@@ -162,17 +162,17 @@ commands! {
     45 44 reply::NULL, MinStratum(source: Address, stratum: i32);
     /// Samples to keep by choice of the polling interval.
     46 44 reply::NULL, PollTarget(source: Address, samples: i32);
-    /// Against the deviation of the delay.
+    /// `maxdelaydevratio`: delay against the deviation of the delay.
     47 44 reply::NULL, MaxDelayDevRatio(source: Address, ratio: f64);
     /// Select anew.
     48 28 reply::NULL, Reselect;
-    /// Seconds.
+    /// `reselectdist`, in seconds.
     49 28 reply::NULL, ReselectDistance(seconds: f64);
-    /// When to step.
+    /// `makestep`: when the clock may be stepped.
     50 28 reply::NULL, SetMakeStep(makestep: MakeStepRequest);
     /// Smoothing of served time.
     51 52 reply::SMOOTHING, Smoothing;
-    /// Its reset.
+    /// Reset the smoothing of served time.
     52 28 reply::NULL, SmoothTime;
     /// Look up names again.
     53 28 reply::NULL, Refresh;
@@ -180,23 +180,23 @@ commands! {
     54 196 reply::SERVER_STATS, ServerStats;
     /// Serve time without sources: as chrony asked before 4.6.
     56 36 reply::NULL, Local2;
-    /// By address.
+    /// The last response of the source with this address.
     57 172 reply::NTP_DATA, NtpData(source: Address);
-    /// End.
+    /// End the daemon.
     62 28 reply::NULL, Shutdown;
     /// Ask each source if there is a route to it.
     63 28 reply::NULL, OnOffline;
-    /// One source more, as chrony asks before 4.9.
+    /// Add a source, as chrony asks before 4.9.
     64 372 reply::NULL, AddSource(source: NewSource);
     /// Name or address as configured, by address.
     65 284 reply::SOURCE_NAME, SourceName(source: Address);
     /// Forget all measurements.
     66 28 reply::NULL, ResetSources;
-    /// By address.
+    /// How the source with this address is authenticated.
     67 52 reply::AUTH_DATA, AuthData(source: Address);
     /// Clients of a server.
     68 520 reply::CLIENT_ACCESSES, ClientAccesses;
-    /// By index.
+    /// Why the source with this index is in or out.
     69 76 reply::SELECT_DATA, SelectData(index: i32);
     /// Read files of sources again.
     70 28 reply::NULL, ReloadSources;
@@ -208,7 +208,7 @@ commands! {
     73 48 reply::NULL, Offset(change: OffsetChange);
     /// Serve time without sources.
     74 48 reply::NULL, Local3;
-    /// One source more, as chrony 4.9 asks.
+    /// Add a source, as chrony 4.9 asks.
     75 408 reply::NULL, AddSource2(source: NewSource2);
     /// slewd's own report: see [`super::reply`]. chrony counts its codes up and is at 75; to this one it says that there
     /// is no such command.

@@ -45,7 +45,7 @@ mod kind {
 pub struct KeAnswer {
     /// The algorithm it chose among those offered.
     pub algorithm: Algorithm,
-    /// At least one.
+    /// Cookies, at least one.
     pub cookies: Vec<NtsCookie>,
     /// Where time is served, if not by the server of key establishment itself: a name or an address.
     pub server: Option<String>,
