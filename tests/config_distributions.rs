@@ -39,6 +39,7 @@ fn started(files: &MemoryFiles, config: &Config) -> World {
         let address = |member| IpAddr::V4(Ipv4Addr::new(203, 0, 113, (4 * line + member) as u8));
         let addresses = match &source.host {
             Host::Address(address) => vec![*address],
+            Host::Clock(id) => panic!("{id} is among the servers"),
             Host::Name(name) => {
                 let addresses: Vec<IpAddr> = (0..4).map(address).collect();
                 scenario.names.push((name.clone(), 1.0, addresses.clone()));

@@ -12,8 +12,10 @@ use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::core::api::order::{Order, Parameter, Whom};
 use slewd::core::api::output::Output;
 use slewd::core::api::record::Wanted;
+use slewd::core::api::reference_clock::{ClockConfig, ClockId, DeviceTime, Driver, Moment, Reading};
 use slewd::core::api::settings::Mode;
 use slewd::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
+use slewd::core::api::source_id::ReferenceId;
 use slewd::core::clock::slew::MAX_PHASE;
 use slewd::core::engine::{Engine, Floor, Input, Start, What};
 use slewd::core::estimate::FrequencyPrior;
@@ -22,7 +24,7 @@ use slewd::report::log_file;
 use slewd::sim::link::Link;
 use slewd::sim::server::Server;
 use slewd::sim::timeline::Timeline;
-use slewd::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
+use slewd::time::{BUILD_EPOCH, ClockReading, Leap, NtpTimestamp, Raw, Span, Utc};
 use slewd::wire::ntp::{HEADER_LEN, Request, encode_kiss};
 
 /// All log files.
@@ -33,6 +35,7 @@ const EVERYTHING: Wanted = Wanted {
     tracking: true,
     selection: true,
     temperature: true,
+    reference_clocks: true,
 };
 
 /// True time at the start of each run.
@@ -40,6 +43,17 @@ const START: Utc = Utc::from_secs(1_795_132_800);
 const SOURCES: u8 = 5;
 /// Replies kept for being played again.
 const REPLAYED: usize = 32;
+
+/// A clock of the machine, and pulses that are locked to it.
+fn clocks() -> Vec<ClockConfig> {
+    let id = |text| ReferenceId::new(text).expect("a reference ID");
+    let phc = Driver::Phc { device: "/dev/ptp0".to_owned(), cross: true };
+    let pps = Driver::Pps { device: "/dev/pps0".to_owned(), clear: false };
+    vec![
+        ClockConfig { poll: 3, ..ClockConfig::new(id("PHC"), phc) },
+        ClockConfig { poll: 3, lock: Some(id("PHC")), pps: true, ..ClockConfig::new(id("PPS"), pps) },
+    ]
+}
 
 /// An engine, its open requests, and a clock that may lie.
 struct Rig {
@@ -60,7 +74,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(seed: u64, mode: Mode) -> Rig {
+    fn new(seed: u64, mode: Mode, clocks: Vec<ClockConfig>) -> Rig {
         let source = |index: u8| SourceConfig {
             host: match index {
                 4 => Host::Name("pool.example".into()),
@@ -82,6 +96,7 @@ impl Rig {
             is_brief: false,
             settings: Settings { makestep, rtc_sync: true, records: EVERYTHING, ..Settings::default() },
             sources: (0..SOURCES).map(source).collect(),
+            clocks,
             last_good: Vec::new(),
             mode,
             prior: FrequencyPrior::unknown(),
@@ -140,7 +155,7 @@ impl Rig {
         let sources = self.engine.sources();
         for (index, source) in sources.iter().enumerate() {
             let mut others = sources[..index].iter();
-            assert!(others.all(|other| other.slot != source.slot && other.address != source.address), "{sources:?}");
+            assert!(others.all(|other| other.slot != source.slot && other.id() != source.id()), "{sources:?}");
         }
     }
 
@@ -167,11 +182,37 @@ impl Rig {
                     assert!(line.is_ascii() && !line.contains("NaN") && !line.contains("inf"), "{line}");
                 }
                 Output::Resolve { .. } | Output::Save(_) | Output::SaveAddresses(_) => {}
+                Output::ReadClock(clock) => self.read_clock(clock),
                 Output::ReadLeapData | Output::ReadTemperature => {}
                 Output::EstablishKeys(_) | Output::AbandonKeys(_) => {}
             }
         }
         panic!("the engine does not come to rest");
+    }
+
+    /// A device that tells the time, or anything else.
+    fn read_clock(&mut self, clock: ClockId) {
+        let now = self.now();
+        let off = match self.rng.u8(..8) {
+            0 => Span::from_secs(self.rng.i64(-100..100)),
+            1 => Span::from_nanos(self.rng.i64(..)),
+            _ => Span::from_nanos(self.rng.i64(-1_000_000..1_000_000)),
+        };
+        let at = if self.rng.bool() { Moment::System(now.utc - off) } else { Moment::Counter(now.raw - off) };
+        let time = DeviceTime {
+            at,
+            time: now.utc + Span::from_nanos(self.rng.i64(-1000..1000)) + off,
+            margin: Span::from_nanos(self.rng.i64(0..1000)),
+            is_pulse: clock.0 == 1,
+            leap: Leap::Normal,
+            precision: self.rng.bool().then(|| self.rng.i8(..)),
+        };
+        let reading = match self.rng.u8(..6) {
+            0 => Reading::Absent,
+            1 => Reading::Nothing,
+            _ => Reading::Time(time),
+        };
+        self.engine.handle_input(Input { now, what: What::Reading { clock, reading } });
     }
 
     fn command(&mut self, command: ClockCommand) {
@@ -452,7 +493,7 @@ fn check_tallies(engine: &Engine, refused: &mut [u64; Refusal::ALL.len()]) {
 fn hostile_packets_are_refused_and_counted() {
     let (mut inputs, mut refused) = (0, [0; Refusal::ALL.len()]);
     for seed in 0..60 {
-        let mut rig = Rig::new(seed, Mode::Discipline);
+        let mut rig = Rig::new(seed, Mode::Discipline, clocks());
         for _ in 0..2000 {
             rig.pass();
             let packet = if rig.rng.f64() < 0.4 { rig.honest() } else { rig.evil() };
@@ -475,7 +516,7 @@ fn hostile_packets_are_refused_and_counted() {
 #[test]
 fn kisses_that_answer_nothing_have_no_effect() {
     for seed in 0..20 {
-        let mut rig = Rig::new(seed, Mode::Discipline);
+        let mut rig = Rig::new(seed, Mode::Discipline, Vec::new());
         for _ in 0..500 {
             rig.elapsed += Span::from_millis(500);
             for (exchange, packet) in rig.open.clone() {
@@ -503,7 +544,7 @@ fn absurd_readings_do_no_harm() {
     for seed in 0..150 {
         let mode =
             [Mode::Discipline, Mode::Discipline, Mode::Discipline, Mode::SetOnce, Mode::MeasureOnce][seed as usize % 5];
-        let mut rig = Rig::new(1000 + seed, mode);
+        let mut rig = Rig::new(1000 + seed, mode, clocks());
         for _ in 0..1000 {
             rig.pass();
             if rig.rng.f64() < 0.3 {

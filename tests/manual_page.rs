@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use slewd::config::{Class, sections, source_options};
+use slewd::config::{Class, refclock_options, sections, source_options};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/slewd.conf.5");
 
@@ -14,6 +14,7 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/slewd.conf.5");
 fn the_manual_says_what_the_tables_say() {
     let page = std::fs::read_to_string(PAGE).expect("the manual is there");
     let page_now = with_list(with_list(page.clone(), "options", &options()), "directives", &directives());
+    let page_now = with_list(page_now, "options of refclock", &refclocks());
     if std::env::var_os("SLEWD_WRITE_MANUAL").is_some() {
         std::fs::write(PAGE, page_now).expect("the manual can be written");
         return;
@@ -46,6 +47,16 @@ fn directives() -> String {
 fn options() -> String {
     let mut list = String::from(".Bl -tag -width Ds\n");
     for option in source_options() {
+        let _ = writeln!(list, ".It Ic {}{}", option.name, arguments(option.value));
+        list.push_str(&text(option.help, option.range(), option.default, option.class));
+    }
+    list.push_str(".El\n");
+    list
+}
+
+fn refclocks() -> String {
+    let mut list = String::from(".Bl -tag -width Ds\n");
+    for option in refclock_options() {
         let _ = writeln!(list, ".It Ic {}{}", option.name, arguments(option.value));
         list.push_str(&text(option.help, option.range(), option.default, option.class));
     }

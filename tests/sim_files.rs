@@ -23,6 +23,7 @@ const ALL: Wanted = Wanted {
     tracking: true,
     selection: true,
     temperature: true,
+    reference_clocks: true,
 };
 
 #[test]

@@ -68,7 +68,7 @@ fn members(scenario: Scenario, at_s: f64) -> Vec<IpAddr> {
     let mut world = World::new(scenario);
     world.run_for(at_s);
     let mut members: Vec<IpAddr> =
-        world.engine().expect("it runs").sources().iter().map(|source| source.address.ip()).collect();
+        world.engine().expect("it runs").sources().iter().map(|source| source.ip().expect("a server")).collect();
     members.sort();
     members
 }

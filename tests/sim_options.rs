@@ -127,6 +127,7 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("confdir", "tests/config_include.rs", "confdir_goes_by_file_name_and_the_first_directory_wins", ""),
     ("sourcedir", "tests/interop_chronyd.rs", "chronyd_is_selected_from_a_sources_file", ""),
     ("clientonly", "tests/config_directives.rs", "serving_others_is_refused_unless_client_only", ""),
+    ("refclock", "tests/interop_refclock.rs", "one_writer_and_two_daemons_agree_on_every_reading_and_report", ""),
     ("readywhen", "tests/service_manager.rs", "readiness_may_wait_for_the_clock", ""),
     ("synchronizedfile", "tests/service_manager.rs", "readiness_may_wait_for_the_clock", ""),
     ("metricsfile", "tests/service_manager.rs", "metrics_are_replaced_whole", ""),
@@ -484,7 +485,7 @@ fn sources(world: &World) -> f64 {
 }
 
 fn v6_sources(world: &World) -> f64 {
-    engine(world).sources().iter().filter(|source| source.address.is_ipv6()).count() as f64
+    engine(world).sources().iter().filter(|source| source.ip().is_some_and(|ip| ip.is_ipv6())).count() as f64
 }
 
 fn v4_sources(world: &World) -> f64 {
@@ -587,7 +588,7 @@ fn stratum(world: &World) -> f64 {
 }
 
 fn port(world: &World) -> f64 {
-    f64::from(first(world).address.port())
+    f64::from(first(world).address().expect("a server").port())
 }
 
 fn version(world: &World) -> f64 {

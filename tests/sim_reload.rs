@@ -26,7 +26,7 @@ fn lines(text: &str) -> Vec<SourceConfig> {
 
 /// Last number of the address of each source, and how many replies it has given.
 fn sources(world: &World) -> Vec<(u8, u64)> {
-    let last = |source: &slewd::core::source::Source| source.address.ip().to_string().rsplit('.').next()?.parse().ok();
+    let last = |source: &slewd::core::source::Source| source.ip()?.to_string().rsplit('.').next()?.parse().ok();
     let engine = world.engine().expect("it runs");
     engine.sources().iter().map(|s| (last(s).expect("IPv4"), s.tally.accepted)).collect()
 }

@@ -11,7 +11,7 @@ use crate::core::api::settings::{Family, SourceOptions};
 use crate::core::estimate::Slot;
 use crate::core::random::Random;
 use crate::core::source::measurement::Measurement;
-use crate::core::source::{Answer, Source};
+use crate::core::source::{Answer, Measurer, Source};
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
 use crate::daemon::resolver::look_up;
@@ -77,7 +77,7 @@ impl<'a> QueryClient<'a> {
             let label = server.1.to_string().into();
             Inquiry {
                 server,
-                source: Source::new(Slot::FIRST, to, label, 0, options, now),
+                source: Source::new(Slot::FIRST, Measurer::Network(to), label, 0, options, now),
                 due: Some(now),
                 requests: 0,
                 complaint: "no answer",
@@ -113,8 +113,8 @@ impl<'a> QueryClient<'a> {
             let exchange = ExchangeId(self.last_exchange);
             let (packet, lost) = inquiry.source.ask(exchange, now, true, &mut self.random);
             lost.into_iter().for_each(|lost| self.exchanges.close(lost));
-            let Some(packet) = packet else { continue };
-            match self.exchanges.send(exchange, inquiry.source.address, &packet, &mut self.clock) {
+            let (Some(packet), Some(to)) = (packet, inquiry.source.address()) else { continue };
+            match self.exchanges.send(exchange, to, &packet, &mut self.clock) {
                 Ok(stamp) => inquiry.source.sent(exchange, stamp),
                 Err(_) => inquiry.complaint = "cannot be reached from here",
             }

@@ -32,7 +32,9 @@ impl Client {
     /// `tracking`.
     pub(super) fn tracking(&mut self) -> Result<Tracking, Failure> {
         match self.request(&ControlRequest::Tracking)? {
-            Body::Tracking(tracking) => Ok(tracking),
+            Body::Tracking(tracking) => {
+                Ok(Tracking { address: tracking.address.or_clock(tracking.reference_id), ..tracking })
+            }
             _ => Err(Failure::BadReply),
         }
     }
@@ -90,12 +92,14 @@ impl Client {
     pub(super) fn source(&mut self, index: i32, parts: Parts, leniently: bool) -> Result<SourceReport, Failure> {
         let data = self.source_data(index)?;
         let (who, has_address) = (data.address, matches!(data.address, Address::Ip(_)));
+        // What is told by address alone is not told of reference clocks, whose name is their reference ID.
+        let is_server = !matches!(who, Address::Clock(_));
         let stats = if parts.stats { self.source_stats(index)? } else { SourceStats::default() };
         // A source may be gone before its name is asked for.
-        let name = part(parts.name, true, || self.source_name(who))?.unwrap_or_default();
+        let name = part(parts.name && is_server, true, || self.source_name(who))?.unwrap_or_default();
         let selection = part(parts.selection, leniently, || self.select_data(index))?;
         let ntp = part(parts.ntp && has_address, leniently, || self.ntp_data(who))?;
-        let authentication = part(parts.authentication, leniently, || self.auth_data(who))?;
+        let authentication = part(parts.authentication && is_server, leniently, || self.auth_data(who))?;
         Ok(SourceReport { name, data, stats, selection, ntp, authentication, flaw: None })
     }
 
@@ -114,7 +118,8 @@ impl Client {
             };
             // What is refused for one source is refused for all.
             parts.selection &= source.selection.is_some();
-            parts.authentication &= source.authentication.is_some();
+            let is_server = !matches!(source.data.address, Address::Clock(_));
+            parts.authentication &= source.authentication.is_some() || !is_server;
             parts.ntp &= source.ntp.is_some() || !matches!(source.data.address, Address::Ip(_));
             sources.push(source);
         }
@@ -130,14 +135,16 @@ impl Client {
 
     fn source_stats(&mut self, index: i32) -> Result<SourceStats, Failure> {
         match self.request(&ControlRequest::SourceStats(index))? {
-            Body::SourceStats(stats) => Ok(stats),
+            Body::SourceStats(stats) => {
+                Ok(SourceStats { address: stats.address.or_clock(stats.reference_id), ..stats })
+            }
             _ => Err(Failure::BadReply),
         }
     }
 
     fn select_data(&mut self, index: i32) -> Result<SelectData, Failure> {
         match self.request(&ControlRequest::SelectData(index))? {
-            Body::SelectData(data) => Ok(data),
+            Body::SelectData(data) => Ok(SelectData { address: data.address.or_clock(data.reference_id), ..data }),
             _ => Err(Failure::BadReply),
         }
     }

@@ -182,7 +182,7 @@ fn print_list(
 
 fn name_of(client: &mut Client, tracking: &Tracking) -> Option<String> {
     match tracking.address {
-        Address::Unspecified => None,
+        Address::Unspecified | Address::Clock(_) => None,
         address => client.source_name(address).ok().map(|name| name.to_string()),
     }
 }

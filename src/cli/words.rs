@@ -161,7 +161,7 @@ pub(super) fn push_flags<'a>(text: &mut String, flags: impl Iterator<Item = &'a 
     }
 }
 
-/// An address, `ID#0000000006`, or a name.
+/// An address, `ID#0000000006`, the reference ID of a reference clock, or a name.
 pub(super) fn address(text: &str) -> Result<Address, String> {
     if let Ok(ip) = text.parse() {
         return Ok(Address::Ip(ip));

@@ -14,42 +14,14 @@ enum OptionKind {
     None,
     Integer(i64, i64),
     Real,
-    /// A reference ID: up to four characters.
-    RefId,
     /// One of these words, whatever its case.
     OneOf(&'static [&'static str]),
 }
 
-use OptionKind::{Integer, None as Flag, OneOf, Real, RefId};
+use OptionKind::{Integer, None as Flag, OneOf, Real};
 
 /// Options by name. Names are unique whatever their case.
 type OptionTable = &'static [(&'static str, OptionKind)];
-
-const REFCLOCK: OptionTable = &[
-    ("poll", Integer(-32, 32)),
-    ("dpoll", Integer(-32, 32)),
-    ("filter", Integer(0, MAX_INT)),
-    ("refid", RefId),
-    ("lock", RefId),
-    ("rate", Integer(1, MAX_INT)),
-    ("maxlockage", Integer(0, MAX_INT)),
-    ("width", Real),
-    ("pps", Flag),
-    ("offset", Real),
-    ("delay", Real),
-    ("stratum", Integer(0, 15)),
-    ("precision", Real),
-    ("maxdispersion", Real),
-    ("tai", Flag),
-    ("local", Flag),
-    ("minsamples", Integer(0, MAX_INT)),
-    ("maxsamples", Integer(0, MAX_INT)),
-    ("maxunreach", Integer(0, MAX_INT)),
-    ("noselect", Flag),
-    ("prefer", Flag),
-    ("require", Flag),
-    ("trust", Flag),
-];
 
 const HW_TIMESTAMP: OptionTable = &[
     ("minpoll", Integer(-32, 32)),
@@ -80,16 +52,6 @@ const LIMIT: OptionKind = Integer(-32, 255);
 /// Checked like a `server` line.
 pub(crate) fn peer(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
     source::parse(words, false).map(drop)
-}
-
-pub(crate) fn refclock(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
-    if words.count() < 2 {
-        return Err(Fault::Parse(String::new()));
-    }
-    // The driver and its parameter.
-    words.next();
-    words.next();
-    check(REFCLOCK, words)
 }
 
 pub(crate) fn hw_timestamp(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
@@ -169,10 +131,6 @@ fn check(options: OptionTable, words: &mut Words) -> Result<(), Fault> {
                 wanted(fits, name, || format!("a whole number from {min} to {max}"))?;
             }
             Real => wanted(words.option_real().is_some(), name, || "a number".to_string())?,
-            RefId => {
-                let fits = words.next().is_some_and(|id| id.len() <= 4);
-                wanted(fits, name, || "one to four characters".to_string())?;
-            }
             OneOf(choices) => {
                 let word = words.next().unwrap_or_default();
                 let fits = choices.iter().any(|choice| choice.eq_ignore_ascii_case(word));

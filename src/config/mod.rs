@@ -1,7 +1,8 @@
 //! chrony.conf: text to [`Config`], with chronyd's rules and messages.
 //!
 //! Pure: files are reached through [`Files`], which the caller provides. One [table](directives) says what each
-//! directive is called, takes and means, and [another](source_options) does so for the options of sources; the parser
+//! directive is called, takes and means, others do so for the options of [sources](source_options) and of
+//! [reference clocks](refclock_options); the parser
 //! and the manual both work from them.
 //!
 //! ```
@@ -26,6 +27,8 @@ mod model;
 mod number;
 mod parse;
 mod read;
+mod refclock;
+mod refclock_table;
 mod source;
 mod source_table;
 mod suggest;
@@ -41,6 +44,7 @@ pub use model::{
     Rtc, Subnet, TempCompDirective,
 };
 pub use parse::BUILT_IN;
+pub use refclock_table::{RefclockOption, refclock_options};
 pub use source::{SourceFiles, not_asked, parse_sources, read_source_dirs};
 pub use source_table::{SourceOption, source_options};
 pub(crate) use suggest::near;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::announce::Notifications;
 use super::error::{Error, Warning};
+use crate::core::api::reference_clock::ClockConfig;
 use crate::core::api::settings::{Settings, SourceConfig};
 use crate::time::Span;
 use crate::wire::cmdmon;
@@ -17,6 +18,12 @@ pub struct Config {
     pub settings: Settings,
     /// `server` and `pool` lines in order.
     pub sources: Vec<SourceConfig>,
+    /// `refclock` lines in order.
+    pub clocks: Vec<ClockConfig>,
+    /// How many `refclock` lines there were, whatever became of them.
+    pub refclock_lines: usize,
+    /// The first `refclock` line that keeps the daemon from starting: see [`Config::conflict`].
+    pub refclock_error: Option<Error>,
     /// `sourcedir` lines in order, each with its directories. See [`read_source_dirs`](super::read_source_dirs).
     pub source_dirs: Vec<Vec<String>>,
     /// How the process runs.
@@ -241,6 +248,17 @@ pub struct Rtc {
 impl Config {
     /// Directives that are each right but not together. chronyd finds this at start, not with `-p`.
     pub fn conflict(&self) -> Option<Error> {
+        if self.refclock_error.is_some() {
+            return self.refclock_error.clone();
+        }
+        let has_leap_data = self.files.leap_sec_list.is_some() || self.files.leap_sec_tz.is_some();
+        if self.clocks.iter().any(|clock| clock.tai) && !has_leap_data {
+            return Some(Error {
+                message: "refclock tai option requires leapseclist or leapsectz".to_string(),
+                remedy: "for example: leapseclist /usr/share/zoneinfo/leap-seconds.list".to_string(),
+                place: None,
+            });
+        }
         (self.settings.rtc_sync && self.rtc.file.is_some()).then(|| Error {
             message: "rtcfile directive cannot be used with rtcsync".to_string(),
             remedy: "remove the rtcfile directive: it is not used by this client".to_string(),

@@ -34,7 +34,7 @@ const LOGS: [Log; 8] = [
     log_file("tracking", true, |logs| logs.tracking = true),
     log_file("selection", true, |logs| logs.selection = true),
     log_file("rtc", false, |logs| logs.rtc = true),
-    log_file("refclocks", false, |logs| logs.refclocks = true),
+    log_file("refclocks", true, |logs| logs.refclocks = true),
     log_file("tempcomp", true, |logs| logs.tempcomp = true),
 ];
 

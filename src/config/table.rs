@@ -5,7 +5,7 @@
 use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used};
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
 use super::directive::{Class, Directive, Section, Syntax};
-use super::{announce, ignored, read};
+use super::{announce, ignored, read, refclock};
 use crate::core::api::limits::{ANY, MAX_FREQUENCY, MAX_INT, MAX_SAMPLES};
 
 /// Smallest value of rates and ratios that something is divided by.
@@ -37,8 +37,8 @@ pub(crate) static SECTIONS: &[Section] = &[
         "ask several of the servers that this name resolves to"),
     row("peer", "NAME [OPTION]...", "", Refused, Words(0, MANY, ignored::peer),
         "exchange time with a partner in both directions"),
-    row("refclock", "DRIVER PARAMETER[:OPTION]... [OPTION]...", "", Planned, Words(0, MANY, ignored::refclock),
-        "use a hardware reference clock"),
+    row("refclock", "DRIVER PARAMETER[:OPTION]... [OPTION]...", "", Used, Words(0, MANY, refclock::refclock),
+        "use a reference clock of this machine: DRIVER is PHC, PPS, SHM or SOCK"),
     row("initstepslew", "SECONDS [HOST]...", "", Used, Words(0, MANY, read::init_step_slew),
         "step the clock at the first correction if it is off by this much; until then these hosts are asked as well"),
     row("refresh", "SECONDS", "1209600", Used, Int(0, MAX_INT, |c, v| c.settings.refresh_s = v as u32),

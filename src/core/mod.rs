@@ -10,6 +10,7 @@ pub mod engine;
 pub mod estimate;
 pub mod pool;
 pub mod random;
+pub mod refclock;
 pub mod selection;
 pub mod source;
 mod true_time;

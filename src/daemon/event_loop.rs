@@ -13,11 +13,13 @@ use crate::core::api::drift::DriftRecord;
 use crate::core::api::exchange::{ExchangeId, Undelivered};
 use crate::core::api::last_good::LastGood;
 use crate::core::api::output::Output;
+use crate::core::api::reference_clock::{ClockId, Reading};
 use crate::core::api::settings::{Family, Host};
 use crate::core::engine::{Engine, Input, NtsPolicy, Start, What};
 use crate::daemon::call_filter::Refusals;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Control, Daemon, ReadySockets};
+use crate::daemon::devices::Devices;
 use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
 use crate::daemon::files::address_file::AddressFile;
 use crate::daemon::files::drift_file::DriftFile;
@@ -73,6 +75,8 @@ pub struct Environment<'a> {
     pub network: Option<NetworkWatch>,
     /// Where leap seconds are read from.
     pub leap_file: Option<LeapFile>,
+    /// Reference clocks.
+    pub devices: Devices,
     /// The sensor of `tempcomp`.
     pub thermometer: Option<Thermometer>,
     /// Where the frequency is remembered.
@@ -121,6 +125,7 @@ pub fn run(start: Start, world: Environment<'_>) -> io::Result<Ending> {
         gives_up,
         buffer: [0; MAX_LEN + 4],
         ready: Vec::with_capacity(8),
+        heard: Vec::new(),
         asked: ReadySockets::default(),
         deadline: None,
         ending: None,
@@ -148,6 +153,7 @@ struct Loop<'a> {
     gives_up: Option<Raw>,
     buffer: Buffer,
     ready: Vec<ExchangeId>,
+    heard: Vec<ClockId>,
     asked: ReadySockets,
     deadline: Option<Raw>,
     ending: Option<Ending>,
@@ -188,6 +194,11 @@ impl Loop<'_> {
                 Output::Clock(command) => {
                     let applied = self.world.clock.apply(command);
                     self.tell(What::Applied(applied));
+                }
+                Output::ReadClock(clock) => {
+                    let now = self.world.clock.read();
+                    let reading = self.world.devices.read(clock, &now);
+                    self.tell(What::Reading { clock, reading });
                 }
                 Output::ReadLeapData => self.read_leap_data(),
                 Output::ReadTemperature => self.world.thermometer.iter_mut().for_each(Thermometer::ask),
@@ -271,10 +282,11 @@ impl Loop<'_> {
         if awake.keys {
             self.advance_keys();
         }
+        self.hear();
         if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
             self.heed_network();
         }
-        if self.ready.is_empty() {
+        if self.ready.is_empty() && self.heard.is_empty() {
             self.feed(What::Wake);
         }
         self.serve();
@@ -330,7 +342,22 @@ impl Loop<'_> {
         }
     }
 
-    /// Leaves the exchanges that have something to say in `ready`.
+    /// Feeds what the devices that woke us have to say.
+    fn hear(&mut self) {
+        for index in 0..self.heard.len() {
+            let clock = self.heard[index];
+            for _ in 0..MOST_AT_ONCE {
+                let now = self.world.clock.read();
+                let reading = self.world.devices.read(clock, &now);
+                if !matches!(reading, Reading::Time(_)) {
+                    break;
+                }
+                self.feed(What::Reading { clock, reading });
+            }
+        }
+    }
+
+    /// Leaves the exchanges that have something to say in `ready`, and the devices in `heard`.
     fn sleep(&mut self, time: Option<Span>) -> io::Result<Awake> {
         let signals = self.world.signals.as_ref().map(|signals| signals.as_fd());
         let network = self.world.network.as_ref().and_then(NetworkWatch::descriptor);
@@ -349,6 +376,8 @@ impl Loop<'_> {
         let keys = descriptors.len();
         #[cfg(feature = "nts")]
         descriptors.extend(self.world.key_connections.descriptors());
+        let devices = descriptors.len();
+        descriptors.extend(self.world.devices.descriptors().map(wanted));
         let last = descriptors.len();
         // It looks for itself before the next wait.
         descriptors.extend(self.world.observer.descriptor().map(wanted));
@@ -363,12 +392,15 @@ impl Loop<'_> {
             network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
             thermometer: descriptors[asked..keys].iter().any(is_ready),
-            keys: descriptors[keys..last].iter().any(is_ready),
+            keys: descriptors[keys..devices].iter().any(is_ready),
         };
         self.ready.clear();
         self.asked = descriptors[exchanges..asked].iter().map(is_ready).collect();
         let sockets = self.world.exchanges.ids().zip(&descriptors[own..exchanges]);
         self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
+        self.heard.clear();
+        let heard = self.world.devices.waited_for().zip(&descriptors[devices..last]);
+        self.heard.extend(heard.filter(|(_, fd)| is_ready(fd)).map(|(clock, _)| clock));
         Ok(awake)
     }
 

@@ -6,6 +6,7 @@ pub mod account;
 pub mod call_filter;
 pub mod clock;
 pub mod control;
+pub mod devices;
 pub mod event_loop;
 pub mod exchanges;
 pub mod files;

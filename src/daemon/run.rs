@@ -15,6 +15,7 @@ use crate::daemon::account::Account;
 use crate::daemon::call_filter;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
 use crate::daemon::control::{self, Control};
+use crate::daemon::devices::Devices;
 use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::address_file::{self, AddressFile};
@@ -150,6 +151,7 @@ struct Prepared {
     starter: Option<Starter>,
     controls_clock: bool,
     keys: Keys,
+    devices: Devices,
     /// Read from a file of points.
     temp_comp: Option<TempComp>,
 }
@@ -168,7 +170,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
     config.warnings.iter().for_each(|warning| warn!("{warning}"));
     let has_hosts = config.settings.init_step_slew.as_ref().is_some_and(|init| !init.hosts.is_empty());
-    if config.sources.is_empty() && config.source_dirs.is_empty() && !has_hosts {
+    if config.sources.is_empty() && config.clocks.is_empty() && config.source_dirs.is_empty() && !has_hosts {
         warn!("No source is configured (add a line such as: pool pool.ntp.org iburst)");
     }
     let (keys, said) = Keys::open(config);
@@ -179,6 +181,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     }
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
+    let devices = Devices::open(&config.clocks, clock::read().raw);
     let log_files = log_files(options, config, &account);
     let dump_files = dump_files(options, config, &account);
     let nts_files = nts_files(options, config, &account);
@@ -209,6 +212,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         starter,
         controls_clock,
         keys,
+        devices,
         temp_comp,
     })
 }
@@ -345,6 +349,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         nts: nts_policy(config),
         #[cfg(feature = "nts")]
         key_connections: KeyConnections::new(config.nts.clone(), config.network.clone()),
+        devices: prepared.devices,
         thermometer,
         drift_file: drift_path.map(DriftFile::new),
         address_file: drift_path.map(|path| AddressFile::new(address_file::path(Path::new(path)))),
@@ -386,6 +391,7 @@ fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start
         is_brief: options.timeout.is_some(),
         settings,
         sources: config.sources.clone(),
+        clocks: config.clocks.clone(),
         last_good: drift_path.map_or(Vec::new(), |path| address_file::read(&address_file::path(path), options.family)),
         mode: options.mode,
         prior: prior(found.as_ref()),

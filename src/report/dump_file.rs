@@ -13,13 +13,12 @@
 //! and the run of their asymmetry; the samples; then how they relate to the raw counter, which is not in chronyd's files
 //! and which chronyd does not read.
 
-use std::fmt::Write;
-use std::net::IpAddr;
-
 use crate::core::api::dump::{Anchor, Dump, DumpedSample};
 use crate::core::api::limits::MAX_SAMPLES;
+use crate::core::api::source_id::{ReferenceId, SourceId};
 use crate::report::log_file::exponential;
 use crate::time::{Leap, NANOS_PER_SEC, Raw, Span, Utc};
+use std::fmt::Write;
 
 /// The first line.
 const FORMAT: &str = "SRC0";
@@ -51,8 +50,8 @@ pub fn text(dump: &Dump) -> String {
     text
 }
 
-/// Reads a file, ours or chronyd's, about the source at this address; `None` if it is anything else.
-pub fn parse(address: IpAddr, text: &str) -> Option<Dump> {
+/// Reads a file, ours or chronyd's, about this source; `None` if it is anything else.
+pub fn parse(source: SourceId, text: &str) -> Option<Dump> {
     let mut lines = text.lines();
     (lines.next()? == FORMAT).then_some(())?;
     let name = lines.next()?.to_owned();
@@ -67,19 +66,25 @@ pub fn parse(address: IpAddr, text: &str) -> Option<Dump> {
     let samples = (0..count).map(|_| lines.next().and_then(sample)).collect::<Option<Vec<_>>>()?;
     let is_ordered = samples.windows(2).all(|pair| pair[0].at < pair[1].at);
     let anchor = lines.next().and_then(anchor);
-    is_ordered.then_some(Dump { address, name, reach, stratum, leap, samples, anchor })
+    is_ordered.then_some(Dump { source, name, reach, stratum, leap, samples, anchor })
 }
 
-/// Whom a file of this name is about: an address, or `None` for a reference clock's. Other files are not dumps.
-pub fn subject(file_name: &str) -> Option<Option<IpAddr>> {
+/// Whom a file of this name is about; `None` if it is no dump.
+pub fn subject(file_name: &str) -> Option<SourceId> {
     let stem = file_name.strip_suffix(".dat")?;
     let id = stem.strip_prefix("refid:").filter(|id| id.len() == 8 && id.bytes().all(|b| b.is_ascii_hexdigit()));
-    if id.is_some() { Some(None) } else { stem.parse().ok().map(Some) }
+    match id {
+        Some(id) => ReferenceId::from_bits(u32::from_str_radix(id, 16).ok()?).map(SourceId::Clock),
+        None => stem.parse().ok().map(SourceId::Server),
+    }
 }
 
 /// The name of the file about this source.
-pub fn file_name(address: IpAddr) -> String {
-    format!("{address}.dat")
+pub fn file_name(source: SourceId) -> String {
+    match source {
+        SourceId::Server(address) => format!("{address}.dat"),
+        SourceId::Clock(id) => format!("refid:{:08x}.dat", id.bits()),
+    }
 }
 
 fn push_time(text: &mut String, at: Utc) {
@@ -127,8 +132,8 @@ mod tests {
         1795449288.236972359 2.037133e-06 2.549000e-06 9.148000e-06 2.646232e-07 9.148000e-06 2.646232e-07\n\
         1795449288.492067093 -1.033793e-06 1.485000e-06 7.220000e-06 1.756712e-07 7.220000e-06 1.756712e-07\n";
 
-    fn address() -> IpAddr {
-        [127, 0, 0, 1].into()
+    fn address() -> SourceId {
+        SourceId::Server([127, 0, 0, 1].into())
     }
 
     #[test]
@@ -188,12 +193,16 @@ mod tests {
     /// As chronyd 4.3 deletes them.
     #[test]
     fn names_of_dump_files_are_told_from_others() {
-        assert_eq!(subject("1.2.3.4.dat"), Some(Some([1, 2, 3, 4].into())));
-        assert_eq!(subject("fe80::1.dat"), Some("fe80::1".parse().ok()));
-        assert_eq!(subject("refid:00000000.dat"), Some(None));
-        for other in ["foo.dat", "notes.txt", "127.0.0.1.dat.tmp", "refid:0.dat", ".dat"] {
+        assert_eq!(subject("1.2.3.4.dat"), Some(SourceId::Server([1, 2, 3, 4].into())));
+        assert_eq!(subject("fe80::1.dat"), "fe80::1".parse().ok().map(SourceId::Server));
+        let clock = ReferenceId::new("PHC0").map(SourceId::Clock);
+        assert_eq!(
+            (subject("refid:50484330.dat"), clock.map(file_name)),
+            (clock, Some("refid:50484330.dat".to_owned()))
+        );
+        for other in ["foo.dat", "notes.txt", "127.0.0.1.dat.tmp", "refid:0.dat", "refid:00000000.dat", ".dat"] {
             assert_eq!(subject(other), None, "{other}");
         }
-        assert_eq!(subject(&file_name(address())), Some(Some(address())));
+        assert_eq!(subject(&file_name(address())), Some(address()));
     }
 }

@@ -62,6 +62,9 @@ pub fn line(event: &Event) -> (Level, String) {
             "System clock steered by another program, {:.6} seconds off its course, put right",
             by.secs_f64()
         )),
+        Event::DeviceJumped(source, by) => {
+            warn(format!("Reference clock {source} jumped by {:.6} seconds", by.secs_f64()))
+        }
         Event::Interference => warn("System clock interference detected (another NTP client?)".to_owned()),
         Event::Online(source, true) => info(format!("Source {source} online")),
         Event::Online(source, false) => info(format!("Source {source} offline")),
@@ -189,6 +192,10 @@ fn flaw_and_remedy(flaw: Flaw) -> String {
         Flaw::NoAddress => "looking it up again",
         Flaw::NoPlace => "remove other sources",
         Flaw::Offline => "waiting for the command online",
+        Flaw::DeviceAbsent => "waiting for it",
+        Flaw::DeviceFrozen | Flaw::DeviceRate => "it is not followed until it runs as it should",
+        Flaw::DeviceTai => "it is not followed until it jumps back",
+        Flaw::NoSeconds => "add a server, or the option lock with another reference clock",
         _ => "asking it again",
     };
     format!("{}, {next}", flaw_words(flaw).1)

@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::exchange::StampSource;
 use crate::core::api::record::{
-    LogEntry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry,
+    ClockEntry, LogEntry, MeasurementEntry, Record, SelectionEntry, StatisticsEntry, Test, TrackingEntry,
 };
+use crate::core::api::source_id::SourceId;
 use crate::report::names::leap_words;
-use crate::time::Utc;
+use crate::time::{NANOS_PER_SEC, Utc};
 
 /// One of the log files.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -25,10 +26,12 @@ pub enum LogFile {
     Selection,
     /// Temperatures and what is done about them.
     Temperatures,
+    /// Readings of reference clocks.
+    ReferenceClocks,
 }
 
 /// The address while nobody is followed.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const NOBODY: SourceId = SourceId::Server(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
 
 /// The names of the tests in the columns `123`, `567` and `ABCD`; C and D have no equivalent here and are passed.
 const TESTS: [&[Option<Test>]; 3] = [
@@ -39,8 +42,14 @@ const TESTS: [&[Option<Test>]; 3] = [
 
 impl LogFile {
     /// All log files.
-    pub const ALL: [LogFile; 5] =
-        [LogFile::Measurements, LogFile::Statistics, LogFile::Tracking, LogFile::Selection, LogFile::Temperatures];
+    pub const ALL: [LogFile; 6] = [
+        LogFile::Measurements,
+        LogFile::Statistics,
+        LogFile::Tracking,
+        LogFile::Selection,
+        LogFile::Temperatures,
+        LogFile::ReferenceClocks,
+    ];
 
     /// Where a record belongs.
     pub fn of(record: &Record) -> LogFile {
@@ -50,6 +59,7 @@ impl LogFile {
             LogEntry::Tracking(_) => LogFile::Tracking,
             LogEntry::Selection(_) => LogFile::Selection,
             LogEntry::Temperature { .. } => LogFile::Temperatures,
+            LogEntry::ReferenceClock(_) => LogFile::ReferenceClocks,
         }
     }
 
@@ -61,6 +71,7 @@ impl LogFile {
             LogFile::Tracking => "tracking.log",
             LogFile::Selection => "selection.log",
             LogFile::Temperatures => "tempcomp.log",
+            LogFile::ReferenceClocks => "refclocks.log",
         }
     }
 
@@ -89,6 +100,9 @@ impl LogFile {
                 "   Date (UTC) Time     IP Address   S EOpts Reach Score Last sample  Low end   High end"
             }
             LogFile::Temperatures => "   Date (UTC) Time        Temp.       Comp.",
+            LogFile::ReferenceClocks => {
+                "   Date (UTC) Time         Refid  DP L P  Raw offset   Cooked offset      Disp."
+            }
         }
     }
 }
@@ -97,14 +111,23 @@ impl LogFile {
 pub fn line(record: &Record) -> String {
     let mut line = String::with_capacity(160);
     push_time(&mut line, record.at);
-    if !matches!(record.entry, LogEntry::Temperature { .. }) {
-        let _ = write!(line, " {:<15}", record.source.unwrap_or(NOBODY));
+    let source = record.source.unwrap_or(NOBODY);
+    match record.entry {
+        LogEntry::Temperature { .. } => {}
+        LogEntry::ReferenceClock(_) => {
+            let micros = record.at.nanos().rem_euclid(NANOS_PER_SEC) / 1000;
+            let _ = write!(line, ".{micros:06} {source:<5}");
+        }
+        _ => {
+            let _ = write!(line, " {source:<15}");
+        }
     }
     match &record.entry {
         LogEntry::Measurement(entry) => push_measurement(&mut line, entry),
         LogEntry::Statistics(entry) => push_statistics(&mut line, entry),
         LogEntry::Tracking(entry) => push_tracking(&mut line, entry),
         LogEntry::Selection(entry) => push_selection(&mut line, entry),
+        LogEntry::ReferenceClock(entry) => push_reading(&mut line, entry),
         LogEntry::Temperature { temperature, ppm } => {
             let _ = write!(line, " {:>11} {:>11}", exponential(*temperature, 4), exponential(*ppm, 4));
         }
@@ -177,6 +200,20 @@ fn push_selection(line: &mut String, entry: &SelectionEntry) {
     push_exponential(line, -entry.low_s);
 }
 
+fn push_reading(line: &mut String, entry: &ClockEntry) {
+    let (_, leap, _) = leap_words(Some(entry.leap));
+    match entry.reading {
+        Some(reading) => {
+            let raw = exponential(reading.offset.secs_f64(), 6);
+            let _ = write!(line, " {:3} {leap} {} {raw:>13}", reading.number, u8::from(reading.is_pulse));
+        }
+        None => {
+            let _ = write!(line, "   - {leap} -       -      ");
+        }
+    }
+    let _ = write!(line, " {:>13} {:>10}", exponential(entry.offset.secs_f64(), 6), exponential(entry.dispersion_s, 3));
+}
+
 /// A blank, and a number in ten columns.
 fn push_exponential(line: &mut String, value: f64) {
     let _ = write!(line, " {:>10}", exponential(value, 3));
@@ -206,7 +243,7 @@ mod tests {
 
     /// The lines below were written by chronyd 4.3.
     fn written(entry: LogEntry) -> String {
-        let source = Some(IpAddr::from([127, 0, 0, 9]));
+        let source = Some(SourceId::Server(IpAddr::from([127, 0, 0, 9])));
         line(&Record { at: Utc::from_secs(1_795_441_120), source, entry })
     }
 
@@ -331,7 +368,7 @@ mod tests {
     #[test]
     fn a_banner_is_as_wide_as_its_caption() {
         let widths = LogFile::ALL.map(|file| file.banner().lines().map(str::len).collect::<Vec<_>>());
-        assert_eq!(widths, [[136; 3], [116; 3], [131; 3], [87; 3], [43; 3]]);
+        assert_eq!(widths, [[136; 3], [116; 3], [131; 3], [87; 3], [43; 3], [79; 3]]);
     }
 
     #[test]

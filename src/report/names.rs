@@ -127,5 +127,10 @@ pub(super) fn flaw_words(flaw: Flaw) -> (&'static str, &'static str) {
         Flaw::KeyServerAway => ("key-server-away", "it is not asked, its NTS-KE server cannot be reached"),
         Flaw::KeyEstablishment => ("key-establishment", "it is not asked, its NTS-KE server gives no keys"),
         Flaw::Certificate => ("certificate", "it is not asked, the certificate of its NTS-KE server is not accepted"),
+        Flaw::DeviceAbsent => ("device-absent", "its device cannot be opened or read"),
+        Flaw::DeviceFrozen => ("device-frozen", "its device stands still"),
+        Flaw::DeviceRate => ("device-rate", "its device runs at the wrong speed"),
+        Flaw::DeviceTai => ("device-tai", "its device has jumped between UTC and TAI"),
+        Flaw::NoSeconds => ("no-seconds", "no other source says which seconds its pulses mean"),
     }
 }

@@ -27,16 +27,18 @@ Last sample
 ",
     head: "MS Name/IP address         Stratum Poll Reach LastRx Last sample               \n\
            ===============================================================================\n",
-    text: "^{standing} {title:<27}  {stratum:>2}  {poll:>2}   {reach:>3}  {since_sample:>4}  \
+    text: "{mode}{standing} {title:<27}  {stratum:>2}  {poll:>2}   {reach:>3}  {since_sample:>4}  \
            {offset:>7}[{measured_offset:>7}] +/- {error:>6}\n",
-    csv: "^,{standing},{title},{stratum},{poll},{reach},{since_sample},{offset},{measured_offset},{error}",
+    csv: "{mode},{standing},{title},{stratum},{poll},{reach},{since_sample},{offset},{measured_offset},{error}",
 };
 
 pub(crate) fn source_data(data: &SourceData) -> Vec<Field> {
     let is_measured = data.since_sample_s.is_some();
     let (standing, mark) = standing_words(data.standing);
+    let (mode, mode_mark) = if matches!(data.address, Address::Clock(_)) { ("refclock", '#') } else { ("server", '^') };
     vec![
-        word("address", who(data.address, 0), "Address of the source"),
+        word("address", who(data.address, 0), "Address of the source, or the reference ID of a reference clock"),
+        word("mode", mode, "What the source is: server or refclock").cell(mode_mark),
         whole("poll", data.poll, "Interval between polls as a power of two of seconds"),
         whole("stratum", data.stratum, "Stratum of the source").only_if(is_measured),
         word("standing", standing, "What selection makes of the source").cell(mark),
@@ -305,6 +307,7 @@ fn address(name: &'static str, address: Address, help: &'static str) -> Field {
         Address::Unspecified => ("[UNSPEC]".to_owned(), 0),
         Address::Ip(ip) => (ip.to_string(), reference_id(ip)),
         Address::Id(_) => (who(address, 0), 0),
+        Address::Clock(id) => (id.to_string(), id.bits()),
     };
     word(name, who(address, 0), help).text(format!("{text} ({id:08X})")).csv(format!("{text},{id:08X}"))
 }

@@ -87,6 +87,7 @@ pub(crate) fn who(address: Address, reference_id: u32) -> String {
         Address::Unspecified => letters(reference_id),
         Address::Ip(ip) => ip.to_string(),
         Address::Id(id) => format!("ID#{id:010}"),
+        Address::Clock(id) => id.to_string(),
     }
 }
 

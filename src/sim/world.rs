@@ -12,7 +12,9 @@ use crate::core::api::last_good::LastGood;
 use crate::core::api::nts::{KeyFailure, KeyRequest, Stage};
 use crate::core::api::order::{Order, Refused, Whom};
 use crate::core::api::output::Output;
+use crate::core::api::reference_clock::{ClockId, Reading};
 use crate::core::api::settings::SourceConfig;
+use crate::core::api::source_id::SourceId;
 use crate::core::clock::leap::LeapTable;
 use crate::core::engine::{Engine, Floor, Input, Start, What};
 use crate::core::estimate::FrequencyPrior;
@@ -64,7 +66,7 @@ pub struct World {
     wake_at: Option<Raw>,
     saved: Option<DriftRecord>,
     last_good: Vec<LastGood>,
-    dumps: Vec<(IpAddr, String)>,
+    dumps: Vec<(SourceId, String)>,
     starts: u64,
     recorded: Utc,
     trace: Trace,
@@ -194,6 +196,7 @@ impl World {
             is_brief: self.scenario.is_brief,
             settings: self.scenario.settings.clone(),
             sources: self.scenario.sources.clone(),
+            clocks: self.scenario.devices.iter().map(|device| device.config.clone()).collect(),
             last_good: self.last_good.clone(),
             mode: self.scenario.mode,
             prior: known.unwrap_or(kernel),
@@ -209,7 +212,7 @@ impl World {
         self.starts += 1;
         let dumps = std::mem::take(&mut self.dumps);
         if self.scenario.recalls {
-            let read = |(address, text): (IpAddr, String)| (address, dump_file::parse(address, &text));
+            let read = |(source, text): (SourceId, String)| (source, dump_file::parse(source, &text));
             engine.recall(dumps.into_iter().map(read).collect(), Some(self.boot()), &now);
         }
         self.engine = Some(engine);
@@ -292,7 +295,7 @@ impl World {
             Happening::Stop(pause) => {
                 if let Some(engine) = &self.engine {
                     let dumps = engine.dumps(&self.reading(), Some(&self.boot()));
-                    self.dumps = dumps.iter().map(|dump| (dump.address, dump_file::text(dump))).collect();
+                    self.dumps = dumps.iter().map(|dump| (dump.source, dump_file::text(dump))).collect();
                     self.saved = engine.drift().or(self.saved);
                 }
                 self.end(pause);
@@ -381,6 +384,10 @@ impl World {
             Output::Resolve { line } => {
                 self.schedule(self.oscillator.now() + LOOKUP, Incident::Resolved { line, attempt: 0 });
             }
+            Output::ReadClock(clock) => {
+                let reading = self.read_device(clock);
+                engine.handle_input(Input { now: self.reading(), what: What::Reading { clock, reading } });
+            }
             Output::ReadTemperature => {
                 if let Some(thermometer) = self.scenario.thermometer {
                     let what = What::Temperature(thermometer.read(self.since_start_s()));
@@ -409,6 +416,13 @@ impl World {
             Output::AbandonKeys(_) => {}
             Output::Close(_) | Output::Finish { .. } | Output::Timeout { .. } => {}
         }
+    }
+
+    fn read_device(&mut self, clock: ClockId) -> Reading {
+        let since_s = self.since_start_s();
+        let truth = self.scenario.timeline.utc(self.oscillator.now());
+        let Some(device) = self.scenario.devices.get(clock.0) else { return Reading::Absent };
+        device.read(since_s, truth, self.kernel.utc(), &mut self.dice)
     }
 
     fn apply(&mut self, command: ClockCommand) -> Applied {

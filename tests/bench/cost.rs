@@ -136,6 +136,7 @@ impl Rig {
             is_brief: false,
             settings: scenario.settings,
             sources: scenario.sources,
+            clocks: Vec::new(),
             last_good: Vec::new(),
             mode: Mode::Discipline,
             prior: FrequencyPrior::unknown(),

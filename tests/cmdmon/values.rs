@@ -164,6 +164,7 @@ fn address(value: Address) -> Value {
         Address::Unspecified => text("UNSPEC"),
         Address::Ip(address) => text(address),
         Address::Id(number) => text(format!("ID#{number}")),
+        Address::Clock(id) => text(id),
     }
 }
 

@@ -16,6 +16,7 @@ use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Family, Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::core::engine::{Engine, Floor, NtsPolicy, Start};
 use crate::core::estimate::FrequencyPrior;
+use crate::daemon::devices::Devices;
 use crate::daemon::event_loop::{self, Environment};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::source_dirs::SourceDirs;
@@ -89,6 +90,7 @@ fn show() -> io::Result<Span> {
         #[cfg(feature = "nts")]
         key_connections: KeyConnections::default(),
         thermometer: None,
+        devices: Devices::default(),
         drift_file: None,
         dump_files: None,
         recalls: false,
@@ -136,6 +138,7 @@ fn start(addresses: &[SocketAddr]) -> io::Result<Start> {
         is_brief: false,
         settings: Settings { makestep: Some(MakeStep { threshold_s: 1.0, limit: 3 }), ..Settings::default() },
         sources: addresses.iter().map(source).collect(),
+        clocks: Vec::new(),
         last_good: Vec::new(),
         mode: Mode::Discipline,
         prior: FrequencyPrior::unknown(),

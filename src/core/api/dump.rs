@@ -6,9 +6,9 @@
 //! that, only what does not depend on the phase is taken from them: delays, how the sources differ, and the frequency.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
 
 use crate::core::api::limits::MAX_SAMPLES;
+use crate::core::api::source_id::SourceId;
 use crate::core::estimate::FrequencyPrior;
 use crate::time::{ClockReading, Lead, Leap, Raw, Span, Utc};
 
@@ -22,7 +22,7 @@ const LEAST_SLEEP: Span = Span::from_millis(50);
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dump {
     /// The source that the dump is about.
-    pub address: IpAddr,
+    pub source: SourceId,
     /// The source as it was configured.
     pub name: String,
     /// Outcome of the last eight requests, newest in the lowest bit.
@@ -229,7 +229,7 @@ mod tests {
         let anchor =
             |boot: &str| Anchor { boot: boot.to_owned(), raw: now.raw, utc: now.utc, frequency, slept: now.slept };
         Dump {
-            address: [192, 0, 2, 1].into(),
+            source: SourceId::Server([192, 0, 2, 1].into()),
             name: "ntp.example".to_owned(),
             reach: 0o377,
             stratum: 2,

@@ -157,6 +157,8 @@ pub enum Event {
     PastRefused(Label),
     /// What the sources say now contradicts what they said in the last run, which is forgotten.
     PastContradicted,
+    /// The device of this reference clock has jumped by this much, as compared with itself.
+    DeviceJumped(Label, Span),
     /// A lone source contradicted itself; three agreeing answers are now wanted.
     LoneSourceContradicted(Label),
 }

@@ -65,11 +65,21 @@ pub enum Flaw {
     KeyEstablishment,
     /// The certificate of the server that establishes NTS keys for it is not accepted.
     Certificate,
+    /// Its device cannot be opened, or not be read any more.
+    DeviceAbsent,
+    /// Its device stands still.
+    DeviceFrozen,
+    /// Its device runs at another speed than time.
+    DeviceRate,
+    /// Its device has jumped from UTC to TAI.
+    DeviceTai,
+    /// No source says which seconds its pulses mean.
+    NoSeconds,
 }
 
 impl Flaw {
     /// All, in the order of their codes.
-    pub const ALL: [Flaw; 30] = [
+    pub const ALL: [Flaw; 35] = [
         Flaw::NoAddress,
         Flaw::NoPlace,
         Flaw::Offline,
@@ -100,5 +110,10 @@ impl Flaw {
         Flaw::KeyServerAway,
         Flaw::KeyEstablishment,
         Flaw::Certificate,
+        Flaw::DeviceAbsent,
+        Flaw::DeviceFrozen,
+        Flaw::DeviceRate,
+        Flaw::DeviceTai,
+        Flaw::NoSeconds,
     ];
 }

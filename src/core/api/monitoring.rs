@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use crate::core::api::flaw::Flaw;
+use crate::core::api::source_id::{ReferenceId, SourceId};
 use crate::time::{Leap, Utc};
 
 /// Sources of which [`Status`] says what is wrong with them.
@@ -21,6 +22,27 @@ pub enum Address {
     Ip(IpAddr),
     /// A name that has no address yet, by a number that is its own.
     Id(u32),
+    /// A reference clock.
+    Clock(ReferenceId),
+}
+
+impl Address {
+    /// A reference clock has no address where its reference ID is told as well.
+    pub fn or_clock(self, reference_id: u32) -> Address {
+        match self {
+            Address::Unspecified => ReferenceId::from_bits(reference_id).map_or(self, Address::Clock),
+            address => address,
+        }
+    }
+}
+
+impl From<SourceId> for Address {
+    fn from(source: SourceId) -> Self {
+        match source {
+            SourceId::Server(ip) => Address::Ip(ip),
+            SourceId::Clock(id) => Address::Clock(id),
+        }
+    }
 }
 
 /// The clock, in chronyd's terms. The default is that of a daemon which knows nothing yet, but for the root values.

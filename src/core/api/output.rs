@@ -10,6 +10,7 @@ use crate::core::api::exchange::ExchangeId;
 use crate::core::api::last_good::LastGood;
 use crate::core::api::nts::{EstablishmentId, KeyRequest};
 use crate::core::api::record::Record;
+use crate::core::api::reference_clock::ClockId;
 use crate::time::Raw;
 use crate::wire::packet::Packet;
 
@@ -38,6 +39,8 @@ pub enum Output {
     AbandonKeys(EstablishmentId),
     /// Carry this out, and answer with `What::Applied`.
     Clock(ClockCommand),
+    /// Read this device, and answer with `What::Reading`.
+    ReadClock(ClockId),
     /// Read the file with leap seconds again, and answer with `What::LeapData` if it could be read.
     ReadLeapData,
     /// Read the sensor of `tempcomp`, and answer with `What::Temperature` if it could be read.

@@ -3,9 +3,8 @@
 //! Nothing here is made unless the configuration asks for it. Signs are the engine's: an offset is positive when the
 //! clock is behind. Chrony's files mix both signs, which is for the report to know.
 
-use std::net::IpAddr;
-
 use crate::core::api::exchange::StampSource;
+use crate::core::api::source_id::SourceId;
 use crate::time::{Leap, Span, Utc};
 use crate::wire::ntp::Header;
 
@@ -24,6 +23,8 @@ pub struct Wanted {
     pub selection: bool,
     /// A record for each temperature that is compensated.
     pub temperature: bool,
+    /// A record for each reading of a reference clock, and for each measurement made of them.
+    pub reference_clocks: bool,
 }
 
 /// One line of a log file.
@@ -32,7 +33,7 @@ pub struct Record {
     /// The system clock at the moment.
     pub at: Utc,
     /// Whom it is about; `None` where nobody is followed.
-    pub source: Option<IpAddr>,
+    pub source: Option<SourceId>,
     /// What there is to say.
     pub entry: LogEntry,
 }
@@ -55,6 +56,8 @@ pub enum LogEntry {
         /// What is done about it.
         ppm: f64,
     },
+    /// `refclocks.log`.
+    ReferenceClock(ClockEntry),
 }
 
 /// A reply.
@@ -103,6 +106,30 @@ pub enum Test {
     DelayRatio,
     /// C: `maxdelaydevratio` or `maxdelayquant`.
     DelayDeviation,
+}
+
+/// A reading of a reference clock, or the measurement made of the readings of one poll.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClockEntry {
+    /// The reading; `None` for a measurement.
+    pub reading: Option<RawReading>,
+    /// Its leap warning.
+    pub leap: Leap,
+    /// By its time the clock is behind by this much.
+    pub offset: Span,
+    /// How far that may be off, in seconds.
+    pub dispersion_s: f64,
+}
+
+/// What only a reading has.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RawReading {
+    /// Its place among the readings of the poll, from 0 on.
+    pub number: u32,
+    /// Only the fraction of the second counts.
+    pub is_pulse: bool,
+    /// The system clock itself is behind by this much, before option `offset` is applied.
+    pub offset: Span,
 }
 
 /// What is known of a source.

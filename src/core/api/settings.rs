@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use crate::core::api::limits::POLLS;
 use crate::core::api::monitoring::SelectOptions;
 use crate::core::api::record::Wanted;
+use crate::core::api::source_id::ReferenceId;
 use crate::core::api::temp_comp::TempComp;
 use crate::time::Span;
 
@@ -245,6 +246,8 @@ pub enum Host {
     Address(IpAddr),
     /// A name for the resolver.
     Name(String),
+    /// No host: a reference clock of this machine.
+    Clock(ReferenceId),
 }
 
 impl Default for Settings {
@@ -382,6 +385,7 @@ impl std::fmt::Display for Host {
         match self {
             Host::Address(address) => address.fmt(f),
             Host::Name(name) => f.write_str(name),
+            Host::Clock(id) => id.fmt(f),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! What has happened to the clock, for people who ask later.
 
-use std::net::IpAddr;
-
 use crate::core::api::command::Applied;
+use crate::core::api::source_id::SourceId;
 use crate::time::{Raw, Span, Utc};
 
 /// The long-term mean of the offsets is that of about so many updates.
@@ -53,8 +52,8 @@ pub struct Update {
 /// The best source at an update, as it described itself.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Reference {
-    /// The address of the source.
-    pub address: IpAddr,
+    /// The source.
+    pub source: SourceId,
     /// The stratum of the source.
     pub stratum: u8,
     /// Round trip to the primary reference, by way of this source, in seconds.
@@ -134,8 +133,12 @@ mod tests {
 
     fn told(offsets_s: &[(f64, bool)]) -> Update {
         let mut history = UpdateHistory::new(Raw::from_nanos(0));
-        let reference =
-            Reference { address: [192, 0, 2, 1].into(), stratum: 2, root_delay_s: 0.01, root_dispersion_s: 0.0 };
+        let reference = Reference {
+            source: SourceId::Server([192, 0, 2, 1].into()),
+            stratum: 2,
+            root_delay_s: 0.01,
+            root_dispersion_s: 0.0,
+        };
         for (second, (offset_s, is_step)) in (1..).zip(offsets_s) {
             let (at, utc) = (Raw::from_nanos(second * 1_000_000_000), Utc::from_secs(second));
             history.updated(at, utc, reference, Span::from_secs_f64(*offset_s), *is_step);

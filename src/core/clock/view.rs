@@ -53,7 +53,7 @@ impl View<'_> {
         let path = self.time.path_noise(best.slot);
         let delay_s = path.map_or(last.sample.delay.secs_f64(), |path| path.min_delay_s);
         Some(Reference {
-            address: best.address.ip(),
+            source: best.id(),
             stratum: last.stratum,
             root_delay_s: last.root_delay.secs_f64() + delay_s,
             root_dispersion_s: last.root_dispersion.secs_f64(),

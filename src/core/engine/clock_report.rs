@@ -1,7 +1,7 @@
 //! The state of the engine, for people and programs: the clock, and how far it can be trusted. `describing` has the sources.
 
 use crate::core::api::event::Obstacle;
-use crate::core::api::monitoring::{Activity, Address, Hindrance, Status, Tracking};
+use crate::core::api::monitoring::{Activity, Hindrance, Status, Tracking};
 use crate::core::api::settings::Mode;
 use crate::core::api::snapshot::Snapshot;
 use crate::core::clock::leap::LeapSecond;
@@ -11,7 +11,6 @@ use crate::core::selection::sync_state::VoteCause;
 use crate::core::source::Source;
 use crate::core::true_time::{BOUND_SIGMAS, expected_error};
 use crate::time::{ClockReading, Leap, Raw};
-use crate::wire::reference_id;
 
 /// What chronyd says of root delay and root dispersion while it is not synchronised, in seconds.
 pub(super) const UNKNOWN_ROOT_S: f64 = 1.0;
@@ -51,13 +50,13 @@ impl Engine {
         let Some((update, estimate)) = known else { return unknown };
         let strayed = (self.time.strayed(&estimate, now.raw) + view.contested()).secs_f64();
         let reference = update.reference;
-        let best = self.sources.all().iter().find(|source| source.address.ip() == reference.address);
+        let best = self.sources.all().iter().find(|source| source.id() == reference.source);
         let apart_s = best.map_or(0.0, |best| self.time.apart(best).secs_f64());
         let sd_s = estimate.offset_sd_s(now.raw);
         let dispersion_s = reference.root_dispersion_s + BOUND_SIGMAS * sd_s + apart_s + strayed;
         Tracking {
-            reference_id: reference_id(reference.address),
-            address: Address::Ip(reference.address),
+            reference_id: reference.source.reference_id(),
+            address: reference.source.into(),
             stratum: u16::from(reference.stratum) + 1,
             leap: Some(self.clock.leap.expected().map_or(Leap::Normal, LeapSecond::leap)),
             reference_time: Some(update.utc),
@@ -89,7 +88,11 @@ impl Engine {
             agreeing: self.selector.selection().agreeing.iter().filter(|slot| is_heard(*slot)).count() as u16,
             voters: self.selector.selection().voters as u16,
             last_answer_ago_s: self.clock.history.last_answer.map(ago_s),
-            next_poll_s: self.next_request().map(|at| (at - now.raw).secs_f64().max(0.0)),
+            next_poll_s: [self.next_request(), self.next_reading()]
+                .into_iter()
+                .flatten()
+                .min()
+                .map(|at| (at - now.raw).secs_f64().max(0.0)),
             // An observer knows the time, and has set nothing.
             set_ago_s: self.clock.history.first_set.filter(|_| controls_clock).map(ago_s),
             uptime_s: ago_s(self.clock.history.started),
@@ -105,7 +108,8 @@ impl Engine {
     /// How many sources are asked.
     pub fn activity(&self) -> Activity {
         let mut activity = Activity { unresolved: self.sources.unresolved().count() as u32, ..Activity::default() };
-        for source in self.sources.all() {
+        // As in chronyd, a reference clock is not asked and so not counted.
+        for source in self.sources.all().iter().filter(|source| source.clock().is_none()) {
             let schedule = &source.schedule;
             *match (schedule.is_bursting(), schedule.is_offline()) {
                 (false, false) => &mut activity.online,

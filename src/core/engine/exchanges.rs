@@ -50,8 +50,8 @@ impl Engine {
         let exchange = self.last_exchange;
         let needed = self.sources.all().iter().all(|source| source.reach == 0);
         let source = &mut self.sources.all_mut()[index];
+        let Some(to) = source.address() else { return };
         let (packet, lost) = source.ask(exchange, now, needed, &mut self.random);
-        let to = source.address;
         if let Some(lost) = lost {
             self.outputs.push(Output::Close(lost));
         }
@@ -61,7 +61,7 @@ impl Engine {
     }
 
     /// Everybody has been asked often enough, no name is still being looked up, and no answer waits for a second opinion.
-    fn is_everybody_exhausted(&self, now: Raw) -> bool {
+    pub(super) fn is_everybody_exhausted(&self, now: Raw) -> bool {
         let has_been_asked =
             |source: &Source| source.schedule.requests() >= ONE_SHOT_REQUESTS && !source.is_establishing_keys();
         let is_exhausted = |source: &Source| has_been_asked(source) || is_out(source);
@@ -137,7 +137,7 @@ impl Engine {
         let is_needed = is_unset || !self.sources.is_dispensable(index);
         let longest_pause = if is_unset { LONGEST_SILENCE_AT_START } else { Span::MAX };
         let source = &mut self.sources.all_mut()[index];
-        let address = source.address.ip();
+        let Some(address) = source.ip() else { return };
         match code {
             KissCode::Rate => {
                 source.schedule.slow_down(now, longest_pause);

@@ -64,6 +64,9 @@ impl Engine {
         if is_denying(source, now) {
             return Some(Flaw::Denied);
         }
+        if let Some(flaw) = source.clock().and_then(|clock| clock.flaw()) {
+            return Some(flaw);
+        }
         let is_silent = source.reach == 0 && source.schedule.unanswered() >= silent_after;
         let flaw = if source.is_unreachable() { None } else { source.conduct.flaw(now) };
         let silence = || is_silent.then(|| source.conduct.hint().unwrap_or(Flaw::Silent));
@@ -97,8 +100,13 @@ pub(super) fn lasting_flaw(source: &Source, now: Raw) -> Option<Flaw> {
     // To have no route is a matter of the network, like silence.
     let unsent = source.conduct.unsent().filter(|flaw| *flaw != Flaw::NoRoute);
     let unsent = unsent.filter(|_| source.schedule.send_failures() >= SEND_FAILURES);
+    let device = source.clock().filter(|clock| clock.is_out()).and_then(|clock| clock.flaw());
+    // The shell has said why a device is absent.
+    if let Some(flaw) = device {
+        return Some(flaw).filter(|flaw| *flaw != Flaw::DeviceAbsent);
+    }
     let useless = || source.conduct.flaw(now).filter(|_| source.conduct.is_useless(&source.options));
-    unsent.or_else(useless).filter(|flaw| !matches!(flaw, Flaw::Denied | Flaw::RateLimited))
+    unsent.or_else(useless).filter(|flaw| !matches!(flaw, Flaw::Denied | Flaw::RateLimited | Flaw::DeviceAbsent))
 }
 
 /// It is not asked, for its answers could not be authenticated.

@@ -8,6 +8,7 @@ use crate::core::api::last_good::LastGood;
 use crate::core::api::nts::{Established, EstablishmentId, KeyFailure};
 #[cfg(doc)]
 use crate::core::api::output::Output;
+use crate::core::api::reference_clock::{ClockConfig, ClockId, Reading};
 use crate::core::api::settings::{Mode, Settings, SourceConfig};
 use crate::core::clock::leap::LeapTable;
 use crate::core::estimate::FrequencyPrior;
@@ -20,6 +21,8 @@ pub struct Start {
     pub settings: Settings,
     /// `server` and `pool` lines, in order.
     pub sources: Vec<SourceConfig>,
+    /// `refclock` lines, in order: [`ClockId`] is the place in this list.
+    pub clocks: Vec<ClockConfig>,
     /// From the address file: asked at once, beside the lookups.
     pub last_good: Vec<LastGood>,
     /// Run for ever, or once.
@@ -85,6 +88,13 @@ pub enum What<'a> {
         bytes: &'a [u8],
         /// When the datagram arrived.
         arrived: Stamp,
+    },
+    /// A device was read ([`Output::ReadClock`]), or spoke by itself.
+    Reading {
+        /// The reference clock.
+        clock: ClockId,
+        /// What came of it.
+        reading: Reading,
     },
     /// A lookup ended. Every failure is transient, and is an empty list.
     Resolved {

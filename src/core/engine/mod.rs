@@ -14,6 +14,7 @@
 //! let start = Start {
 //!     settings: Settings::default(),
 //!     sources: vec![SourceConfig { host: "192.0.2.1".into(), pool: false, options: SourceOptions::default() }],
+//!     clocks: Vec::new(),
 //!     last_good: Vec::new(),
 //!     mode: Mode::Discipline,
 //!     is_brief: false,
@@ -44,7 +45,7 @@
 //!
 //! The engine owns four machines, each with its own state: the *sources* and their lines ([`crate::core::pool`]), the
 //! *selector* ([`crate::core::selection`]), what is known of *true time*, and the *clock* ([`crate::core::clock`]). It
-//! dispatches: `exchanges` sends requests and takes replies, `samples` carries what they say from selection to the clock,
+//! dispatches: `exchanges` sends requests and takes replies, `devices` reads reference clocks, `samples` carries what they say from selection to the clock,
 //! `acquisition` holds the vote when it is not clear whom to believe, `leap_seconds` moves true time, `orders` does what
 //! people want, `availability` says when no source is left. `notices` knows what the log already says, and `recorder` what
 //! goes to the log files. `clock_report`, `source_report` and `flaws` only look.
@@ -64,6 +65,7 @@ macro_rules! view {
 mod acquisition;
 mod availability;
 mod clock_report;
+mod devices;
 mod exchanges;
 mod flaws;
 mod input;
@@ -169,6 +171,7 @@ impl Engine {
         engine.clock.read_temperature_when_due(now.raw, &mut engine.outputs);
         engine.prepare_clock(start.floor, &now);
         let init = engine.settings.init_step_slew.as_ref();
+        engine.sources.add_clocks(start.clocks, now.raw, &mut engine.outputs);
         engine.sources.add_configured_lines(start.sources, init, now.raw, &mut engine.outputs);
         engine.settle_sources(&now);
         engine
@@ -236,6 +239,7 @@ impl Engine {
                 self.settle_sources(now);
                 self.reselect(now.raw, None);
             }
+            What::Reading { clock, reading } => self.device_read(clock, reading, now),
             What::Resolved { line, addresses } => {
                 let opinion = self.selector.opinion();
                 self.sources.resolved(line, addresses, &opinion, now.raw, &mut self.outputs);
@@ -271,6 +275,7 @@ impl Engine {
         self.sources.expire_exchanges(now.raw, &mut self.outputs);
         self.establish_due_keys(now);
         self.ask_due_sources(now.raw);
+        self.read_due_devices(now);
         self.report_flaws(now.raw);
         if let Some(acquisition) = self.selector.sync.vote() {
             self.acquire(acquisition, now);

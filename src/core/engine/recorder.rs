@@ -14,7 +14,7 @@ use crate::core::selection::Candidate;
 use crate::core::selection::selector::{candidates, reference_lead};
 use crate::core::source::{Answer, Refusal};
 use crate::core::true_time::{BOUND_SIGMAS, Prediction, TrueTime};
-use crate::time::{ClockReading, Lead, Leap, Raw, Span};
+use crate::time::{ClockReading, Lead, Leap, Raw, Span, Utc};
 use crate::wire::ntp::Header;
 
 /// What chronyd writes as the bound of the error while nothing is known, in seconds.
@@ -198,8 +198,13 @@ impl Engine {
     }
 
     pub(super) fn record(&mut self, about: Option<usize>, entry: LogEntry, now: &ClockReading) {
-        let source = about.map(|index| self.sources.all()[index].address.ip());
-        self.outputs.push(Output::Record(Box::new(Record { at: now.utc, source, entry })));
+        self.record_at(now.utc, about, entry);
+    }
+
+    /// A record of what happened at another moment of the system clock.
+    pub(super) fn record_at(&mut self, at: Utc, about: Option<usize>, entry: LogEntry) {
+        let source = about.map(|index| self.sources.all()[index].id());
+        self.outputs.push(Output::Record(Box::new(Record { at, source, entry })));
     }
 }
 

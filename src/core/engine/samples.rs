@@ -143,7 +143,9 @@ impl Engine {
     /// Decides when the source is asked again.
     pub(super) fn plan_next(&mut self, index: usize, urgency: Urgency, now: Raw) {
         let active = self.selector.active();
-        let demand = self.time.poll_terms(active).map(|terms| Demand {
+        // Beside a reference clock servers are only asked to watch it.
+        let terms = self.time.poll_terms(active).filter(|_| !self.sources.has_clock(active));
+        let demand = terms.map(|terms| Demand {
             active: active.len(),
             wander_squared: terms.wander_squared,
             noise_squared: terms.sample_variance,

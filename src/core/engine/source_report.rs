@@ -2,6 +2,8 @@
 //!
 //! An index counts the sources first and then the names that have no address yet.
 
+use std::net::SocketAddr;
+
 use crate::core::api::exchange::StampSource;
 use crate::core::api::monitoring::{self, Address, NtpData, SelectData, SourceData, SourceStats, StampedBy};
 use crate::core::api::record::SelectionState;
@@ -16,7 +18,6 @@ use crate::core::source::{Answer, Refusal, Source};
 use crate::core::true_time::{BOUND_SIGMAS, Prediction};
 use crate::time::{ClockReading, Lead, Leap, NtpTimestamp, Raw, Span};
 use crate::wire::ntp::Header;
-use crate::wire::reference_id;
 use crate::wire::symmetric::KeyTable;
 
 /// Fewer samples have no standard deviation; chronyd's regression needs three as well.
@@ -67,8 +68,8 @@ impl Engine {
             data: self.describe_data(source, now),
             stats: self.describe_stats(source, now),
             selection: Some(self.describe_selection(source, now)),
-            ntp: Some(self.describe_response(source)),
-            authentication: Some(source.auth_data(now.raw)),
+            ntp: source.address().map(|address| self.describe_response(source, address)),
+            authentication: source.address().map(|_| source.auth_data(now.raw)),
             flaw: self.flaw(source),
         })
     }
@@ -77,9 +78,11 @@ impl Engine {
         let last = source.last.as_ref();
         let now_ahead = |m: &Measurement| now.lead() - m.sample.lead - self.gained(m, now);
         SourceData {
-            address: Address::Ip(source.address.ip()),
+            address: source.id().into(),
             // chronyd never shows less than `minpoll`, however quickly it asks at the start.
-            poll: i16::from(source.schedule.poll().max(source.options.min_poll)),
+            poll: i16::from(
+                source.clock().map_or(source.schedule.poll(), |clock| clock.config().poll).max(source.options.min_poll),
+            ),
             stratum: last.map_or(0, |m| u16::from(m.stratum)),
             standing: class(self.selector.standing(source, &self.sources)),
             reach: source.reach,
@@ -96,8 +99,8 @@ impl Engine {
     }
 
     fn describe_stats(&self, source: &Source, now: &ClockReading) -> SourceStats {
-        let ip = source.address.ip();
-        let who = SourceStats { reference_id: reference_id(ip), address: Address::Ip(ip), ..unknown_stats() };
+        let id = source.id();
+        let who = SourceStats { reference_id: id.reference_id(), address: id.into(), ..unknown_stats() };
         let (first, last) = (source.recent().next(), source.recent().next_back());
         let Some((first, last)) = first.zip(last) else { return who };
         let predicted = self.time.prediction(now);
@@ -151,14 +154,14 @@ impl Engine {
     }
 
     fn describe_selection(&self, source: &Source, now: &ClockReading) -> SelectData {
-        let ip = source.address.ip();
+        let id = source.id();
         let ages = source.last.map(|last| whole_s(now.raw - last.sample.at));
         let frequency = self.time.prediction(now).frequency;
         let interval = source.interval(now.raw, frequency, self.time.rate_bound());
         let ahead_s = |(lead, bound_s): (Lead, f64), side: f64| (now.lead() - lead).secs_f64() + side * bound_s;
         SelectData {
-            reference_id: reference_id(ip),
-            address: Address::Ip(ip),
+            reference_id: id.reference_id(),
+            address: id.into(),
             state: self.selector.standing(source, &self.sources).letter(),
             authenticated: source.authentication().is_established(),
             leap: source.last.map(|last| last.leap),
@@ -206,12 +209,12 @@ impl Engine {
             Some(Response { header, failed, interleaved, authenticated, local, sent_by, received_by, measured });
     }
 
-    fn describe_response(&self, source: &Source) -> NtpData {
+    fn describe_response(&self, source: &Source, address: SocketAddr) -> NtpData {
         let tally = &source.tally;
         let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
         let counts = NtpData {
-            address: Address::Ip(source.address.ip()),
-            port: source.address.port(),
+            address: Address::Ip(address.ip()),
+            port: address.port(),
             total_sent: count(tally.sent),
             total_received: count(tally.received),
             total_valid: count(tally.valid()),

@@ -9,6 +9,7 @@ enum Timer {
     Lookup,
     InitialHosts,
     Request,
+    Device,
     Expiry,
     Keys,
     Vote,
@@ -22,10 +23,11 @@ enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 13] = [
+    const ALL: [Timer; 14] = [
         Timer::Lookup,
         Timer::InitialHosts,
         Timer::Request,
+        Timer::Device,
         Timer::Expiry,
         Timer::Keys,
         Timer::Vote,
@@ -44,6 +46,7 @@ impl Timer {
             Timer::Lookup => "lookup",
             Timer::InitialHosts => "initstepslew",
             Timer::Request => "request",
+            Timer::Device => "reference clock",
             Timer::Expiry => "expiry",
             Timer::Keys => "NTS keys",
             Timer::Vote => "vote",
@@ -70,6 +73,7 @@ impl Engine {
             Timer::Lookup => self.sources.next_lookup(),
             Timer::InitialHosts => self.sources.initial_until(),
             Timer::Request => self.next_request(),
+            Timer::Device => self.next_reading(),
             Timer::Expiry => self.sources.next_expiry(),
             Timer::Keys => self.sources.next_establishment(self.seen),
             Timer::Vote => self.selector.next_vote(&self.sources, self.seen),

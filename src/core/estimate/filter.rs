@@ -68,6 +68,7 @@ impl Knowledge {
         self.tuning[slot] = tuning;
         self.paths[slot].fix_base(tuning.min_delay_s);
         self.paths[slot].set_resolution(tuning.resolution_s);
+        self.paths[slot].set_noise(tuning.noise_s);
     }
 
     /// Forgets one source.
@@ -80,6 +81,10 @@ impl Knowledge {
 
     /// Prior deviation of the source's bias in seconds, before any widening.
     pub(super) fn usual_bias(&self, slot: usize) -> f64 {
+        if self.paths[slot].noise().is_some() {
+            // What may be wrong with a reference clock for good is for its line to say.
+            return 0.5 * self.tuning[slot].min_delay_s;
+        }
         // Stamps that are cut off tell the time too early by half a tick on average.
         USUAL_BIAS * self.paths[slot].base().max(LEAST_ROUND_TRIP_S) + 0.5 * self.paths[slot].coarseness()
     }

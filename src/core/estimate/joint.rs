@@ -98,7 +98,10 @@ impl Joint {
         match step {
             Some(step) if step.sane && step.verdict.applied => {
                 let last = self.last_used[slot].replace(sample.at);
-                if self.discord.watch(&mut self.filter, sample, &step.verdict, active, last) {
+                // Servers cannot tell that a reference clock drifts by less than they are usually wrong.
+                let is_beyond_them =
+                    self.known.paths[slot].noise().is_none() || step.verdict.ahead_s.abs() > self.middling_bias(active);
+                if is_beyond_them && self.discord.watch(&mut self.filter, sample, &step.verdict, active, last) {
                     self.set_checkpoint();
                 }
                 self.contradict(sample.slot, step.interval.half_width);
@@ -281,6 +284,16 @@ impl Joint {
         self.is_stale = false;
     }
 
+    /// How far a source is usually wrong: the median over the active ones.
+    fn middling_bias(&self, active: &[Slot]) -> f64 {
+        let mut usual = [0.0; MAX_SOURCES];
+        for (place, slot) in usual.iter_mut().zip(active) {
+            *place = self.known.usual_bias(slot.index());
+        }
+        let count = active.len().min(MAX_SOURCES);
+        if count == 0 { 0.0 } else { median(&mut usual[..count]) }
+    }
+
     /// An error inside the root distance is invisible to selection. Seen here, the source's prior is widened, so that
     /// it has little say in the lead but is still followed.
     fn widen_liars(&mut self, active: &[Slot]) {
@@ -305,10 +318,14 @@ impl Joint {
         }
         // Stamps that are cut off are half a tick early: a majority of coarse sources says nothing against a fine one.
         let blurred = 0.5 * median(&mut coarseness[..active.len().min(MAX_SOURCES)]);
+        // How far the middle itself may be off: a reference clock is finer than a majority of servers.
+        let middling = self.middling_bias(active);
         let mut widened = false;
         for slot in active.iter().map(|slot| slot.index()) {
             let Some(bias) = self.filter.bank.usual_bias(slot) else { continue };
-            let excess = ((bias - middle).abs() - blurred).max(0.0) / self.known.usual_bias(slot);
+            let is_clock = self.known.paths[slot].noise().is_some();
+            let usual = if is_clock { self.known.usual_bias(slot).max(middling) } else { self.known.usual_bias(slot) };
+            let excess = ((bias - middle).abs() - blurred).max(0.0) / usual;
             if excess > SUSPECT && excess > WORSE * self.known.widening[slot] {
                 let before = self.known.bias_deviation(slot);
                 self.known.widening[slot] = WIDENED * excess;

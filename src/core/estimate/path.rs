@@ -18,6 +18,8 @@ const PRIOR_JITTER_S: f64 = 2e-6;
 const LEAST_JITTER_S: f64 = 1e-8;
 /// Softness of the interval as a part of the gap; 0.25 to 0.5 gave the same results.
 const SOFTNESS_RATIO: f64 = 0.3;
+/// The interval of a reference clock is as good as a point: its half-width as a part of the noise.
+const POINT_RATIO: f64 = 1e-3;
 /// Time-stamp noise in seconds.
 const STAMP_NOISE_S: f64 = 1e-7;
 /// Delays are taken to lie in this range, in seconds: the precision of a good clock, and beyond any patience.
@@ -71,6 +73,8 @@ pub(super) struct Path {
     fixed: f64,
     /// What the server's stamps cannot tell, in seconds.
     resolution: f64,
+    /// Standard deviation of the samples of a reference clock in seconds; 0 for a server.
+    noise: f64,
 }
 
 /// What a delay told about the path.
@@ -107,6 +111,7 @@ impl Path {
         gap: 0.0,
         fixed: 0.0,
         resolution: 0.0,
+        noise: 0.0,
     };
 
     /// A delay in seconds brought into the range believed. Below a base that is known it is as much off as above.
@@ -123,6 +128,16 @@ impl Path {
     /// Says what the server's stamps cannot tell, in seconds.
     pub(super) fn set_resolution(&mut self, resolution_s: f64) {
         self.resolution = resolution_s.clamp(0.0, DELAY_RANGE_S.1);
+    }
+
+    /// The samples are those of a reference clock: there is no round trip to learn from.
+    pub(super) fn set_noise(&mut self, noise_s: f64) {
+        self.noise = noise_s.clamp(0.0, DELAY_RANGE_S.1);
+    }
+
+    /// Standard deviation of the samples of a reference clock in seconds; `None` for a server.
+    pub(super) fn noise(&self) -> Option<f64> {
+        (self.noise > 0.0).then_some(self.noise)
     }
 
     /// The part of that which is more than the noise of any stamp, in seconds.
@@ -151,6 +166,10 @@ impl Path {
 
     /// The interval of a sample with this delay, if jitter leans by `lean` (-1 all in replies, 1 all in requests).
     pub(super) fn interval(&self, delay_s: f64, lean: f64) -> Interval {
+        if let Some(noise) = self.noise() {
+            // A bell curve: nothing has an edge, and nothing leans.
+            return Interval::new(POINT_RATIO * noise, noise, 0.0);
+        }
         let gap = self.gap * (1.0 - lean * lean).sqrt();
         let half_width = 0.5 * ((self.plausible(delay_s) - self.base).max(0.0) + gap) + self.coarseness();
         // What a coarse stamp hides has no direction.
@@ -187,9 +206,9 @@ impl Path {
         self.base
     }
 
-    /// Mean one-way queueing in seconds.
+    /// Mean one-way queueing in seconds; of a reference clock, what would scatter samples as much.
     pub(super) fn jitter(&self) -> f64 {
-        self.jitter
+        self.noise().map_or(self.jitter, |noise| 2.0 * noise)
     }
 
     fn summarise(&mut self) {

@@ -13,6 +13,9 @@ pub struct Tuning {
     pub max_samples: u32,
     /// What the server's stamps cannot tell, in seconds.
     pub resolution_s: f64,
+    /// The samples come from a reference clock, without a round trip, and scatter by this standard deviation in seconds; 0
+    /// for a server.
+    pub noise_s: f64,
 }
 
 /// Up to here (chrony's default) `minsamples` leaves the filter alone, which weighs each sample by its age anyway.
@@ -24,7 +27,7 @@ const LEAST_FADING: f64 = 0.75;
 impl Tuning {
     /// Nothing is known better.
     pub(super) const NONE: Tuning =
-        Tuning { min_delay_s: 0.0, asymmetry: None, min_samples: 0, max_samples: 0, resolution_s: 0.0 };
+        Tuning { min_delay_s: 0.0, asymmetry: None, min_samples: 0, max_samples: 0, resolution_s: 0.0, noise_s: 0.0 };
 
     /// The lean of the jitter (-1 all in the replies, 1 all in the requests), if it is given.
     pub(super) fn lean(&self) -> Option<f64> {

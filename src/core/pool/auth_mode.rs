@@ -16,7 +16,8 @@ pub(in crate::core) struct Policy {
 }
 
 impl Policy {
-    /// For lines with these options; `true`: they ask for authentication. Those with `noselect` neither count nor change.
+    /// For lines of servers with these options; `true`: they ask for authentication. Those with `noselect` neither count nor
+    /// change.
     pub(in crate::core) fn new(mode: AuthSelectMode, lines: impl Iterator<Item = (SelectOptions, bool)>) -> Self {
         let mut policy = Policy { mode, has_protected: false, has_others: false };
         for (_, is_protected) in lines.filter(|(options, _)| !options.contains(SelectOptions::NO_SELECT)) {
@@ -26,7 +27,7 @@ impl Policy {
         policy
     }
 
-    /// The options that hold.
+    /// The options that hold. Reference clocks are as good as protected where that matters.
     pub(in crate::core) fn effective(&self, configured: SelectOptions, is_protected: bool) -> SelectOptions {
         if configured.contains(SelectOptions::NO_SELECT) {
             return configured;
@@ -34,7 +35,9 @@ impl Policy {
         let more = match (self.mode, is_protected) {
             (AuthSelectMode::Require, false) => SelectOptions::NO_SELECT,
             (AuthSelectMode::Prefer, false) if self.has_protected => SelectOptions::NO_SELECT,
-            (AuthSelectMode::Mix, true) if self.has_others => SelectOptions::REQUIRE | SelectOptions::TRUST,
+            (AuthSelectMode::Mix, true) if self.has_protected && self.has_others => {
+                SelectOptions::REQUIRE | SelectOptions::TRUST
+            }
             _ => 0,
         };
         SelectOptions(configured.0 | more)

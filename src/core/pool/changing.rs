@@ -11,6 +11,7 @@ use crate::core::api::settings::{Host, SourceConfig, SourceOptions};
 use crate::core::estimate::Slot;
 use crate::core::pool::line::Origin;
 use crate::core::pool::source_set::{Opinion, SourceSet};
+use crate::core::source::Source;
 use crate::time::{Raw, Span};
 
 /// An address that was deleted is not used again.
@@ -56,7 +57,7 @@ impl SourceSet {
                 }
             }
         }
-        for source in self.sources.iter_mut().filter(|source| is_meant(whom, source.address.ip())) {
+        for source in self.sources.iter_mut().filter(|source| is_meant(whom, source)) {
             is_any = true;
             if source.schedule.set_online(online, now) {
                 if !online {
@@ -72,7 +73,7 @@ impl SourceSet {
     /// As chronyc's command `burst`.
     pub(in crate::core) fn burst(&mut self, whom: Whom, good: u32, most: u32, now: Raw) -> Result<(), Refused> {
         let mut is_any = whom == Whom::All && self.unresolved().next().is_some();
-        for source in self.sources.iter_mut().filter(|source| is_meant(whom, source.address.ip())) {
+        for source in self.sources.iter_mut().filter(|source| is_meant(whom, source)) {
             is_any = true;
             source.schedule.burst(good, most, now);
         }
@@ -114,8 +115,11 @@ impl SourceSet {
             Meant::Source(index) => {
                 let line = self.sources[index].line;
                 let is_last = self.lines[line].wanted() <= 1;
-                if !is_last && matches!(self.lines[line].config.host, Host::Name(_)) {
-                    let address = self.sources[index].address.ip();
+                if self.sources[index].clock().is_some() {
+                    return Err(Refused::NoSuchSource);
+                }
+                let address = self.sources[index].ip();
+                if let (false, Some(address), Host::Name(_)) = (is_last, address, &self.lines[line].config.host) {
                     self.remove(index, opinion, now, outputs);
                     self.lines[line].config.options.max_sources -= 1;
                     self.lines[line].shun(address, FOR_EVER);
@@ -160,6 +164,8 @@ impl SourceSet {
         if by_s.abs() < LEAST_OFFSET_S {
             return Ok(None);
         }
+        let offset_s = source.options.offset_s;
+        source.clock_mut().into_iter().for_each(|clock| clock.set_offset(offset_s));
         source.shift(Span::from_secs_f64(by_s));
         source.is_untuned = true;
         Ok(Some(MovedOffset { slot: source.slot, by_s }))
@@ -180,7 +186,9 @@ impl SourceSet {
     fn meant(&self, source: Address) -> Result<Meant, Refused> {
         let meant = match source {
             Address::Unspecified => None,
-            Address::Ip(ip) => self.sources.iter().position(|source| source.address.ip() == ip).map(Meant::Source),
+            Address::Ip(_) | Address::Clock(_) => {
+                self.sources.iter().position(|other| Address::from(other.id()) == source).map(Meant::Source)
+            }
             Address::Id(id) => self.unresolved().find(|(_, line)| line.id == id).map(|(line, _)| Meant::Line(line)),
         };
         meant.ok_or(Refused::NoSuchSource)
@@ -196,7 +204,9 @@ impl SourceSet {
     }
 }
 
-fn is_meant(whom: Whom, source: IpAddr) -> bool {
+/// A reference clock is asked over no network.
+fn is_meant(whom: Whom, source: &Source) -> bool {
+    let Some(source) = source.ip() else { return false };
     match whom {
         Whom::All => true,
         Whom::One(address) => address == Address::Ip(source),

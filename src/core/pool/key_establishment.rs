@@ -17,8 +17,9 @@ use crate::core::api::flaw::Flaw;
 use crate::core::api::nts::{DateRule, Dates, Established, EstablishmentId, KeyFailure, KeyRequest, SavedKeys, Stage};
 use crate::core::api::output::{Output, Outputs};
 use crate::core::api::settings::Host;
+use crate::core::api::source_id::SourceId;
 use crate::core::pool::source_set::{SourceSet, label};
-use crate::core::source::Source;
+use crate::core::source::{Measurer, Source};
 use crate::time::{ClockReading, Raw, Span, Utc};
 
 /// What the configuration says about NTS, as far as the engine decides it.
@@ -51,7 +52,7 @@ impl SourceSet {
 
     /// Keys and cookies for the next run.
     pub(in crate::core) fn keys_to_save(&self, now: &ClockReading) -> Vec<SavedKeys> {
-        let save = |source: &Source| source.nts()?.save(self.line_of(source).label.to_string(), source.address, now);
+        let save = |source: &Source| source.nts()?.save(self.line_of(source).label.to_string(), source.address()?, now);
         self.sources.iter().filter_map(save).collect()
     }
 
@@ -105,7 +106,8 @@ impl SourceSet {
     /// Whether the keys of the last run are used. They are used once: a cookie is not shown twice.
     fn restore_keys(&mut self, index: usize, now: &ClockReading, outputs: &mut Outputs) -> bool {
         let source = &self.sources[index];
-        let (server, name) = (source.named_address(), &self.lines[source.line].label);
+        let Some(server) = source.named_address() else { return false };
+        let name = &self.lines[source.line].label;
         let is_its = |saved: &SavedKeys| saved.server == server && *saved.name == **name;
         let Some(place) = self.saved_keys.iter().position(is_its) else { return false };
         let saved = self.saved_keys.swap_remove(place);
@@ -127,14 +129,15 @@ impl SourceSet {
         self.last_establishment.0 += 1;
         let id = self.last_establishment;
         let source = &self.sources[index];
-        let server = SocketAddr::new(source.named_address(), source.options.nts_port);
+        let Some(address) = source.named_address() else { return };
+        let server = SocketAddr::new(address, source.options.nts_port);
         let denied = self.servers_told(index);
         let request = KeyRequest {
             id,
             server,
             name: match &self.lines[source.line].config.host {
                 Host::Name(name) => Some(name.clone()),
-                Host::Address(_) => None,
+                Host::Address(_) | Host::Clock(_) => None,
             },
             cert_set: source.options.cert_set,
             dates,
@@ -193,7 +196,7 @@ impl SourceSet {
 
     /// Another source has this address.
     fn is_taken(&self, index: usize, address: SocketAddr) -> bool {
-        self.sources.iter().enumerate().any(|(other, source)| other != index && source.address == address)
+        self.sources.iter().enumerate().any(|(other, source)| other != index && source.address() == Some(address))
     }
 
     /// Servers that servers of key establishment have named to other sources of the line.
@@ -224,13 +227,13 @@ impl SourceSet {
     fn add_another(&mut self, index: usize, now: Raw) {
         let source = &self.sources[index];
         let (line, port) = (source.line, source.options.port);
-        let address = SocketAddr::new(source.named_address(), port);
+        let Some(address) = source.named_address().map(|address| SocketAddr::new(address, port)) else { return };
         let is_complete = self.members(line).count() >= self.lines[line].wanted();
-        if is_complete || self.sources.iter().any(|source| source.address == address) {
+        if is_complete || self.sources.iter().any(|source| source.address() == Some(address)) {
             return;
         }
         if let Some(slot) = self.free_slot() {
-            let another = self.new_source(line, slot, address, now);
+            let another = self.new_source(line, slot, Measurer::Network(address), now);
             self.sources.push(another);
         }
     }
@@ -245,18 +248,15 @@ impl SourceSet {
     /// The server of key establishment says who tells the time.
     fn move_source(&mut self, index: usize, to: SocketAddr, outputs: &mut Outputs) -> Result<(), KeyFailure> {
         let source = &self.sources[index];
-        let old = source.address;
-        if old == to {
-            return Ok(());
-        }
+        let Some(old) = source.address().filter(|old| *old != to) else { return Ok(()) };
         if self.is_taken(index, to) {
             let text = format!("Could not change {old} to negotiated address {to} (another source has it already)");
             return Err(KeyFailure { stage: Stage::Session, flaw: Flaw::KeyEstablishment, text });
         }
         let host = &self.lines[source.line].config.host;
-        let (name, label) = (Arc::from(host.to_string()), label(to.ip(), host));
+        let (name, label) = (Arc::from(host.to_string()), label(SourceId::Server(to.ip()), host));
         let source = &mut self.sources[index];
-        (source.address, source.label) = (to, label);
+        source.move_to(to, label);
         if let Some(exchange) = source.expire() {
             outputs.push(Output::Close(exchange));
         }
@@ -292,10 +292,11 @@ impl SourceSet {
     /// As the log calls it.
     fn key_server_of(&self, index: usize) -> String {
         let source = &self.sources[index];
-        let address = SocketAddr::new(source.named_address(), source.options.nts_port);
+        let port = source.options.nts_port;
+        let address = source.named_address().map_or_else(String::new, |ip| SocketAddr::new(ip, port).to_string());
         match &self.lines[source.line].config.host {
             Host::Name(name) => format!("{address} ({name})"),
-            Host::Address(_) => address.to_string(),
+            Host::Address(_) | Host::Clock(_) => address,
         }
     }
 }

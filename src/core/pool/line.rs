@@ -37,7 +37,7 @@ pub enum Origin {
     Order,
 }
 
-/// A `server` or `pool` line.
+/// A `server`, `pool` or `refclock` line.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// The line as typed.
@@ -108,7 +108,7 @@ impl Line {
         let authentication = Authentication::of(&typed.options);
         let lookup = match typed.host {
             Host::Name(_) if authentication.is_hopeful() => Lookup::Due(now, Purpose::Fill),
-            Host::Address(_) | Host::Name(_) => Lookup::None,
+            Host::Address(_) | Host::Name(_) | Host::Clock(_) => Lookup::None,
         };
         Line {
             config: typed.clone(),
@@ -185,15 +185,20 @@ impl Line {
     pub fn literal(&self) -> Option<IpAddr> {
         match self.config.host {
             Host::Address(address) => Some(address),
-            Host::Name(_) => None,
+            Host::Name(_) | Host::Clock(_) => None,
         }
+    }
+
+    /// The line is one of a reference clock.
+    pub fn is_clock(&self) -> bool {
+        matches!(self.config.host, Host::Clock(_))
     }
 
     /// The name, if the line has one and is not gone.
     pub fn name(&self) -> Option<&str> {
         match &self.config.host {
             _ if self.retired => None,
-            Host::Address(_) => None,
+            Host::Address(_) | Host::Clock(_) => None,
             Host::Name(name) => Some(name),
         }
     }

@@ -20,7 +20,7 @@ use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::line::{Purpose, Yield};
 use crate::core::pool::source_set::{Opinion, SourceSet};
 use crate::core::random::Random;
-use crate::core::source::Source;
+use crate::core::source::{Measurer, Source};
 use crate::time::{Raw, Span};
 
 /// Addresses beyond the wanted number are asked this much later (RFC 8305 section 5: connection attempt delay).
@@ -104,9 +104,9 @@ impl SourceSet {
         self.note_listed(index, addresses, purpose == Some(Purpose::Refresh));
         // The server of NTS keys that a pool names may know more than one that tells the time.
         let is_inexhaustible = |source: &Source| source.line == index && is_pool && source.has_moved();
-        let has = |source: &Source, address| {
-            source.address == address
-                || SocketAddr::new(source.named_address(), port) == address && !is_inexhaustible(source)
+        let has = |source: &Source, address: SocketAddr| {
+            source.address() == Some(address)
+                || source.named_address() == Some(address.ip()) && port == address.port() && !is_inexhaustible(source)
         };
         let is_used = |address: &IpAddr| self.sources.iter().any(|source| has(source, SocketAddr::new(*address, port)));
         let mut fresh = eligible.into_iter().filter(|address| !is_used(address)).collect::<Vec<_>>().into_iter();
@@ -167,7 +167,7 @@ impl SourceSet {
     fn note_listed(&mut self, line: usize, addresses: &[IpAddr], is_refresh: bool) {
         let mut unlisted = None;
         for source in self.sources.iter_mut().filter(|source| source.line == line) {
-            let is_listed = addresses.contains(&source.named_address());
+            let is_listed = source.named_address().is_some_and(|ip| addresses.contains(&ip));
             source.conduct.is_listed |= is_listed;
             if !is_listed {
                 unlisted.get_or_insert(source);
@@ -194,7 +194,7 @@ impl SourceSet {
     }
 
     /// A line yields no source at all.
-    fn refuse_line(&mut self, line: usize, outputs: &mut Outputs) {
+    pub(super) fn refuse_line(&mut self, line: usize, outputs: &mut Outputs) {
         let reason = if self.free_slot().is_some() { "Already in use" } else { "Too many sources" };
         self.lines[line].is_flaw_told = true;
         outputs.tell(Event::CannotAddSource { name: self.lines[line].label.to_string(), reason });
@@ -203,20 +203,22 @@ impl SourceSet {
     /// An address that is already used is skipped: it would vote twice.
     fn add_source(&mut self, line: usize, address: IpAddr, now: Raw) -> Option<&mut Source> {
         let address = SocketAddr::new(address, self.lines[line].config.options.port);
-        let is_known = self.sources.iter().any(|source| source.address == address);
+        let is_known = self.sources.iter().any(|source| source.address() == Some(address));
         let slot = self.free_slot().filter(|_| !is_known)?;
         let listed = self.members(line).filter(|source| source.conduct.is_listed).count();
         let delay = if listed < self.lines[line].wanted() { Span::ZERO } else { HEAD_START };
-        let source = self.new_source(line, slot, address, now + delay);
+        let source = self.new_source(line, slot, Measurer::Network(address), now + delay);
         self.sources.push(source);
         self.sources.last_mut()
     }
 
     fn replace(&mut self, index: usize, address: IpAddr, opinion: &Opinion, now: Raw, outputs: &mut Outputs) {
         let old = &self.sources[index];
-        let (slot, line, old_address) = (old.slot, old.line, old.address);
+        let (slot, line) = (old.slot, old.line);
+        let Some(old_address) = old.address() else { return };
         self.dismiss(index, opinion, now, outputs);
-        self.sources[index] = self.new_source(line, slot, SocketAddr::new(address, old_address.port()), now);
+        self.sources[index] =
+            self.new_source(line, slot, Measurer::Network(SocketAddr::new(address, old_address.port())), now);
         let name = Arc::from(self.lines[line].name().unwrap_or_default());
         outputs.tell(Event::Replaced { old: old_address.ip(), new: address, name });
     }

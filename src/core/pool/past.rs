@@ -1,17 +1,17 @@
 //! The samples of the last run (`dumpdir`, `-r`): which source they belong to, and what is kept for the next one.
 
-use std::net::IpAddr;
-
 use crate::core::api::dump::{Anchor, Archive, Dump, Kept};
 use crate::core::api::event::Event;
 use crate::core::api::output::Outputs;
+use crate::core::api::source_id::SourceId;
+use crate::core::pool::line::Line;
 use crate::core::pool::source_set::SourceSet;
 use crate::core::source::Source;
 use crate::core::source::measurement::Measurement;
 use crate::time::ClockReading;
 
 /// A file of the last run: whom it is about, and what it says, if that makes sense.
-pub type PastFile = (IpAddr, Option<Dump>);
+pub type PastFile = (SourceId, Option<Dump>);
 
 /// The files that no source has claimed yet.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +43,12 @@ impl SourceSet {
         if !source.authentication().is_hopeful() {
             return;
         }
-        let Some(place) = self.past.files.iter().position(|(address, _)| *address == source.address.ip()) else {
+        let Some(place) = self.past.files.iter().position(|(subject, _)| *subject == source.id()) else {
             return;
         };
         let (_, dump) = self.past.files.swap_remove(place);
         let label = source.label.clone();
-        let dump = dump.filter(|dump| *dump.name == *self.lines[source.line].label);
+        let dump = dump.filter(|dump| dump.name == dumped_name(&self.lines[source.line]));
         let past = dump.and_then(|dump| dump.recall(now, self.past.boot.as_deref(), frequency));
         let Some(past) = past else { return outputs.tell(Event::PastRefused(label)) };
         source.archive = Archive::new();
@@ -88,8 +88,8 @@ impl SourceSet {
         let anchor =
             |boot: &str| Anchor { boot: boot.to_owned(), raw: now.raw, utc: now.utc, frequency, slept: now.slept };
         let dump = |source: &Source| Dump {
-            address: source.address.ip(),
-            name: self.line_of(source).label.to_string(),
+            source: source.id(),
+            name: dumped_name(self.line_of(source)),
             reach: source.reach,
             stratum: source.last.map_or(0, |last| last.stratum),
             leap: source.last.map(|last| last.leap),
@@ -98,4 +98,9 @@ impl SourceSet {
         };
         self.sources.iter().filter(|source| !source.archive.is_empty()).map(dump).collect()
     }
+}
+
+/// What a line is called in a dump file. The name of the file says all of a reference clock: chronyd writes a dot.
+fn dumped_name(line: &Line) -> String {
+    if line.is_clock() { ".".to_owned() } else { line.label.to_string() }
 }

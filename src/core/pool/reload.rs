@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 use crate::core::api::event::Event;
 use crate::core::api::order::Refused;
 use crate::core::api::output::Outputs;
+use crate::core::api::reference_clock::{ClockConfig, ClockId};
 use crate::core::api::settings::{Host, InitStepSlew, Mode, SourceConfig, SourceOptions};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::auth_mode::Policy;
 use crate::core::pool::line::{Line, Origin};
 use crate::core::pool::source_set::{Opinion, SourceSet};
+use crate::core::refclock::ReferenceClock;
+use crate::core::source::Measurer;
 use crate::core::source::authentication::Protection;
 use crate::time::{Raw, Span};
 
@@ -37,6 +40,7 @@ impl SourceSet {
         let is_new = |host: &Host| !configured.iter().any(|line| line.host == *host);
         let hosts: Vec<Host> = hosts.into_iter().filter(is_new).collect();
         let initial = hosts.into_iter().map(|host| SourceConfig { host, pool: false, options: options.clone() });
+        let first = self.lines.len();
         for typed in configured {
             self.push_line(typed, Origin::Configuration, now);
         }
@@ -44,7 +48,23 @@ impl SourceSet {
             self.push_line(typed, Origin::Initial, now);
         }
         self.apply_auth_mode();
-        self.add_first_sources(0..self.lines.len(), now, outputs);
+        self.add_first_sources(first..self.lines.len(), now, outputs);
+    }
+
+    /// The reference clocks of the configuration. They are listed before all other sources, as in chronyd.
+    pub(in crate::core) fn add_clocks(&mut self, configured: Vec<ClockConfig>, now: Raw, outputs: &mut Outputs) {
+        for (place, config) in configured.into_iter().enumerate() {
+            let host = Host::Clock(config.id);
+            let typed = SourceConfig { host, pool: false, options: config.options.clone() };
+            let line = self.push_line(typed, Origin::Configuration, now);
+            let Some(slot) = self.free_slot() else {
+                self.refuse_line(line, outputs);
+                continue;
+            };
+            let clock = ReferenceClock::new(ClockId(place), config, now);
+            let source = self.new_source(line, slot, Measurer::Clock(Box::new(clock)), now);
+            self.sources.push(source);
+        }
     }
 
     /// The clock has been set (`has_set`), or they have had their time: the hosts of `initstepslew` have done their part.
@@ -114,7 +134,7 @@ impl SourceSet {
     ) -> Result<(), Refused> {
         if let Host::Address(address) = typed.host {
             let address = SocketAddr::new(address, typed.options.port);
-            if self.sources.iter().any(|source| source.address == address) {
+            if self.sources.iter().any(|source| source.address() == Some(address)) {
                 return Err(Refused::AlreadyKnown);
             }
             self.free_slot().ok_or(Refused::TooMany)?;
@@ -132,7 +152,7 @@ impl SourceSet {
     /// Puts a line into the first gap, or at the end.
     fn push_line(&mut self, typed: SourceConfig, origin: Origin, now: Raw) -> usize {
         let id = match typed.host {
-            Host::Address(_) => 0,
+            Host::Address(_) | Host::Clock(_) => 0,
             Host::Name(_) => {
                 self.last_id = self.last_id.saturating_add(1);
                 self.last_id
@@ -159,13 +179,17 @@ impl SourceSet {
     pub(super) fn apply_auth_mode(&mut self) {
         let wants = |options: &SourceOptions| Protection::of(options).is_some();
         let lines = self.lines.iter().filter(|line| !line.is_retired());
-        let policy = Policy::new(self.auth_mode, lines.map(|line| (line.select, wants(&line.typed.options))));
+        let servers = lines.filter(|line| !line.is_clock());
+        let policy = Policy::new(self.auth_mode, servers.map(|line| (line.select, wants(&line.typed.options))));
         for line in &mut self.lines {
+            let is_clock = line.is_clock();
             let options = &mut line.config.options;
-            options.set_selection(policy.effective(line.select, wants(options)));
+            // What a device says nobody on the way can have made.
+            options.set_selection(policy.effective(line.select, is_clock || wants(options)));
         }
         for source in &mut self.sources {
-            let effective = policy.effective(source.configured, wants(&source.options));
+            let is_safe = source.clock().is_some() || wants(&source.options);
+            let effective = policy.effective(source.configured, is_safe);
             source.options.set_selection(effective);
         }
     }

@@ -30,8 +30,8 @@ impl SourceSet {
 
     fn has_news(&self, opinion: &Opinion, now: Raw) -> bool {
         self.lines.iter().enumerate().filter(|(_, line)| line.name().is_some()).any(|(index, line)| {
-            let is_new = |source: &Source| !line.last_good.contains(&source.named_address());
-            let is_gone = |address: &IpAddr| self.members(index).all(|source| source.named_address() != *address);
+            let is_new = |source: &Source| source.named_address().is_some_and(|ip| !line.last_good.contains(&ip));
+            let is_gone = |address: &IpAddr| self.members(index).all(|source| source.named_address() != Some(*address));
             let mut good = self.members(index).filter(|source| self.is_good(source, opinion, now)).peekable();
             good.peek().is_some() && (good.any(is_new) || line.last_good.iter().any(is_gone))
         })
@@ -44,9 +44,10 @@ impl SourceSet {
         for index in 0..self.lines.len() {
             let is_good = |source: &Source| self.is_good(source, opinion, now);
             let remembered = &self.lines[index].last_good;
-            let is_kept = |source: &&Source| is_good(source) || remembered.contains(&source.named_address());
+            let is_remembered = |source: &Source| source.named_address().is_some_and(|ip| remembered.contains(&ip));
+            let is_kept = |source: &&Source| is_good(source) || is_remembered(source);
             let has_good = self.members(index).any(is_good);
-            let kept: Vec<IpAddr> = self.members(index).filter(is_kept).map(|source| source.named_address()).collect();
+            let kept: Vec<IpAddr> = self.members(index).filter(is_kept).filter_map(Source::named_address).collect();
             let line = &mut self.lines[index];
             if has_good {
                 line.last_good = kept;

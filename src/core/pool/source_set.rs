@@ -1,6 +1,5 @@
 //! The sources and the lines they come from: one owner for who is a member and with which options.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::core::api::dump::Archive;
@@ -11,12 +10,13 @@ use crate::core::api::monitoring::Address;
 use crate::core::api::nts::{EstablishmentId, SavedKeys};
 use crate::core::api::output::{Output, Outputs};
 use crate::core::api::settings::{AuthSelectMode, Host, Mode, Settings, SourceConfig};
+use crate::core::api::source_id::SourceId;
 use crate::core::estimate::{MAX_SOURCES, Slot, SlotSet};
 use crate::core::pool::key_establishment::NtsPolicy;
 use crate::core::pool::keys::give_key;
 use crate::core::pool::line::Line;
 use crate::core::pool::past::Past;
-use crate::core::source::{MIN_DELAY, Source};
+use crate::core::source::{MIN_DELAY, Measurer, Source};
 use crate::time::{Raw, Span};
 use crate::wire::symmetric::KeyTable;
 
@@ -117,6 +117,16 @@ impl SourceSet {
     /// There is a line that is not gone.
     pub(in crate::core) fn has_lines(&self) -> bool {
         !self.lines.iter().all(Line::is_retired)
+    }
+
+    /// One of a set is a reference clock.
+    pub(in crate::core) fn has_clock(&self, slots: SlotSet) -> bool {
+        self.of(slots).any(|source| source.clock().is_some())
+    }
+
+    /// The resolution of the system clock.
+    pub(in crate::core) fn precision(&self) -> Span {
+        self.precision
     }
 
     /// The sources whose places are in this set.
@@ -239,9 +249,10 @@ impl SourceSet {
     }
 
     /// A source of this line that has not been asked.
-    pub(super) fn new_source(&mut self, line: usize, slot: Slot, address: SocketAddr, due: Raw) -> Source {
+    pub(super) fn new_source(&mut self, line: usize, slot: Slot, measurer: Measurer, due: Raw) -> Source {
         let SourceConfig { host, options, .. } = &self.lines[line].config;
-        let mut source = Source::new(slot, address, label(address.ip(), host), line, options.clone(), due);
+        let label = label(measurer.id(), host);
+        let mut source = Source::new(slot, measurer, label, line, options.clone(), due);
         if self.keeps_samples {
             source.archive = Archive::new();
         }
@@ -266,7 +277,9 @@ impl SourceSet {
         }
         if !is_good && source.schedule.requests() > 0 {
             let until = source.conduct.denied_until().unwrap_or(now).max(now + SHUNNED_FOR);
-            self.lines[source.line].shun(source.named_address(), until);
+            if let Some(address) = source.named_address() {
+                self.lines[source.line].shun(address, until);
+            }
         }
         self.vacated.insert(source.slot);
         self.has_loss = true;
@@ -291,8 +304,8 @@ impl SourceSet {
     pub(in crate::core) fn find(&self, address: Address) -> Option<usize> {
         match address {
             Address::Unspecified => None,
-            Address::Ip(ip) => {
-                let place = self.sources.iter().position(|source| source.address.ip() == ip)?;
+            Address::Ip(_) | Address::Clock(_) => {
+                let place = self.sources.iter().position(|source| Address::from(source.id()) == address)?;
                 let keys = || self.sources.iter().enumerate().map(|(place, source)| (source.line, place));
                 let own = keys().nth(place);
                 Some(keys().filter(|key| Some(*key) < own).count())
@@ -328,10 +341,10 @@ impl SourceSet {
     }
 }
 
-/// The address, with the configured name behind it if that differs.
-pub(super) fn label(address: IpAddr, host: &Host) -> Label {
+/// The address or the reference ID, with the configured name behind it if that differs.
+pub(super) fn label(id: SourceId, host: &Host) -> Label {
     match host {
-        Host::Address(_) => Arc::from(address.to_string()),
-        Host::Name(name) => Arc::from(format!("{address} ({name})")),
+        Host::Address(_) | Host::Clock(_) => Arc::from(id.to_string()),
+        Host::Name(name) => Arc::from(format!("{id} ({name})")),
     }
 }

@@ -119,6 +119,8 @@ fn pending(index: usize, line: &Line, sources: &SourceSet, vote: &Vote) -> usize
     // One that has had its time does not delay the vote by being asked again.
     let is_hopeful = |source: &Source| waited < PATIENCE || source.schedule.requests() <= 1;
     let is_asked = |source: &Source| match source.asked_at() {
+        // A device speaks within some seconds, or is not there.
+        _ if source.clock().is_some() => waited < PATIENCE,
         Some(asked) => now - asked < PATIENCE,
         None if source.is_establishing_keys() => waited < PATIENCE,
         // New, and about to be asked.

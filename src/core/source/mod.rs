@@ -1,10 +1,12 @@
-//! One server: the request in flight, whether a reply answers it and makes sense, and what its last replies said.
+//! One source: a server, with the request in flight and whether a reply answers it and makes sense, or a reference clock;
+//! and what it last said.
 
 pub mod authentication;
 pub mod authenticator;
 mod delay_tests;
 pub mod health;
 pub mod measurement;
+mod measurer;
 mod measuring;
 pub mod network_changes;
 pub mod nts;
@@ -24,13 +26,16 @@ use crate::core::api::flaw::Flaw;
 use crate::core::api::monitoring::{AuthData, SelectOptions};
 use crate::core::api::response::Response;
 use crate::core::api::settings::SourceOptions;
+use crate::core::api::source_id::SourceId;
 use crate::core::estimate::{Estimate, Slot};
 use crate::core::random::Random;
+use crate::core::refclock::ReferenceClock;
 use crate::core::source::authentication::Authentication;
 use crate::core::source::authenticator::Authenticator;
 use crate::core::source::delay_tests::DelayTests;
 use crate::core::source::health::Conduct;
 use crate::core::source::measurement::Measurement;
+pub use crate::core::source::measurer::Measurer;
 use crate::core::source::nts::NtsClient;
 pub use crate::core::source::packet_counters::{Refusal, Tally};
 use crate::core::source::poll::{Schedule, UNREACHABLE_AFTER};
@@ -55,13 +60,13 @@ pub const MIN_DELAY: Span = Span::from_nanos(100);
 /// After so many requests in a row without an answer, interleaved mode begins anew: an old exchange is no news.
 const MAX_UNANSWERED: u32 = 4;
 
-/// A server being measured.
+/// A source being measured.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// The place of the source in the estimator.
     pub slot: Slot,
-    /// Address and port that requests go to.
-    pub address: SocketAddr,
+    /// What measures it: exchanges with a server, or a device.
+    measurer: Measurer,
     /// How the log names the source.
     pub label: Label,
     /// Which configured line it came from.
@@ -143,14 +148,15 @@ pub enum Answer {
 }
 
 impl Source {
-    /// A server that has not been asked, and is to be at `due`.
-    pub fn new(slot: Slot, address: SocketAddr, label: Label, line: usize, options: SourceOptions, due: Raw) -> Self {
+    /// A source that has not been measured. A server is to be asked at `due`.
+    pub fn new(slot: Slot, measurer: Measurer, label: Label, line: usize, options: SourceOptions, due: Raw) -> Self {
         let authenticator = Authenticator::of(&options);
         let mut schedule = Schedule::new(&options, due);
-        schedule.permit(authenticator.state().is_hopeful());
+        // A device has a schedule of its own, and is asked over no network.
+        schedule.permit(authenticator.state().is_hopeful() && measurer.address().is_some());
         Source {
             slot,
-            address,
+            measurer,
             label,
             line,
             authenticator,
@@ -183,6 +189,36 @@ impl Source {
         }
     }
 
+    /// Who it is.
+    pub fn id(&self) -> SourceId {
+        self.measurer.id()
+    }
+
+    /// Address and port that requests go to, if it is a server.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.measurer.address()
+    }
+
+    /// It is the server at another address from now on.
+    pub fn move_to(&mut self, address: SocketAddr, label: Label) {
+        (self.measurer, self.label) = (Measurer::Network(address), label);
+    }
+
+    /// Its address, if it is a server.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.address().map(|address| address.ip())
+    }
+
+    /// The device, if it is a reference clock.
+    pub fn clock(&self) -> Option<&ReferenceClock> {
+        self.measurer.clock()
+    }
+
+    /// The device, to be read.
+    pub fn clock_mut(&mut self) -> Option<&mut ReferenceClock> {
+        self.measurer.clock_mut()
+    }
+
     /// How its replies are protected.
     pub fn authentication(&self) -> Authentication {
         self.authenticator.state()
@@ -195,7 +231,7 @@ impl Source {
 
     /// Its key is this one from now on, or it has none.
     pub fn set_authenticator(&mut self, authenticator: Authenticator) {
-        self.schedule.permit(authenticator.state().is_hopeful());
+        self.schedule.permit(authenticator.state().is_hopeful() && self.address().is_some());
         self.authenticator = authenticator;
     }
 
@@ -232,13 +268,13 @@ impl Source {
     }
 
     /// The address that its name has: with NTS, the one of the server of key establishment, which may have named another.
-    pub fn named_address(&self) -> IpAddr {
-        self.nts().and_then(NtsClient::server).unwrap_or(self.address).ip()
+    pub fn named_address(&self) -> Option<IpAddr> {
+        self.nts().and_then(NtsClient::server).map(|server| server.ip()).or(self.ip())
     }
 
     /// The server of NTS key establishment has named another than itself.
     pub fn has_moved(&self) -> bool {
-        self.named_address() != self.address.ip()
+        self.named_address() != self.ip()
     }
 
     /// The report about its keys.
@@ -398,6 +434,25 @@ impl Source {
         result
     }
 
+    /// A reference clock has told the time.
+    pub fn told_time(&mut self, measurement: Measurement) {
+        self.conduct.told_time();
+        self.schedule.told_time();
+        self.reach = self.reach << 1 | 1;
+        self.empty_polls = 0;
+        self.last = Some(measurement);
+        self.recent.push(measurement);
+        self.trail.push(measurement);
+    }
+
+    /// A poll of a reference clock was in vain.
+    pub fn told_nothing(&mut self) {
+        if let Some(flaw) = self.clock().and_then(ReferenceClock::flaw) {
+            self.conduct.useless(flaw);
+        }
+        self.missed();
+    }
+
     /// Its last accepted replies, oldest first.
     pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
@@ -416,7 +471,8 @@ impl Source {
     /// The source has not answered for longer than its word counts, or is not to be asked.
     pub fn is_away(&self) -> bool {
         let is_overdue = || self.empty_polls > self.options.max_unreach;
-        self.reach == 0 && (self.schedule.is_offline() || is_overdue())
+        let is_sick = self.clock().is_some_and(ReferenceClock::is_out);
+        is_sick || self.reach == 0 && (self.schedule.is_offline() || is_overdue())
     }
 
     /// What the oldest and the newest recent reply say about the frequency, with hard bounds.
@@ -446,6 +502,7 @@ impl Source {
         self.filter.shift(by);
         self.archive.shift(by);
         self.previous = None;
+        self.clock_mut().into_iter().for_each(|clock| clock.shift(by));
     }
 
     /// Where true time is now according to its best recent reply: a lead, give or take so many seconds. `rate` bounds
@@ -468,6 +525,9 @@ impl Source {
     pub fn forget_rate(&mut self, but_last: bool) {
         self.trail = Recent::default();
         self.last.iter().filter(|_| but_last).for_each(|last| self.trail.push(*last));
+        if !but_last {
+            self.clock_mut().into_iter().for_each(ReferenceClock::interrupt);
+        }
     }
 
     /// What its last replies say of the rate of true time against the raw counter. `jitter_s` is that of its path.

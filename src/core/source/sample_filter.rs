@@ -58,8 +58,12 @@ fn combine(collected: &mut [Measurement], frequency: f64) -> Option<Measurement>
     let ahead_s =
         |m: &Measurement| (m.sample.lead - origin.lead).secs_f64() - frequency * (m.sample.at - origin.at).secs_f64();
     collected.sort_unstable_by(|a, b| ahead_s(a).total_cmp(&ahead_s(b)));
-    let count = (NEAR_MEDIAN * collected.len() as f64).ceil() as usize;
-    let near = &collected[(collected.len() - count) / 2..][..count];
+    let all = collected.len();
+    let median_s = 0.5 * (ahead_s(&collected[(all - 1) / 2]) + ahead_s(&collected[all / 2]));
+    let apart_s = |m: &Measurement| (ahead_s(m) - median_s).abs();
+    collected.sort_unstable_by(|a, b| apart_s(a).total_cmp(&apart_s(b)));
+    let count = (NEAR_MEDIAN * all as f64).ceil() as usize;
+    let near = &collected[..count];
     let mean =
         |value: &dyn Fn(&Measurement) -> f64| Span::from_secs_f64(near.iter().map(value).sum::<f64>() / count as f64);
     let before = mean(&|m| (m.sample.at - origin.at).secs_f64());

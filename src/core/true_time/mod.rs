@@ -17,6 +17,7 @@ use crate::core::estimate::{
     Bias, Estimate, Estimator, FrequencyPrior, JUMP_FREQUENCY, Outcome, PathNoise, PollTerms, Sample, Slot, SlotSet,
     Tuning,
 };
+use crate::core::refclock::ReferenceClock;
 use crate::core::source::Source;
 use crate::time::{ClockReading, Lead, Raw, Span};
 
@@ -197,12 +198,16 @@ impl TrueTime {
         let resolution = resolution.max(self.lone.coarseness());
         source.is_untuned = false;
         let options = &source.options;
+        let clock = source.clock();
+        let noise_s = source.last.as_ref().filter(|_| clock.is_some()).map_or(0.0, ReferenceClock::noise_s);
         let tuning = Tuning {
-            min_delay_s: options.min_delay_s,
+            min_delay_s: clock.map_or(options.min_delay_s, |clock| clock.config().delay_s),
             asymmetry: options.asymmetry,
             min_samples: options.min_samples.unwrap_or(self.min_samples),
             max_samples: options.max_samples.unwrap_or(self.max_samples),
-            resolution_s: resolution.secs_f64(),
+            // What a device cannot tell is in its noise already.
+            resolution_s: if clock.is_some() { 0.0 } else { resolution.secs_f64() },
+            noise_s,
         };
         self.estimator.tune(source.slot, tuning);
     }

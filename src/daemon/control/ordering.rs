@@ -6,6 +6,7 @@ use crate::core::api::limits;
 use crate::core::api::monitoring::Address;
 use crate::core::api::order::{Order, Parameter, Refused, Whom};
 use crate::core::api::settings::MakeStep;
+use crate::core::source::Source;
 use crate::daemon::control::access::Net;
 use crate::daemon::control::{Control, Daemon, adding, reporting};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
@@ -142,7 +143,7 @@ fn whom(net: &request::AddressMask) -> Whom {
 
 /// As `chronyc onoffline`: each source with an address is asked if there is a way to it.
 fn follow_routes(daemon: &mut dyn Daemon) {
-    let addresses: Vec<_> = daemon.engine().sources().iter().map(|source| source.address).collect();
+    let addresses: Vec<_> = daemon.engine().sources().iter().filter_map(Source::address).collect();
     for address in addresses {
         let online = daemon.has_route(address);
         let whom = Whom::One(Address::Ip(address.ip()));
@@ -196,6 +197,7 @@ fn shown(source: Address) -> String {
         Address::Unspecified => "?".to_owned(),
         Address::Ip(address) => address.to_string(),
         Address::Id(id) => format!("ID#{id:010}"),
+        Address::Clock(id) => id.to_string(),
     }
 }
 

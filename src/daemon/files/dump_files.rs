@@ -45,8 +45,8 @@ impl DumpFiles {
         for path in self.files() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let Some(subject) = dump_file::subject(&name) else { continue };
-            if let Some(address) = subject.filter(|_| wanted) {
-                past.push((address, read(&path).and_then(|text| dump_file::parse(address, &text))));
+            if wanted {
+                past.push((subject, read(&path).and_then(|text| dump_file::parse(subject, &text))));
             }
             if let Err(reason) = fs::remove_file(&path) {
                 debug!("Could not remove {} : {}", path.display(), plain(&reason));
@@ -58,7 +58,7 @@ impl DumpFiles {
     /// Writes a file for each source.
     pub fn write(&self, dumps: &[Dump]) {
         for dump in dumps {
-            let path = self.directory.join(dump_file::file_name(dump.address));
+            let path = self.directory.join(dump_file::file_name(dump.source));
             StateFile::fleeting(path, "the samples are not remembered").replace(dump_file::text(dump));
         }
     }

@@ -45,6 +45,7 @@ pub fn wanted(logs: &Logs) -> Wanted {
         tracking: logs.tracking,
         selection: logs.selection,
         temperature: logs.tempcomp,
+        reference_clocks: logs.refclocks,
     }
 }
 

@@ -207,9 +207,7 @@ layout!(MakeStepRequest: limit, threshold_s);
 
 impl WireField for SelectChange {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
-        self.source.pass(cursor);
-        // A reference clock, which has no address.
-        cursor.skip::<4>(0);
+        cursor.referent(&mut self.source);
         let mut mask = u32::from(self.mask.0);
         mask.pass(cursor);
         self.mask = SelectOptions(mask as u16);
@@ -219,8 +217,7 @@ impl WireField for SelectChange {
     }
 }
 
-// After the source: a reference clock, which has no address.
-layout!(OffsetChange: source + 4, offset_s);
+layout!(OffsetChange: source(referent), offset_s);
 
 impl WireField for SourceKind {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {

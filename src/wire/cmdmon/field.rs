@@ -259,12 +259,23 @@ impl WireField for Option<Utc> {
     }
 }
 
+impl Cursor<'_> {
+    /// An address, and the reference ID of a reference clock, which has none.
+    pub(super) fn referent(&mut self, address: &mut Address) {
+        address.pass(self);
+        let mut id = if let Address::Clock(id) = address { id.bits() } else { 0 };
+        id.pass(self);
+        *address = address.or_clock(id);
+    }
+}
+
 /// 16 bytes of address, 2 of family, 2 of nothing. A family nobody knows is unspecified.
 impl WireField for Address {
     fn pass(&mut self, cursor: &mut Cursor<'_>) {
         let mut bytes = [0; 16];
         let mut family = match self {
-            Address::Unspecified => 0,
+            // A reference clock has no address: its reference ID is told elsewhere.
+            Address::Unspecified | Address::Clock(_) => 0,
             Address::Ip(IpAddr::V4(address)) => {
                 bytes[..4].copy_from_slice(&address.octets());
                 FAMILY_IPV4
@@ -283,6 +294,7 @@ impl WireField for Address {
         cursor.skip::<2>(0);
         let [a, b, c, d, ..] = bytes;
         *self = match family {
+            0 if matches!(self, Address::Clock(_)) => *self,
             FAMILY_IPV4 => Address::Ip(Ipv4Addr::new(a, b, c, d).into()),
             FAMILY_IPV6 => Address::Ip(Ipv6Addr::from(bytes).into()),
             FAMILY_ID => Address::Id(u32::from_be_bytes([a, b, c, d])),

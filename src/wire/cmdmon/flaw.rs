@@ -27,6 +27,6 @@ mod tests {
         }
         assert_eq!(None::<Flaw>.code(), 0);
         assert_eq!(Option::<Flaw>::from_code(0), None);
-        assert_eq!(Option::<Flaw>::from_code(31), None);
+        assert_eq!(Option::<Flaw>::from_code(Flaw::ALL.len() as u16 + 1), None);
     }
 }

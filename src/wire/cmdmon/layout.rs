@@ -1,17 +1,24 @@
 //! The bodies of replies: each report is a list of fields in the order of the wire.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::field::{Coded, Cursor, WireField, codes, layout};
 use super::reply::ReplyStatus;
 use crate::core::api::monitoring::FLAWS;
 use crate::core::api::monitoring::{
-    Activity, AuthData, Hindrance, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats, StampedBy,
-    Standing, Status, Tracking,
+    Activity, Address, AuthData, Hindrance, NtpData, SelectData, SelectOptions, ServerStats, SourceData, SourceStats,
+    StampedBy, Standing, Status, Tracking,
 };
+use crate::core::api::source_id::ReferenceId;
 use crate::time::Leap;
 
 /// Number of the layout of [`Status`]. It changes when what is there gets another meaning, not when something is
 /// appended.
 const STATUS_LAYOUT: u16 = 1;
+
+/// How a source is measured: exchanges with a server that we ask, or a reference clock.
+const MODE_SERVER: u16 = 0;
+const MODE_CLOCK: u16 = 2;
 
 const FLAG_SYNCHRONISED: u16 = 1;
 const FLAG_CONTROLS_CLOCK: u16 = 2;
@@ -37,9 +44,34 @@ pub(super) enum ServerCounts {
     Wide,
 }
 
-// After the standing: the mode, of which 0 is a server that we ask, and flags that nobody has defined.
-layout!(SourceData: address, poll, stratum, standing(wide) + 4, reach(wide), since_sample_s, measured_offset_s, offset_s,
-    error_s);
+impl WireField for SourceData {
+    fn pass(&mut self, cursor: &mut Cursor<'_>) {
+        // A reference clock is told by its ID in the place of an IPv4 address, and by the mode.
+        let mut told = match self.address {
+            Address::Clock(id) => Address::Ip(Ipv4Addr::from_bits(id.bits()).into()),
+            address => address,
+        };
+        let mut mode = if matches!(self.address, Address::Clock(_)) { MODE_CLOCK } else { MODE_SERVER };
+        told.pass(cursor);
+        self.poll.pass(cursor);
+        self.stratum.pass(cursor);
+        cursor.wide(&mut self.standing);
+        mode.pass(cursor);
+        self.address = match told {
+            Address::Ip(IpAddr::V4(id)) if mode == MODE_CLOCK => {
+                ReferenceId::from_bits(id.to_bits()).map_or(told, Address::Clock)
+            }
+            address => address,
+        };
+        // Flags that nobody has defined.
+        cursor.skip::<2>(0);
+        cursor.wide(&mut self.reach);
+        self.since_sample_s.pass(cursor);
+        self.measured_offset_s.pass(cursor);
+        self.offset_s.pass(cursor);
+        self.error_s.pass(cursor);
+    }
+}
 
 layout!(Tracking: reference_id, address, stratum, leap(wide), reference_time, correction_s, last_offset_s, rms_offset_s,
     frequency_ppm, residual_frequency_ppm, skew_ppm, root_delay_s, root_dispersion_s, update_interval_s);

@@ -82,6 +82,7 @@ impl<'a> Rig<'a> {
             is_brief: kind & 4 > 0,
             settings: Settings { makestep, ..Settings::default() },
             sources: (0..1 + kind / 8 % 4).map(source).collect(),
+            clocks: Vec::new(),
             last_good: Vec::new(),
             mode: [Mode::Discipline, Mode::SetOnce, Mode::MeasureOnce, Mode::Discipline][usize::from(kind >> 6)],
             prior: FrequencyPrior::measured(0.0, 1e-4),

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use slewd::config::{Config, KeyFile, MemoryFiles, parse_sources};
 use slewd::core::api::drift::DriftRecord;
 use slewd::core::api::last_good;
+use slewd::core::api::source_id::SourceId;
 use slewd::core::api::temp_comp::{Points, parse_sensor};
 use slewd::core::clock::leap::LeapTable;
 use slewd::report::{dump_file, nts_file};
@@ -123,13 +124,13 @@ fn leap(data: &[u8]) {
 
 /// A file with samples of a server.
 fn dump(data: &[u8]) {
-    let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+    let source = SourceId::Server(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
     let text = String::from_utf8_lossy(data);
     let name: String = text.chars().take(40).collect();
     let _ = dump_file::subject(&name);
-    if let Some(dump) = dump_file::parse(address, &text) {
+    if let Some(dump) = dump_file::parse(source, &text) {
         let written = dump_file::text(&dump);
-        assert!(dump_file::parse(address, &written).is_some(), "{written}");
+        assert!(dump_file::parse(source, &written).is_some(), "{written}");
     }
 }
 

@@ -223,6 +223,11 @@ impl LeapWatch {
         std::mem::take(&mut self.is_stepping)
     }
 
+    /// TAI minus UTC at this time, as far as that is known.
+    pub fn tai_s(&self, utc: Utc) -> Option<i32> {
+        self.table.as_ref()?.tai_s(utc)
+    }
+
     /// TAI minus UTC at this time, if the kernel is to be told and has not been.
     pub fn new_tai_s(&mut self, utc: Utc) -> Option<i32> {
         let tai_s = self.table.as_ref().filter(|_| self.mode == LeapMode::System)?.tai_s(utc)?;

@@ -1,0 +1,176 @@
+//! Reference clocks: what a `refclock` line asks for, and what a device says when it is read.
+
+use crate::core::api::settings::{SourceOptions, poll_interval};
+use crate::core::api::source_id::ReferenceId;
+use crate::time::{Leap, Raw, Span, Utc};
+
+/// Names a reference clock: the place of its line among the `refclock` lines, from 0 on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ClockId(pub usize);
+
+/// One `refclock` line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClockConfig {
+    /// `refid`.
+    pub id: ReferenceId,
+    /// The driver and its parameter.
+    pub driver: Driver,
+    /// `poll`: a sample is made of the readings of 2^poll seconds.
+    pub poll: i8,
+    /// `dpoll`: the device is read every 2^dpoll seconds; never above `poll`.
+    pub dpoll: i8,
+    /// `filter`: of the readings of one poll so many are kept, the newest.
+    pub filter: usize,
+    /// `rate`: pulses in a second.
+    pub rate: u32,
+    /// `lock`: pulses get their seconds from this reference clock.
+    pub lock: Option<ReferenceId>,
+    /// `maxlockage`: that clock is too old for a pulse after so many pulses.
+    pub max_lock_age: u32,
+    /// `width` of a pulse in seconds, if both edges are reported; 0 if only one is.
+    pub width_s: f64,
+    /// `pps`: of what the device says only the fraction of a second counts.
+    pub pps: bool,
+    /// `delay` in seconds: what the reading may be late by, unknown to the device.
+    pub delay_s: f64,
+    /// `precision` in seconds; `None`: as the device says, or that of the system clock.
+    pub precision_s: Option<f64>,
+    /// `maxdispersion` in seconds; `None` for no limit.
+    pub max_dispersion_s: Option<f64>,
+    /// `stratum`.
+    pub stratum: u8,
+    /// `tai`: the device keeps TAI.
+    pub tai: bool,
+    /// `offset`, the options for selection, `minsamples`, `maxsamples` and `maxunreach`.
+    pub options: SourceOptions,
+}
+
+/// Where the time comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driver {
+    /// `PHC`: a PTP hardware clock, of a network card or a hypervisor.
+    Phc {
+        /// Its path, or the name of a network interface.
+        device: String,
+        /// It may be read by cross time stamps: `nocrossts` forbids it.
+        cross: bool,
+    },
+    /// `PPS`: a device that stamps pulses.
+    Pps {
+        /// Its path.
+        device: String,
+        /// `clear`: the falling edge counts.
+        clear: bool,
+    },
+    /// `SHM`: a segment of System V shared memory, as gpsd writes it.
+    Shm {
+        /// The number of the segment.
+        unit: u32,
+        /// `perm`: its permissions, if it has to be made.
+        permissions: u32,
+    },
+    /// `SOCK`: datagrams on this Unix socket.
+    Sock {
+        /// The path.
+        path: String,
+    },
+}
+
+/// The name of a driver in the configuration.
+impl Driver {
+    /// As it is written in a `refclock` line.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Driver::Phc { .. } => "PHC",
+            Driver::Pps { .. } => "PPS",
+            Driver::Shm { .. } => "SHM",
+            Driver::Sock { .. } => "SOCK",
+        }
+    }
+
+    /// The parameter, for messages.
+    pub fn parameter(&self) -> String {
+        match self {
+            Driver::Phc { device, .. } | Driver::Pps { device, .. } => device.clone(),
+            Driver::Shm { unit, .. } => unit.to_string(),
+            Driver::Sock { path } => path.clone(),
+        }
+    }
+
+    /// The device speaks when it has something to say, and is not read.
+    pub fn is_heard(&self) -> bool {
+        matches!(self, Driver::Sock { .. })
+    }
+}
+
+impl ClockConfig {
+    /// chrony's defaults.
+    pub fn new(id: ReferenceId, driver: Driver) -> Self {
+        let options = SourceOptions { max_unreach: 100_000, min_poll: 4, max_poll: 4, ..SourceOptions::default() };
+        ClockConfig {
+            id,
+            driver,
+            poll: 4,
+            dpoll: 0,
+            filter: 64,
+            rate: 1,
+            lock: None,
+            max_lock_age: 2,
+            width_s: 0.0,
+            pps: false,
+            delay_s: 1e-9,
+            precision_s: None,
+            max_dispersion_s: None,
+            stratum: 0,
+            tai: false,
+            options,
+        }
+    }
+
+    /// How often the device is read.
+    pub fn device_interval(&self) -> Span {
+        poll_interval(self.dpoll)
+    }
+
+    /// Readings of the device in one poll.
+    pub fn readings(&self) -> u32 {
+        1 << u32::try_from(self.poll - self.dpoll).unwrap_or(0).min(24)
+    }
+}
+
+/// What came of reading a device.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Reading {
+    /// It tells the time.
+    Time(DeviceTime),
+    /// It has nothing new to say.
+    Nothing,
+    /// It cannot be opened, or not be read any more.
+    Absent,
+}
+
+/// The time of a device at one moment.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct DeviceTime {
+    /// When, on our side.
+    pub at: Moment,
+    /// What the device said then.
+    pub time: Utc,
+    /// By so much the moment may be wrong, to either side: half of the time that the reading took.
+    pub margin: Span,
+    /// Only the fraction of the second counts: it is a pulse.
+    pub is_pulse: bool,
+    /// Its leap warning.
+    pub leap: Leap,
+    /// How precise it says it is, log2 of seconds.
+    pub precision: Option<i8>,
+}
+
+/// A moment by one of our own clocks.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Moment {
+    /// By the system clock, as most devices are read.
+    System(Utc),
+    /// By the raw counter, with the time the machine has slept.
+    Counter(Raw),
+}

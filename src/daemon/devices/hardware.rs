@@ -1,0 +1,128 @@
+//! Drivers PHC and PPS: clocks and pulses of hardware that the kernel has a driver for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use log::debug;
+
+use crate::core::api::reference_clock::{DeviceTime, Moment, Reading};
+use crate::core::refclock::phc::{self, Window};
+use crate::sys::pps::PpsDevice;
+use crate::sys::ptp::{self, PtpClock, Triple};
+use crate::time::{ClockReading, Leap, Raw, Span, Utc};
+
+/// A PTP hardware clock, and the best way of reading it.
+#[derive(Debug)]
+pub(super) struct HardwareClock {
+    clock: PtpClock,
+    way: Way,
+}
+
+/// How it is read, best first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// PTP_SYS_OFFSET_PRECISE.
+    Cross,
+    /// PTP_SYS_OFFSET_EXTENDED with the raw counter.
+    ExtendedByCounter,
+    /// PTP_SYS_OFFSET_EXTENDED with the system clock.
+    Extended,
+    /// PTP_SYS_OFFSET.
+    Basic,
+}
+
+impl HardwareClock {
+    /// Opens the device at a path, or that of the interface of this name. `cross`: it may be read by cross time stamps.
+    pub(super) fn open(device: &str, cross: bool) -> io::Result<Self> {
+        let clock = PtpClock::open(&path(device)?)?;
+        let way = if cross && clock.capabilities()?.cross_timestamps { Way::Cross } else { Way::ExtendedByCounter };
+        Ok(HardwareClock { clock, way })
+    }
+
+    /// Reads it in the best way that it allows.
+    pub(super) fn read(&mut self, now: &ClockReading) -> io::Result<Reading> {
+        loop {
+            match self.read_in(self.way, now) {
+                Ok(reading) => return Ok(reading),
+                Err(reason) if is_unsupported(&reason) && self.way != Way::Basic => {
+                    self.way = match self.way {
+                        Way::Cross => Way::ExtendedByCounter,
+                        Way::ExtendedByCounter => Way::Extended,
+                        Way::Extended | Way::Basic => Way::Basic,
+                    };
+                    debug!("Reading a PTP hardware clock in another way: {:?}", self.way);
+                }
+                Err(reason) => return Err(reason),
+            }
+        }
+    }
+
+    fn read_in(&self, way: Way, now: &ClockReading) -> io::Result<Reading> {
+        // The kernel's counter does not count sleep, and ours does.
+        let counter = |ns: i64| Moment::Counter(Raw::from_nanos(ns) + now.slept);
+        let system = |ns: i64| Moment::System(Utc::from_nanos(ns));
+        match way {
+            Way::Cross => {
+                let (device, raw) = self.clock.cross_timestamp()?;
+                Ok(phc::reading(&[Window { before: raw, device, after: raw }], counter))
+            }
+            Way::ExtendedByCounter => Ok(phc::reading(&windows(self.clock.extended(true)?), counter)),
+            Way::Extended => Ok(phc::reading(&windows(self.clock.extended(false)?), system)),
+            Way::Basic => Ok(phc::reading(&windows(self.clock.basic()?), system)),
+        }
+    }
+}
+
+fn windows(triples: [Triple; ptp::READINGS]) -> [Window; ptp::READINGS] {
+    triples.map(|[before, device, after]| Window { before, device, after })
+}
+
+/// The kernel or the driver does not know a request.
+fn is_unsupported(reason: &io::Error) -> bool {
+    matches!(reason.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EINVAL | libc::ENOTTY | libc::ENOSYS))
+}
+
+/// A name without a slash is that of a network interface.
+fn path(device: &str) -> io::Result<PathBuf> {
+    if device.contains('/') {
+        return Ok(PathBuf::from(device));
+    }
+    let none = || io::Error::other("the interface has no PTP hardware clock");
+    Ok(PathBuf::from(format!("/dev/ptp{}", ptp::of_interface(device)?.ok_or_else(none)?)))
+}
+
+/// A pulse-per-second device.
+#[derive(Debug)]
+pub(super) struct Pulses {
+    device: PpsDevice,
+    clear: bool,
+    /// The last pulse that was told.
+    last: u32,
+}
+
+impl Pulses {
+    /// Opens the device. `clear`: the falling edge counts.
+    pub(super) fn open(path: &str, clear: bool) -> io::Result<Self> {
+        let device = PpsDevice::open(Path::new(path), clear)?;
+        let last = device.last(clear)?.sequence;
+        Ok(Pulses { device, clear, last })
+    }
+
+    /// The last pulse, if it is new.
+    pub(super) fn read(&mut self) -> io::Result<Reading> {
+        let edge = self.device.last(self.clear)?;
+        if edge.sequence == self.last {
+            return Ok(Reading::Nothing);
+        }
+        self.last = edge.sequence;
+        Ok(Reading::Time(DeviceTime {
+            at: Moment::System(Utc::from_nanos(edge.at)),
+            // A pulse is the beginning of a second.
+            time: Utc::from_nanos(0),
+            margin: Span::ZERO,
+            is_pulse: true,
+            leap: Leap::Normal,
+            precision: None,
+        }))
+    }
+}

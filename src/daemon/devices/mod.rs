@@ -1,0 +1,133 @@
+//! The devices of reference clocks: opened, read, and opened again when they come late or went away.
+
+mod hardware;
+mod shared_memory;
+mod socket;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use log::{debug, info, warn};
+
+use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, Reading};
+use crate::daemon::os_error::plain;
+use crate::time::{ClockReading, Raw, Span};
+use hardware::{HardwareClock, Pulses};
+use shared_memory::SharedMemory;
+use socket::ClockSocket;
+
+/// A device that cannot be opened is tried again after this long: udev links and gpsd come late.
+const RETRY: Span = Span::from_secs(2);
+
+/// The devices, in the order of their lines.
+#[derive(Debug, Default)]
+pub struct Devices {
+    devices: Vec<Device>,
+}
+
+/// One device.
+#[derive(Debug)]
+struct Device {
+    config: ClockConfig,
+    open: Option<Open>,
+    /// Why it could not be opened or read when that was last tried, as the log has it.
+    trouble: Option<String>,
+    retry_at: Option<Raw>,
+}
+
+/// An open device.
+#[derive(Debug)]
+enum Open {
+    Phc(HardwareClock),
+    Pps(Pulses),
+    Shm(SharedMemory),
+    Sock(ClockSocket),
+}
+
+impl Devices {
+    /// Opens what can be opened, as long as there are rights to.
+    pub fn open(configured: &[ClockConfig], now: Raw) -> Self {
+        let device =
+            |config: &ClockConfig| Device { config: config.clone(), open: None, trouble: None, retry_at: None };
+        let mut devices: Vec<Device> = configured.iter().map(device).collect();
+        devices.iter_mut().for_each(|device| device.try_open(now));
+        Devices { devices }
+    }
+
+    /// Reads a device.
+    pub fn read(&mut self, clock: ClockId, now: &ClockReading) -> Reading {
+        self.devices.get_mut(clock.0).map_or(Reading::Absent, |device| device.read(now))
+    }
+
+    /// What to wait for: the devices that speak by themselves.
+    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.devices.iter().filter_map(Device::descriptor)
+    }
+
+    /// Names of the devices in [`Devices::descriptors`], in the same order.
+    pub fn waited_for(&self) -> impl Iterator<Item = ClockId> {
+        let heard = self.devices.iter().enumerate().filter(|(_, device)| device.descriptor().is_some());
+        heard.map(|(place, _)| ClockId(place))
+    }
+}
+
+impl Device {
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.open {
+            Some(Open::Sock(socket)) => Some(socket.as_fd()),
+            _ => None,
+        }
+    }
+
+    fn try_open(&mut self, now: Raw) {
+        self.retry_at = Some(now + RETRY);
+        let opened = match &self.config.driver {
+            Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(Open::Phc),
+            Driver::Pps { device, clear } => Pulses::open(device, *clear).map(Open::Pps),
+            Driver::Shm { unit, permissions } => SharedMemory::open(*unit, *permissions).map(Open::Shm),
+            Driver::Sock { path } => ClockSocket::open(path).map(Open::Sock),
+        };
+        match opened {
+            Ok(open) => {
+                if self.trouble.take().is_some() {
+                    info!("Opened {}", self.name());
+                }
+                self.open = Some(open);
+            }
+            Err(reason) => self.complain("open", &reason, " (trying again)"),
+        }
+    }
+
+    fn read(&mut self, now: &ClockReading) -> Reading {
+        if self.open.is_none() && self.retry_at.is_none_or(|at| at <= now.raw) {
+            self.try_open(now.raw);
+        }
+        let read = match &mut self.open {
+            None => return Reading::Absent,
+            Some(Open::Phc(clock)) => clock.read(now),
+            Some(Open::Pps(pulses)) => pulses.read(),
+            Some(Open::Shm(segment)) => segment.read(),
+            Some(Open::Sock(socket)) => socket.read(),
+        };
+        read.unwrap_or_else(|reason| {
+            self.complain("read", &reason, " (opening it again)");
+            (self.open, self.retry_at) = (None, Some(now.raw + RETRY));
+            Reading::Absent
+        })
+    }
+
+    /// Said once, until it works again or fails in another way.
+    fn complain(&mut self, what: &str, reason: &io::Error, next: &str) {
+        let trouble = format!("Could not {what} {} : {}{next}", self.name(), plain(reason));
+        if self.trouble.as_ref() == Some(&trouble) {
+            debug!("{trouble}");
+        } else {
+            warn!("{trouble}");
+            self.trouble = Some(trouble);
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.config.driver.name(), self.config.driver.parameter())
+    }
+}
