@@ -142,7 +142,7 @@ fn after_a_kill_nothing_says_that_all_is_well() {
     let path = |name: &str| directory.join(name).display().to_string();
     let (config, metrics, synchronized) = (path("slewd.conf"), path("slewd.prom"), path("synchronized"));
     let text = format!(
-        "server 127.0.0.1 port 9\ncmdport 0\nbindcmdaddress /\npidfile {}\nmetricsfile {metrics} 1\nsynchronizedfile {synchronized}\n",
+        "user root\nserver 127.0.0.1 port 9\ncmdport 0\nbindcmdaddress /\npidfile {}\nmetricsfile {metrics} 1\nsynchronizedfile {synchronized}\n",
         path("slewd.pid")
     );
     fs::write(&config, text).expect("our own directory");

@@ -4,9 +4,9 @@
 //! so that longer ones are cut; version 3 carries them whole.
 //!
 //! ```
-//! use slewd::wire::symmetric::{Algorithm, Key};
+//! use slewd::wire::symmetric::{MacAlgorithm, SymmetricKey};
 //!
-//! let key = Key::new(7, Algorithm::Md5, b"correct horse".to_vec()).expect("a key");
+//! let key = SymmetricKey::new(7, MacAlgorithm::Md5, b"correct horse".to_vec()).expect("a key");
 //! let mut packet = vec![0x23; 48];
 //! key.sign(&mut packet, 4);
 //! assert_eq!(packet.len(), 48 + 4 + 16);
