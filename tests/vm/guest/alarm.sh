@@ -38,7 +38,7 @@ figure alarm "events $events; step $(by step) s, set by others $(by clock-change
 near() { holds "$(size "$(calc "($1) - ($2)")") < $3"; }
 if [ "$events" = "synchronised step clock-changed step" ] && [ "$users" = "$(id -u _chrony)" ] && [ "${signed:-no}" = yes ] &&
     near "$(by step)" 14400 0.5 && near "$(by clock-changed)" -5.5 0.7 && near "$left" 0 0.01; then
-    passed alarm "the command was told of both, without privileges, and the sign was there in between"
+    passed alarm "the command was told of both, as the account of the daemon, and the sign was there in between"
 else
     failed alarm "events '$events', step '$(by step)', set by others '$(by clock-changed)', users '$users', sign '${signed:-none}'"
 fi
