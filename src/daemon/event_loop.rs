@@ -279,8 +279,8 @@ impl Loop<'_> {
             self.feed(What::Temperature(temperature));
         }
         self.receive();
-        if awake.keys {
-            self.advance_keys();
+        if let Some(ready) = awake.keys {
+            self.advance_keys(ready);
         }
         self.hear();
         if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
@@ -392,7 +392,7 @@ impl Loop<'_> {
             network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
             clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
             thermometer: descriptors[asked..keys].iter().any(is_ready),
-            keys: descriptors[keys..devices].iter().any(is_ready),
+            keys: descriptors[keys..devices].iter().position(is_ready),
         };
         self.ready.clear();
         self.asked = descriptors[exchanges..asked].iter().map(is_ready).collect();
@@ -465,7 +465,8 @@ struct Awake {
     network: bool,
     clock_set: bool,
     thermometer: bool,
-    keys: bool,
+    /// The first establishment of NTS keys that can go on: one at a time, so that nobody waits for several handshakes.
+    keys: Option<usize>,
 }
 
 /// Rounded up: waking a moment too early would only mean to wait again.

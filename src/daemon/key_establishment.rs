@@ -116,30 +116,25 @@ impl KeyConnections {
         })
     }
 
-    /// Goes on with all of them; returns the next news. Call again until there are none.
-    pub fn advance(&mut self) -> Option<KeyNews> {
-        for index in 0..self.open.len() {
-            let connection = &mut self.open[index];
-            if connection.looked_up.is_some() {
-                continue;
-            }
-            let id = connection.id;
-            let outcome = match connection.advance() {
-                Ok(None) => continue,
-                Ok(Some(established)) => match place(established) {
-                    Ok(established) => Ok(established),
-                    Err((established, name)) => {
-                        connection.looked_up = Some(*established);
-                        return Some(KeyNews::Lookup(id, name));
-                    }
-                },
-                Err(failure) => Err(failure),
-            };
-            self.open.remove(index);
-            self.tidy();
-            return Some(KeyNews::Ended(id, outcome));
-        }
-        None
+    /// Goes on with the one whose descriptor is this one of [`KeyConnections::descriptors`].
+    pub fn advance(&mut self, ready: usize) -> Option<KeyNews> {
+        let mut polled = self.open.iter_mut().enumerate().filter(|(_, connection)| connection.looked_up.is_none());
+        let (index, connection) = polled.nth(ready)?;
+        let id = connection.id;
+        let outcome = match connection.advance() {
+            Ok(None) => return None,
+            Ok(Some(established)) => match place(established) {
+                Ok(established) => Ok(established),
+                Err((established, name)) => {
+                    connection.looked_up = Some(*established);
+                    return Some(KeyNews::Lookup(id, name));
+                }
+            },
+            Err(failure) => Err(failure),
+        };
+        self.open.remove(index);
+        self.tidy();
+        Some(KeyNews::Ended(id, outcome))
     }
 
     /// The name of a server that tells the time has been looked up.

@@ -38,9 +38,9 @@ impl Loop<'_> {
         self.world.key_connections.abandon(id);
     }
 
-    /// Goes on with all establishments.
-    pub(super) fn advance_keys(&mut self) {
-        while let Some(news) = self.world.key_connections.advance() {
+    /// Goes on with the establishment whose descriptor is the one with this index.
+    pub(super) fn advance_keys(&mut self, ready: usize) {
+        if let Some(news) = self.world.key_connections.advance(ready) {
             self.take_news(news);
         }
     }
@@ -66,7 +66,7 @@ impl Loop<'_> {
 
     pub(super) fn abandon_keys(&mut self, _: EstablishmentId) {}
 
-    pub(super) fn advance_keys(&mut self) {}
+    pub(super) fn advance_keys(&mut self, _: usize) {}
 
     pub(super) fn resolved_for_keys(&mut self, _: EstablishmentId, _: &[IpAddr]) {}
 }
