@@ -41,3 +41,11 @@ PATH=$work/alpine/bin:$PATH busybox ash "$recipes/alpine/slewd.pre-install"
 touch alpine/made
 PATH=$work/alpine/bin:$PATH busybox ash "$recipes/alpine/slewd.pre-install"
 grep -c 'adduser .*-s /sbin/nologin -G slewd .*slewd$' alpine/accounts | grep -qx 2
+
+# A lease comes, and goes.
+mkdir -p alpine/post-bound alpine/pre-deconfig
+for hook in post-bound pre-deconfig; do
+    sed 's,exec /usr/lib/slewd/write-servers,echo,' "$package/etc/udhcpc/$hook/slewd" >"alpine/$hook/slewd"
+done
+[ "$(interface=eth0 ntpsrv="192.0.2.1 192.0.2.2" busybox ash "$work/alpine/post-bound/slewd")" = "udhcpc-eth0 192.0.2.1 192.0.2.2" ]
+[ "$(interface=eth0 ntpsrv="192.0.2.1 192.0.2.2" busybox ash "$work/alpine/pre-deconfig/slewd")" = udhcpc-eth0 ]

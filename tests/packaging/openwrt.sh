@@ -18,8 +18,8 @@ END
 printf 'BuildPackage = install:\n' >openwrt/include/package.mk
 : >openwrt/feeds/packages/lang/rust/rust-package.mk
 # shellcheck disable=SC2016 # expanded by make
-printf 'install:\n\t$(call Package/slewd/install,%s)\nscript:\n\t$(file >%s,$(Package/slewd/postinst))\n' \
-    "$work/openwrt/root" "$work/openwrt/postinst" >openwrt/install.mk
+printf 'install:\n\t$(call Package/slewd/install,%s)\nscript:\n\t$(file >%s,$(Package/slewd/postinst))$(file >%s,$(Package/slewd/postrm))\n' \
+    "$work/openwrt/root" "$work/openwrt/postinst" "$work/openwrt/postrm" >openwrt/install.mk
 cp "$program" openwrt/staging/bin/slewd
 make -C "$recipes/openwrt" TOPDIR="$work/openwrt" -f Makefile -f "$work/openwrt/install.mk" install script
 root=openwrt/root
@@ -27,6 +27,7 @@ mkdir -p $root/etc/rc.d
 ln -s ../init.d/sysntpd $root/etc/rc.d/S98sysntpd
 IPKG_INSTROOT=$work/$root busybox ash openwrt/postinst
 test ! -L $root/etc/rc.d/S98sysntpd
+IPKG_INSTROOT=$work/$root busybox ash openwrt/postrm
 
 # uci: "system.ntp.server=a", one entry of a list a line, in $work/openwrt/settings.
 cat >"$bin/uci" <<'END'
@@ -64,7 +65,10 @@ if grep trust openwrt/read; then exit 1; fi
 if translated system.ntp.server=192.0.2.1 "slewd.main.directive=minsources two"; then exit 1; fi
 
 # procd's script, with rc.common's functions stood in for.
-sed "s,/usr/lib/slewd/from-uci,$work/$root/usr/lib/slewd/from-uci,; s,/var/run,$work/openwrt/run,g; s,/var/lib,$work/openwrt/lib,g" \
+sed "s,/var/run,$work/openwrt/run,g" $root/usr/lib/slewd/from-uci >openwrt/from-uci
+chmod 755 openwrt/from-uci
+sed "s,/usr/lib/slewd/from-uci,$work/openwrt/from-uci,; s,/var/run,$work/openwrt/run,g; s,/var/lib,$work/openwrt/lib,g;
+    s,^    /usr/sbin/slewd,    $program," \
     "$root/etc/init.d/slewd" >openwrt/init
 printf 'system.ntp.server=127.0.0.1\n' >openwrt/settings
 mkdir -p openwrt/run
@@ -78,12 +82,16 @@ procd_add_reload_trigger() { echo "trigger $*"; }
 . "$work/openwrt/init"
 start_service
 service_triggers
+# As after a kill.
+: >"$work/openwrt/run/slewd/synchronized"
+service_stopped
 END
 busybox ash openwrt/procd >openwrt/said
 cat openwrt/said
 grep -qx "command /usr/sbin/slewd -n -u slewd -f $work/openwrt/run/slewd-uci.conf" openwrt/said
 grep -qx "trigger slewd system" openwrt/said
 "$program" -p -f openwrt/run/slewd-uci.conf
+test ! -e openwrt/run/slewd/synchronized
 printf 'system.ntp.enabled=0\n' >openwrt/settings
 if busybox ash openwrt/procd | grep command; then exit 1; fi
 

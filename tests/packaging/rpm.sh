@@ -17,6 +17,18 @@ rpmbuild -bb --nodeps --define "_topdir $work/rpm" --define "slewd_binary $progr
 package=$(ls rpm/RPMS/*/slewd-"$version"-*.rpm)
 rpm -qp --configfiles "$package" | grep -qx /etc/slewd/slewd.conf
 [ "$(rpm -qp --qf '[%{FILENAMES} %{FILEUSERNAME}\n]' "$package" | grep '^/var/lib/slewd ')" = "/var/lib/slewd slewd" ]
-rpm --root "$work/rpm-root" --dbpath /db -i --nodeps --noscripts --nosignature "$package"
-"rpm-root/usr/sbin/slewd" -p -f rpm-root/etc/slewd/slewd.conf
-test ! -e rpm-root/etc/dhcp
+# Installed with its scriptlets over a copy of this system, which has no account of that name, and removed.
+mount -t tmpfs tmpfs rpm-root
+mkdir rpm-root/upper rpm-root/work rpm-root/root
+mount -t overlay -o lowerdir=/,upperdir=rpm-root/upper,workdir=rpm-root/work overlay rpm-root/root
+root=$work/rpm-root/root
+if chroot "$root" id slewd; then exit 1; fi
+rpm --root "$root" --dbpath /db -i --nodeps --nosignature "$package"
+[ "$(chroot "$root" stat -c %U:%a /var/lib/slewd)" = slewd:750 ]
+chroot "$root" slewd -p
+echo "# mine" >>"$root/etc/slewd/slewd.conf"
+test ! -e "$root/etc/dhcp/dhclient-exit-hooks.d/slewd"
+rpm --root "$root" --dbpath /db -e --nodeps slewd
+test ! -e "$root/usr/sbin/slewd"
+# What the administrator wrote is kept.
+grep -qx "# mine" "$root/etc/slewd/slewd.conf.rpmsave"
