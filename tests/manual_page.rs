@@ -82,11 +82,11 @@ fn text(help: &str, range: Option<String>, default: &str, class: Class) -> Strin
     }
     text.push_str(match class {
         Class::Used => "",
-        Class::Planned => "Checked; a warning says that nothing follows from it.\n",
-        Class::Unused => "Checked; a warning says that a client has no use for it.\n",
-        Class::Harmless => "Checked and accepted without a word.\n",
-        Class::Refused => "An error, unless\n.Ic clientonly\nis set: then a warning.\n",
-        Class::Retired => "A warning says so.\n",
+        Class::Planned => "Ignored, with a warning.\n",
+        Class::Unused => "Ignored, with a warning: a client has no use for it.\n",
+        Class::Harmless => "Accepted and ignored: what it asks for is so anyway.\n",
+        Class::Refused => "An error, unless\n.Ic clientonly\nis set: then ignored, with a warning.\n",
+        Class::Retired => "Ignored, with a warning.\n",
     });
     text
 }

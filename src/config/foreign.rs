@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Directives of ntp.conf that chrony.conf does not have, and what there is instead.
-const NTP_CONF: [(&str, &str); 27] = [
+const NTP_CONF: [(&str, &str); 31] = [
     ("autokey", "remove the line, use the option nts of the server line"),
     ("broadcastclient", "remove the line, name servers instead"),
     ("controlkey", "remove the line"),
@@ -20,6 +20,8 @@ const NTP_CONF: [(&str, &str); 27] = [
     ("listen", "remove the line, this client serves nobody"),
     ("logconfig", "remove the line"),
     ("logfile", "remove the line, the flag -l names a log file"),
+    ("manycastclient", "remove the line, name servers instead"),
+    ("monitor", "remove the line"),
     ("mru", "remove the line"),
     ("multicastclient", "remove the line, name servers instead"),
     ("nic", "remove the line, bindacqaddress and bindacqdevice choose where requests come from"),
@@ -29,16 +31,30 @@ const NTP_CONF: [(&str, &str); 27] = [
     ("setvar", "remove the line"),
     ("statistics", "remove the line, the directives log and logdir choose log files"),
     ("statsdir", "write logdir"),
+    ("saveconfigdir", "remove the line"),
     ("tinker", "remove the line, makestep and maxchange say when to step and when to give up"),
     ("tos", "remove the line, minsources, maxdistance and minstratum do its work"),
+    ("trustedkey", "remove the line, keys that are named are trusted"),
 ];
 
 /// Directives of OpenNTPD's ntpd.conf.
-const OPENNTPD: [(&str, &str); 4] = [
+const OPENNTPD: [(&str, &str); 5] = [
     ("constraint", "remove the line, use the option nts of the server line"),
     ("constraints", "remove the line, use the option nts of the server line"),
+    ("query", "write bindacqaddress ADDRESS instead of query from ADDRESS"),
     ("sensor", "remove the line"),
     ("servers", "write pool"),
+];
+
+/// Keys of timesyncd.conf.
+const TIMESYNCD: [&str; 7] = [
+    "connectionretrysec",
+    "fallbackntp",
+    "ntp",
+    "pollintervalmaxsec",
+    "pollintervalminsec",
+    "rootdistancemaxsec",
+    "saveintervalsec",
 ];
 
 /// Options of source lines that others have.
@@ -56,20 +72,25 @@ const OPTIONS: [(&str, &str); 11] = [
     ("weight", "OpenNTPD's"),
 ];
 
+/// Where all words of the other files are.
+const GUIDE: &str = "docs/migrate.md has a table";
+
 /// What to do about a directive that another program has.
 pub(crate) fn directive(name: &str) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let find =
         |table: &[(&str, &str)]| table.iter().find(|(word, _)| *word == lower).map(|(_, remedy)| remedy.to_string());
     if let Some(remedy) = find(&NTP_CONF) {
-        return Some(format!("{name} is a word of ntpd's ntp.conf: {remedy}"));
+        return Some(format!("{name} is a word of ntpd's ntp.conf: {remedy}; {GUIDE}"));
     }
     if let Some(remedy) = find(&OPENNTPD) {
-        return Some(format!("{name} is a word of OpenNTPD's ntpd.conf: {remedy}"));
+        return Some(format!("{name} is a word of OpenNTPD's ntpd.conf: {remedy}; {GUIDE}"));
     }
-    let is_timesyncd = lower == "[time]" || lower.starts_with("ntp=") || lower.starts_with("fallbackntp=");
-    is_timesyncd
-        .then(|| "this is a file of systemd-timesyncd: write a line \"server NAME iburst\" for each server".to_owned())
+    let key = lower.split_once('=').map(|(key, _)| key);
+    let is_timesyncd = lower == "[time]" || key.is_some_and(|key| TIMESYNCD.contains(&key));
+    is_timesyncd.then(|| {
+        format!("this is a file of systemd-timesyncd: write a line \"server NAME iburst\" for each server; {GUIDE}")
+    })
 }
 
 /// What to do about an option of a source line that another program has.
@@ -160,6 +181,8 @@ mod tests {
             ("servers", "write pool"),
             ("[Time]", "systemd-timesyncd"),
             ("NTP=ntp.example", "systemd-timesyncd"),
+            ("PollIntervalMinSec=32", "systemd-timesyncd"),
+            ("restrict", "docs/migrate.md"),
         ] {
             assert!(directive(word).is_some_and(|said| said.contains(remedy)), "{word}");
         }
