@@ -66,7 +66,7 @@ impl Client {
     /// Finds the places to look at, `-h` and `-p`; nothing is sent yet.
     ///
     /// # Errors
-    /// What is wrong with them, for people.
+    /// What is wrong with the places, for people.
     pub(super) fn new(words: &Arguments) -> Result<Client, String> {
         let port = words.number("-p")?.unwrap_or(cmdmon::PORT);
         let mut targets = Vec::new();

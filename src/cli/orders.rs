@@ -103,7 +103,7 @@ mod tests {
         Address::Ip(text.parse().expect("an address"))
     }
 
-    /// As chronyc 4.8 sends them (vectors V17 and V18 of the protocol's description).
+    /// Masks as chronyc 4.8 sends them (vectors V17 and V18 of the protocol's description).
     #[test]
     fn nets_are_masks_and_addresses() {
         for (text, mask, address) in [

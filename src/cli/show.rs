@@ -162,7 +162,7 @@ fn all(client: &mut Client, parts: Parts, with_unresolved: bool) -> Result<Liste
     Ok(Listed { sources, end: Ok(()) })
 }
 
-/// As chronyc, what there is and then why there is no more. Half a list of JSON is none.
+/// Prints the sources there are and then why there are no more, as chronyc does. Half a list of JSON is none.
 fn print_list(
     format: Format,
     listed: Result<Listed, Failure>,

@@ -15,7 +15,7 @@ use crate::daemon::resolver::look_up;
 /// A command: what it is called, takes and does.
 pub(super) struct Row {
     pub(super) name: &'static str,
-    /// What follows it, besides flags.
+    /// What follows the command, besides flags.
     pub(super) arguments: &'static str,
     pub(super) flags: &'static [&'static [Flag]],
     pub(super) help: &'static str,

@@ -50,7 +50,7 @@ pub(crate) enum Syntax {
     Real(RealRange, fn(&mut Config, f64)),
     /// One word.
     Text(fn(&mut Config, &str)),
-    /// From so many to so many words, read by a function.
+    /// So many words (least, most), read by a function.
     Words(usize, usize, fn(&mut Config, &mut Words) -> Result<(), Fault>),
     /// Words that are not even counted.
     Anything,
@@ -65,7 +65,7 @@ pub(crate) enum Syntax {
 pub struct Section {
     /// The subject.
     pub title: &'static str,
-    /// In the order of the manual.
+    /// Its directives, in the order of the manual.
     pub directives: &'static [Directive],
 }
 

@@ -39,7 +39,7 @@ impl MemoryFiles {
         Self::default()
     }
 
-    /// With one more file; its directories exist because it does.
+    /// Adds a file, and the directories above it.
     #[must_use]
     pub fn with(mut self, path: &str, content: impl AsRef<[u8]>) -> Self {
         self.files.insert(path.to_string(), content.as_ref().to_vec());

@@ -23,7 +23,7 @@ pub(crate) struct TextLine {
 pub(crate) enum Mark {
     /// The byte order mark of UTF-8, which has no byte order.
     Utf8,
-    /// That of UTF-16: every other byte is zero, and nothing can be read.
+    /// The mark of UTF-16: every other byte is zero, and nothing can be read.
     Wide,
 }
 

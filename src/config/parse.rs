@@ -196,7 +196,7 @@ impl<'f> Parser<'f> {
         match directive.class {
             Class::Used | Class::Harmless => {}
             Class::Retired => self.warn(format!("{name} directive is no longer supported"), place),
-            // They differ in what the manual promises.
+            // The two directives differ in what the manual promises.
             Class::Planned | Class::Unused => {
                 if self.mention(directive) {
                     self.warn(unused(name), place);

@@ -61,7 +61,7 @@ pub enum Ending {
     },
 }
 
-/// What the loop needs of the world.
+/// What the loop needs: clock, sockets, files, observers.
 pub struct Environment<'a> {
     /// The clock to steer.
     pub clock: &'a mut dyn Clock,
@@ -379,7 +379,7 @@ impl Loop<'_> {
         let devices = descriptors.len();
         descriptors.extend(self.world.devices.descriptors().map(wanted));
         let last = descriptors.len();
-        // It looks for itself before the next wait.
+        // The observer reads its descriptor itself, in its rest before the next wait.
         descriptors.extend(self.world.observer.descriptor().map(wanted));
         match poll(&mut descriptors, timeout(time)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}

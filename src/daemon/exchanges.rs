@@ -34,7 +34,7 @@ struct OpenSocket {
     asked_at: Raw,
 }
 
-/// What a readable socket had to say.
+/// What was read from a socket.
 pub enum Delivery {
     /// A datagram of this length, which arrived at this moment.
     Datagram(usize, Stamp),
@@ -126,7 +126,7 @@ impl Exchanges {
         self.open.iter().filter(|open| is_lost(&open.socket)).map(|open| open.exchange).collect()
     }
 
-    /// What to wait for.
+    /// The descriptors to wait for.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.open.iter().map(|open| open.socket.as_fd())
     }

@@ -49,7 +49,7 @@ struct Connection {
     looked_up: Option<Established>,
 }
 
-/// What has become of an establishment.
+/// The end of an establishment of keys, or its progress.
 pub enum KeyNews {
     /// The keys, or why there are none.
     Ended(EstablishmentId, Result<Box<Established>, KeyFailure>),
@@ -58,7 +58,7 @@ pub enum KeyNews {
 }
 
 impl KeyConnections {
-    /// None yet.
+    /// No connections yet.
     pub fn new(config: Nts, network: Network) -> Self {
         KeyConnections { config, network, ..Self::default() }
     }
@@ -101,13 +101,13 @@ impl KeyConnections {
         Ok(Connection { id: request.id, stream, session, is_connected: false, unsent: Vec::new(), looked_up: None })
     }
 
-    /// Gives one up.
+    /// Gives an establishment up.
     pub fn abandon(&mut self, id: EstablishmentId) {
         self.open.retain(|connection| connection.id != id);
         self.tidy();
     }
 
-    /// What to wait for.
+    /// The descriptors to wait for.
     pub fn descriptors(&self) -> impl Iterator<Item = PollFd<'_>> {
         self.open.iter().filter(|connection| connection.looked_up.is_none()).map(|connection| {
             let is_writing = !connection.is_connected || !connection.unsent.is_empty();
@@ -199,7 +199,7 @@ impl Connection {
                     }
                 }
                 Err(reason) if is_patient(&reason) => break,
-                // It is not connected yet.
+                // The socket is not connected yet.
                 Err(reason) if reason.raw_os_error() == Some(libc::ENOTCONN) => break,
                 Err(reason) => return Err(self.broken(&reason)),
             }

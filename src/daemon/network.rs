@@ -22,7 +22,7 @@ pub struct NetworkWatch {
     wakes: u32,
 }
 
-/// What there was to hear.
+/// A change that the kernel has reported.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct NetworkChange {
     /// Something has appeared through which servers may be reached.
@@ -50,7 +50,7 @@ impl NetworkWatch {
         }
     }
 
-    /// What to wait for; `None` while it has had more than its share.
+    /// The descriptor to wait for; `None` while it has had more than its share.
     pub fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         (self.wakes < MOST_WAKES).then(|| self.socket.as_fd())
     }

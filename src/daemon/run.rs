@@ -27,7 +27,7 @@ use crate::daemon::files::key_file::Keys;
 use crate::daemon::files::leap_file::LeapFile;
 use crate::daemon::files::log_files::{self, LogFiles};
 use crate::daemon::files::nts_files::NtsFiles;
-use crate::daemon::files::pid_file::{PidFile, Refusal};
+use crate::daemon::files::pid_file::{PidFile, PidFileRefusal};
 use crate::daemon::files::source_dirs::SourceDirs;
 use crate::daemon::files::state_file;
 use crate::daemon::files::thermometer::{self, Thermometer};
@@ -233,15 +233,15 @@ fn take_pid_file(options: &Options, config: &Config) -> Result<Option<PidFile>, 
     let Some(path) = &config.process.pid_file else { return Ok(None) };
     match PidFile::create(Path::new(path)) {
         Ok(file) => Ok(Some(file)),
-        Err(Refusal::Running(pid)) => {
+        Err(PidFileRefusal::Running(pid)) => {
             Err(format!("Another {} may already be running (pid={pid}), check {path}", options.ident))
         }
         // Without -x chronyd must be root and can write it; an observer need not.
-        Err(Refusal::Unwritable(reason)) if options.observe_only || !privileges::is_root() => {
+        Err(PidFileRefusal::Unwritable(reason)) if options.observe_only || !privileges::is_root() => {
             warn!("Could not open {path} : {}", plain(&reason));
             Ok(None)
         }
-        Err(Refusal::Unwritable(reason)) => Err(format!("Could not open {path} : {}", plain(&reason))),
+        Err(PidFileRefusal::Unwritable(reason)) => Err(format!("Could not open {path} : {}", plain(&reason))),
     }
 }
 

@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// As chronyd 4.3 deletes them.
+    /// Files that chronyd 4.3 deletes.
     #[test]
     fn names_of_dump_files_are_told_from_others() {
         assert_eq!(subject("1.2.3.4.dat"), Some(SourceId::Server([1, 2, 3, 4].into())));

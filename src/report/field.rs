@@ -7,20 +7,20 @@ use crate::time::Utc;
 
 /// One fact.
 pub(crate) struct Field {
-    /// Without its unit.
+    /// Name of the fact, without its unit.
     pub(crate) name: &'static str,
     pub(crate) unit: Unit,
     value: Value,
     is_known: bool,
-    /// What it means; starts with a capital and ends without a full stop.
+    /// Meaning of the fact; starts with a capital and ends without a full stop.
     pub(crate) help: &'static str,
-    /// For people, where that is not how such a value is usually printed.
+    /// Cell of text, where it is not how such a value is usually printed.
     text: Option<String>,
-    /// Between commas, where that is not how such a value is usually printed.
+    /// Cell of CSV, where it is not how such a value is usually printed.
     csv: Option<String>,
 }
 
-/// What is counted.
+/// Unit of a number.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unit {
     /// A number, a word or a yes or no.
@@ -44,7 +44,7 @@ pub(crate) enum Value {
 }
 
 impl Field {
-    /// `None` if it is not known. chronyc has a number for everything, also where there is nothing to be told yet.
+    /// The value; `None` if it is not known. chronyc has a number for everything, also where there is nothing to be told yet.
     pub(crate) fn known(&self) -> Option<&Value> {
         Some(&self.value).filter(|_| self.is_known)
     }
@@ -55,7 +55,7 @@ impl Field {
         &self.value
     }
 
-    /// It is known under this condition only.
+    /// The field, known under this condition only.
     pub(super) fn only_if(self, is_known: bool) -> Field {
         Field { is_known: self.is_known && is_known, ..self }
     }
@@ -166,20 +166,20 @@ pub(super) fn age(name: &'static str, value: Option<u32>, help: &'static str) ->
 pub(super) struct Layout {
     /// What the columns mean.
     pub(super) legend: &'static str,
-    /// Above the lines for people.
+    /// The head of the columns.
     pub(super) head: &'static str,
     pub(super) text: &'static str,
-    /// Of one line, without its end.
+    /// One line of CSV, without its end.
     pub(super) csv: &'static str,
 }
 
 impl Layout {
-    /// For people, without the head.
+    /// The report for people, without the head.
     pub(super) fn to_text(&self, fields: &[Field], title: &str) -> String {
         fill(self.text, fields, title, Field::text_cell)
     }
 
-    /// A line for programs.
+    /// The report as a line of CSV.
     pub(super) fn to_csv(&self, fields: &[Field], title: &str) -> String {
         fill(self.csv, fields, title, Field::csv_cell) + "\n"
     }

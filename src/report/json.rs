@@ -89,7 +89,7 @@ fn push_field(text: &mut String, field: &Field) {
     }
 }
 
-/// What is added to a name.
+/// The suffix of a name that says its unit.
 pub(crate) fn suffix(unit: Unit) -> &'static str {
     match unit {
         Unit::None | Unit::Total => "",

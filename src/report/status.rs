@@ -122,7 +122,7 @@ fn flaws(snapshot: &Snapshot) -> Option<String> {
     }
 }
 
-/// As it is configured, or its address.
+/// The name of a source as it is configured, else its address.
 fn name(source: &SourceReport) -> String {
     if source.name.is_empty() { who(source.data.address, source.stats.reference_id) } else { clean(&source.name) }
 }

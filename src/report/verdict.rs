@@ -18,7 +18,7 @@ pub enum Level {
     Warning = 1,
     /// CRITICAL: somebody should look at the clock now.
     Critical = 2,
-    /// What was asked about is not known.
+    /// UNKNOWN: what was asked about is not known.
     Unknown = 3,
 }
 
@@ -62,7 +62,7 @@ pub struct Thresholds {
 pub struct Facts {
     /// "synchronised to 192.0.2.1".
     pub summary: String,
-    /// What makes it critical whatever the values.
+    /// Why the clock is CRITICAL whatever the values.
     pub trouble: Option<String>,
     /// Seconds that the clock is ahead.
     pub offset_s: Option<f64>,

@@ -38,7 +38,7 @@ const LENGTH: Span = Span::from_secs(16);
 const AHEAD: Span = Span::from_secs(4 * 3600);
 const GAINS_PPM: f64 = 40.0;
 
-/// What the fourth server is ahead of the truth.
+/// How far the fourth server is ahead of the truth.
 const LIE: Span = Span::from_secs(7);
 
 /// The clock must end within this.

@@ -19,7 +19,7 @@ const TIGHTENED: u32 = 0o750;
 /// 0755, and so does whoever writes the PID file.
 const OURS: [&str; 2] = ["/run/chrony", "/var/run/chrony"];
 
-/// Who the daemon is going to be once root is dropped.
+/// The account that the daemon runs as once root is dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Owner {
     /// User.

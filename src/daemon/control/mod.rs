@@ -38,7 +38,7 @@ const MOST_AT_ONCE: usize = 16;
 
 /// What the daemon does for those who ask.
 pub trait Daemon {
-    /// What there is to report.
+    /// The engine, which has all that is reported.
     fn engine(&self) -> &Engine;
     /// The clocks.
     fn read_clock(&mut self) -> ClockReading;
@@ -111,7 +111,7 @@ impl Control {
         }))
     }
 
-    /// What to wait for.
+    /// The descriptors to wait for.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.endpoints.iter().map(AsFd::as_fd)
     }

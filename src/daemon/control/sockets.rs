@@ -20,7 +20,7 @@ use crate::sys::udp_server::{Envelope, ServerSocket};
 /// One control socket.
 #[derive(Debug)]
 pub(super) enum Endpoint {
-    /// Who can reach it is allowed everything.
+    /// The Unix socket: whoever can reach it is allowed everything.
     Unix(UnixSocket),
     /// For everybody on this machine, and perhaps others.
     Udp(ServerSocket),

@@ -24,7 +24,7 @@ pub struct PidFile(PathBuf);
 
 /// Why the file could not be taken.
 #[derive(Debug)]
-pub enum Refusal {
+pub enum PidFileRefusal {
     /// The process that the file names is alive.
     Running(i32),
     /// The file cannot be written.
@@ -33,16 +33,16 @@ pub enum Refusal {
 
 impl PidFile {
     /// Takes the file over from a dead owner, or says who is alive.
-    pub fn create(path: &Path) -> Result<Self, Refusal> {
+    pub fn create(path: &Path) -> Result<Self, PidFileRefusal> {
         if let Some(pid) = alive(path) {
             match stranger(Path::new("/proc"), pid) {
                 Some(name) => {
                     warn!("PID file {} is stale, its number {pid} is that of {name} by now: taken over", path.display())
                 }
-                None => return Err(Refusal::Running(pid)),
+                None => return Err(PidFileRefusal::Running(pid)),
             }
         }
-        Self::try_create(path).map_err(Refusal::Unwritable)
+        Self::try_create(path).map_err(PidFileRefusal::Unwritable)
     }
 
     fn try_create(path: &Path) -> io::Result<Self> {

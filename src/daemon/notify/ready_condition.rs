@@ -3,7 +3,7 @@
 use crate::core::engine::Engine;
 use crate::time::{ClockReading, Raw, Span};
 
-/// What may still have to be slewed, as in chrony-wait.service.
+/// The largest correction that may still have to be slewed, as in chrony-wait.service.
 const RIGHT: Span = Span::from_millis(100);
 
 /// A slew is looked at so often at most, until it is over.

@@ -65,7 +65,7 @@ pub struct OffsetChange {
     pub offset_s: f64,
 }
 
-/// What kind of line it would be in the configuration.
+/// The directive of a source in the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SourceKind {
     /// `server`.
@@ -237,7 +237,7 @@ impl WireField for SourceKind {
 }
 
 impl NewSource {
-    /// What both layouts begin with.
+    /// The fields that both layouts begin with.
     fn pass_head(&mut self, cursor: &mut Cursor<'_>) {
         self.kind.pass(cursor);
         cursor.text::<NAME_LEN>(&mut self.name, ReplyStatus::InvalidName);
@@ -282,7 +282,7 @@ impl WireField for NewSource2 {
         source.key.pass(cursor);
         source.nts_port.pass(cursor);
         source.certificates.pass(cursor);
-        // Of no use without NTS.
+        // A request without NTS has no use for it.
         cursor.put(NTS_RETRY);
         source.max_delay_s.pass(cursor);
         source.max_delay_ratio.pass(cursor);

@@ -59,7 +59,7 @@ pub(super) const SELECT_DATA: u16 = 23;
 const OLD_SERVER_STATS: u16 = 24;
 pub(super) const SERVER_STATS: u16 = 25;
 pub(super) const NTP_DATA: u16 = 26;
-/// Of the request and of the reply: "sl".
+/// Code of the request for slewd's own report and of the reply: "sl".
 pub(super) const STATUS: u16 = 0x736c;
 
 /// Body of a reply.
@@ -108,9 +108,9 @@ pub enum ReplyStatus {
     NotEnabled,
     /// A net with an impossible prefix.
     BadSubnet,
-    /// To a question about access: yes.
+    /// The answer to a question about access: yes.
     AccessAllowed,
-    /// To a question about access: no.
+    /// The answer to a question about access: no.
     AccessDenied,
     /// There is such a source already.
     AlreadyKnown,
@@ -161,11 +161,11 @@ const STATUSES: [(u16, ReplyStatus, &str); 18] = [
 /// Why a datagram is no reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum MalformedReply {
-    /// It does not answer this request: wait for another.
+    /// The datagram does not answer this request: wait for another.
     Stray,
-    /// It is shorter than what it claims to be: ask again.
+    /// The reply is shorter than its code says: ask again.
     Length,
-    /// It is an answer to something else, or in a way that is not known.
+    /// The reply has a code that does not belong to the request.
     Code,
 }
 
@@ -366,7 +366,7 @@ impl ReplyStatus {
     }
 }
 
-/// What chronyc says of it, without the number.
+/// The text that chronyc prints for a status, without the number.
 impl fmt::Display for ReplyStatus {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match STATUSES.iter().find(|row| row.1 == *self) {

@@ -91,9 +91,9 @@ pub fn open_reply(packet: &[u8], unique: &Unique, key: &Key) -> Opened {
 
 /// A request as a server sees it: for the servers of the simulator.
 pub struct Asked {
-    /// To be repeated.
+    /// Unique identifier, which the server has to repeat.
     pub unique: Unique,
-    /// What says which keys to use.
+    /// Cookie, by which the server finds the keys.
     pub cookie: Vec<u8>,
     /// Cookies wanted.
     pub wanted: usize,

@@ -49,9 +49,9 @@ pub struct KeAnswer {
     pub cookies: Vec<NtsCookie>,
     /// Where time is served, if not by the server of key establishment itself: a name or an address.
     pub server: Option<String>,
-    /// At another port than 123.
+    /// Port of the NTP server, if it is not 123.
     pub port: Option<u16>,
-    /// It exports keys of algorithm 30 as RFC 8915 says.
+    /// The server exports keys of algorithm 30 as RFC 8915 says.
     pub exports_as_specified: bool,
 }
 
@@ -110,7 +110,7 @@ impl Reader {
     /// Takes what has arrived; the answer when it is complete.
     ///
     /// # Errors
-    /// What is wrong with it, as soon as that is certain.
+    /// What is wrong with the answer, as soon as that is certain.
     pub fn take(&mut self, more: &[u8]) -> Result<Option<KeAnswer>, Wrong> {
         if self.bytes.len() + more.len() > MAX_MESSAGE_LEN {
             return Err(Wrong::TooLong);
