@@ -190,10 +190,13 @@ impl NtsClient {
         });
     }
 
-    /// Keys for the next run, if there are any that have proved to be good. `name` is what the line says, `address` who
+    /// Keys for the next run, if there are any and it is known which. `name` is what the line says, `address` who
     /// tells the time.
     pub fn save(&self, name: String, address: SocketAddr, now: &ClockReading) -> Option<SavedKeys> {
-        let session = self.session.as_ref().filter(|session| session.is_proven && session.provisional.is_none())?;
+        let session = self.session.as_ref().filter(|session| session.is_proven || session.alternative.is_none())?;
+        if session.provisional.is_some() {
+            return None;
+        }
         let cookies: Vec<NtsCookie> = session.cookies.iter().cloned().collect();
         (!cookies.is_empty()).then_some(SavedKeys {
             server: self.server?.ip(),
