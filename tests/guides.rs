@@ -15,7 +15,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Documents by path: those for people, not the changelog.
 fn documents() -> Vec<(String, String)> {
-    let mut paths = vec!["README.md".to_owned(), "packaging/systemd/README.md".to_owned()];
+    let mut paths = ["README.md", "packaging/README.md", "packaging/systemd/README.md"].map(str::to_owned).to_vec();
     for entry in fs::read_dir(Path::new(ROOT).join("docs")).expect("docs") {
         let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
         if name.ends_with(".md") || name.ends_with(".8") || name.ends_with(".5") {
