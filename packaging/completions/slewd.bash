@@ -83,7 +83,7 @@ _slewd() {
     *:check:*) words="--offset-warning --offset-critical --error-warning --error-critical --age-warning --age-critical --agreeing-warning --agreeing-critical --stratum-warning --stratum-critical --kernel --server -h -p --help" ;;
     *:metrics:*) words="--output -h -p --help" ;;
     *:cleanup:*) words="-f --help" ;;
-    *:query:*) words="-4 -6 --help $(compgen -A hostname)" ;;
+    *:query:*) words="-4 -6 --clocks --help $(compgen -A hostname)" ;;
     *:demo:*) words="--help" ;;
     *:*:*) words="-f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h --help" ;;
     esac

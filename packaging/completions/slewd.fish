@@ -114,6 +114,7 @@ complete -c slewd -n '__fish_seen_subcommand_from metrics' -s p -x -d 'UDP port 
 complete -c slewd -n '__fish_seen_subcommand_from cleanup' -s f -r -F -d 'the configuration file of that daemon'
 complete -c slewd -n '__fish_seen_subcommand_from query' -s 4 -d 'only IPv4 addresses of names'
 complete -c slewd -n '__fish_seen_subcommand_from query' -s 6 -d 'only IPv6 addresses of names'
+complete -c slewd -n '__fish_seen_subcommand_from query' -l clocks -d 'list the reference clocks of this machine, with a line for each'
 complete -c slewd -n '__fish_seen_subcommand_from query' -a '(__fish_print_hostnames)'
 complete -c slewd -n __fish_use_subcommand -s f -r -F -d 'read this configuration file'
 complete -c slewd -n __fish_use_subcommand -s n -d 'stay in the foreground, log to the system log'

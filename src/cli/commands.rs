@@ -29,7 +29,7 @@ pub(super) fn help() -> String {
         text.push_str(&format!("  {:30} {}\n", format!("{} {}", row.name, row.arguments), row.help));
     }
     text.push_str("\nFlags of commands:\n");
-    for group in [FORMAT, NAMES, LIST, WATCH, CONNECTION, WAIT, CHECK, METRICS, CLEANUP, FAMILY] {
+    for group in [FORMAT, NAMES, LIST, WATCH, CONNECTION, WAIT, CHECK, METRICS, CLEANUP, FAMILY, CLOCKS] {
         push_flags(&mut text, group.iter());
     }
     text
@@ -50,6 +50,7 @@ const NAMES: &[Flag] = &[
 const WATCH: &[Flag] = &[flag("--watch", "", "again every two seconds, until Ctrl-C")];
 const LIST: &[Flag] =
     &[flag("-a", "", "also names that have no address yet"), flag("-v", "", "explain the columns first")];
+const CLOCKS: &[Flag] = &[flag("--clocks", "", "list the reference clocks of this machine, with a line for each")];
 const FAMILY: &[Flag] =
     &[flag("-4", "", "only IPv4 addresses of names"), flag("-6", "", "only IPv6 addresses of names")];
 const WAIT: &[Flag] = &[
@@ -156,7 +157,7 @@ pub(super) const TABLE: &[Row] = &[
     Row {
         name: "query",
         arguments: "HOST...",
-        flags: &[FAMILY],
+        flags: &[FAMILY, CLOCKS],
         help: "how wrong is this clock, by these servers",
         run: query::run,
         misuse: 1,

@@ -5,6 +5,7 @@ mod ask;
 mod check;
 mod cleanup;
 mod client;
+mod clocks;
 mod commands;
 #[cfg(test)]
 mod completions;

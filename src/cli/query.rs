@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::ask::{QueryOutcome, addresses, ask};
 use crate::cli::words::Arguments;
-use crate::cli::{complain, say};
+use crate::cli::{clocks, complain, say};
 use crate::core::api::settings::Family;
 use crate::core::source::measurement::Measurement;
 use crate::time::{Leap, Span};
@@ -20,6 +20,9 @@ pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
         (false, true) => Family::V6,
         _ => Family::Any,
     };
+    if words.has("--clocks") {
+        return clocks::run();
+    }
     if words.free.is_empty() {
         return Err("name at least one server".to_owned());
     }

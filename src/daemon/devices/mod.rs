@@ -71,6 +71,23 @@ impl Devices {
     }
 }
 
+/// Whether a device can be opened.
+///
+/// # Errors
+/// Why it cannot, in words.
+pub fn why_closed(driver: &Driver) -> Result<(), String> {
+    open(driver).map(drop).map_err(|reason| plain(&reason))
+}
+
+fn open(driver: &Driver) -> io::Result<Open> {
+    match driver {
+        Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(Open::Phc),
+        Driver::Pps { device, clear } => Pulses::open(device, *clear).map(Open::Pps),
+        Driver::Shm { unit, permissions } => SharedMemory::open(*unit, *permissions).map(Open::Shm),
+        Driver::Sock { path } => ClockSocket::open(path).map(Open::Sock),
+    }
+}
+
 impl Device {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.open {
@@ -81,13 +98,7 @@ impl Device {
 
     fn try_open(&mut self, now: Raw) {
         self.retry_at = Some(now + RETRY);
-        let opened = match &self.config.driver {
-            Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(Open::Phc),
-            Driver::Pps { device, clear } => Pulses::open(device, *clear).map(Open::Pps),
-            Driver::Shm { unit, permissions } => SharedMemory::open(*unit, *permissions).map(Open::Shm),
-            Driver::Sock { path } => ClockSocket::open(path).map(Open::Sock),
-        };
-        match opened {
+        match open(&self.config.driver) {
             Ok(open) => {
                 if self.trouble.take().is_some() {
                     info!("Opened {}", self.name());
