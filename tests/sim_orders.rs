@@ -692,3 +692,22 @@ fn nonsense_is_refused_or_harmless() {
         }
     }
 }
+
+/// The next part of a slew was due for ever, with nothing that would carry it out: the daemon was awake all the time.
+#[test]
+fn reset_sources_in_the_middle_of_a_slew_does_not_keep_the_daemon_awake() {
+    for tenths in 0..20 {
+        let mut scenario = pool(1, 2);
+        scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
+        scenario.clock_ahead = Span::from_millis(600);
+        let mut world = run(scenario, 1.0 + 0.1 * f64::from(tenths));
+        let before_s = world.point().error_s;
+        assert!(before_s > 0.3, "it is being slewed: {before_s} s");
+        world.handle_order(Order::SetOnline { whom: Whom::All, online: false }).expect("there are sources");
+        world.handle_order(Order::ResetSources).expect("it can be done");
+        let wakes = world.trace().wakes;
+        world.run_for(100.0);
+        assert!(world.trace().wakes - wakes < 50, "{} times", world.trace().wakes - wakes);
+        assert!((-0.02..before_s).contains(&world.point().error_s), "{before_s} s, then {:?}", world.point());
+    }
+}

@@ -15,6 +15,8 @@ pub struct Trace {
     pub records: Vec<(f64, Record)>,
     /// When the clock was stepped by the engine, and by how much.
     pub steps: Vec<(f64, Span)>,
+    /// How far each of these steps left the clock ahead of the truth (s).
+    pub stepped_to_s: Vec<f64>,
     /// Requests sent.
     pub requests: u64,
     /// Times the daemon woke up.

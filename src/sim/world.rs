@@ -51,6 +51,9 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
 /// Each wake-up may lead to so many outputs; more is an endless loop.
 const MAX_OUTPUTS: usize = 10_000;
 
+/// The engine may want to be woken so often without that time passes; more is an endless loop.
+const MAX_WAKES_AT_ONCE: u32 = 1000;
+
 /// A running scenario.
 pub struct World {
     scenario: Scenario,
@@ -64,6 +67,10 @@ pub struct World {
     queue: BinaryHeap<Reverse<Pending>>,
     sequence: u64,
     wake_at: Option<Raw>,
+    /// What the engine waits for.
+    waits_for: &'static str,
+    /// Wake-ups by the timer since time last passed.
+    wakes_at_once: u32,
     saved: Option<DriftRecord>,
     last_good: Vec<LastGood>,
     dumps: Vec<(SourceId, String)>,
@@ -82,9 +89,19 @@ struct Pending {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Incident {
-    Reply { exchange: ExchangeId, bytes: Vec<u8> },
-    Refusal { exchange: ExchangeId },
-    Resolved { line: usize, attempt: u32 },
+    /// `arrived`: while slewd was stopped.
+    Reply {
+        exchange: ExchangeId,
+        bytes: Vec<u8>,
+        arrived: Option<Raw>,
+    },
+    Refusal {
+        exchange: ExchangeId,
+    },
+    Resolved {
+        line: usize,
+        attempt: u32,
+    },
     Keys(KeyRequest),
     Happens(Happening),
     Starts,
@@ -106,6 +123,8 @@ impl World {
             queue: BinaryHeap::new(),
             sequence: 0,
             wake_at: None,
+            waits_for: "",
+            wakes_at_once: 0,
             saved: scenario.drift.map(|(record, _)| record),
             last_good: scenario.last_good.clone(),
             dumps: Vec::new(),
@@ -157,12 +176,17 @@ impl World {
         let tracking = self.engine.as_ref().and_then(|engine| engine.tracking(&self.reading()));
         Point {
             at_s: self.since_start_s(),
-            error_s: (self.kernel.utc() - self.scenario.timeline.utc(self.oscillator.now())).secs_f64(),
+            error_s: self.error_s(),
             frequency_error: (1.0 + self.oscillator.frequency()) * (1.0 + self.kernel.rate()) - 1.0,
             max_error_s: report.max_error.secs_f64(),
             est_error_s: tracking.map_or(f64::NAN, |tracking| tracking.est_error.secs_f64()),
             is_synchronised: report.synchronized,
         }
+    }
+
+    /// How far the clock is ahead of the truth.
+    fn error_s(&self) -> f64 {
+        (self.kernel.utc() - self.scenario.timeline.utc(self.oscillator.now())).secs_f64()
     }
 
     /// The trace up to now.
@@ -237,13 +261,15 @@ impl World {
     fn handle_next(&mut self) {
         if self.queue.peek().is_none_or(|Reverse(pending)| pending.at > self.oscillator.now()) {
             self.trace.wakes += 1;
+            self.wakes_at_once += 1;
+            assert!(self.wakes_at_once <= MAX_WAKES_AT_ONCE, "the engine waits for what is due: {}", self.waits_for);
             return self.input(What::Wake);
         }
         let Some(Reverse(pending)) = self.queue.pop() else { return };
         match pending.what {
-            Incident::Reply { exchange, bytes } => {
+            Incident::Reply { exchange, bytes, arrived } => {
                 self.trace.wakes += 1;
-                let arrived = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
+                let arrived = Stamp { at: arrived.unwrap_or(self.oscillator.raw()), source: StampSource::Kernel };
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
             }
             Incident::Refusal { exchange } => {
@@ -269,7 +295,7 @@ impl World {
                 let frequency = frequency_ppb as f64 * 1e-9;
                 self.kernel.apply(ClockCommand::Steer { frequency, phase, time_constant: 0 });
             }
-            Happening::Stall(length) => self.advance(self.oscillator.now() + length),
+            Happening::Stall(length) => self.stall(self.oscillator.now() + length),
             Happening::NetworkChanged => {
                 self.trace.wakes += 1;
                 self.input(What::NetworkChanged);
@@ -301,6 +327,20 @@ impl World {
                 self.end(pause);
             }
         }
+    }
+
+    /// slewd does nothing until then. The kernel stamps what arrives meanwhile.
+    fn stall(&mut self, until: Utc) {
+        let mut queue = std::mem::take(&mut self.queue).into_sorted_vec();
+        // The earliest is the last.
+        for Reverse(pending) in queue.iter_mut().rev().take_while(|Reverse(pending)| pending.at <= until) {
+            if let Incident::Reply { arrived, .. } = &mut pending.what {
+                self.advance(pending.at);
+                *arrived = arrived.or(Some(self.oscillator.raw()));
+            }
+        }
+        self.queue = queue.into();
+        self.advance(until);
     }
 
     /// slewd is no more, and will be started again after this long.
@@ -349,8 +389,8 @@ impl World {
         for _ in 0..MAX_OUTPUTS {
             let output = engine.poll_output();
             match output {
-                Output::Timeout { at, .. } => {
-                    self.wake_at = at;
+                Output::Timeout { at, why } => {
+                    (self.wake_at, self.waits_for) = (at, why);
                     self.engine = Some(engine);
                     return;
                 }
@@ -433,10 +473,12 @@ impl World {
         if self.scenario.refusals.iter().any(|(from_s, until_s)| (*from_s..*until_s).contains(&since_s)) {
             return Applied::Failed { disobeys: command.is_control() };
         }
+        let applied = self.kernel.apply(command);
         if let ClockCommand::Step { by } = command {
-            self.trace.steps.push((self.since_start_s(), by));
+            self.trace.steps.push((since_s, by));
+            self.trace.stepped_to_s.push(self.error_s());
         }
-        self.kernel.apply(command)
+        applied
     }
 
     fn transmit(&mut self, exchange: ExchangeId, to: IpAddr, packet: &[u8]) {
@@ -465,7 +507,7 @@ impl World {
             };
             let at = leaves + Span::from_secs_f64(backward_s);
             if let Some(bytes) = server.authenticates.protect(packet, bytes, since_s) {
-                self.schedule(at, Incident::Reply { exchange, bytes });
+                self.schedule(at, Incident::Reply { exchange, bytes, arrived: None });
             }
         }
     }
@@ -513,6 +555,9 @@ impl World {
     }
 
     fn run_to(&mut self, to: Utc) {
+        if to > self.oscillator.now() {
+            self.wakes_at_once = 0;
+        }
         self.oscillator.advance(to);
         self.kernel.advance(self.oscillator.raw());
     }

@@ -92,6 +92,9 @@ impl Outputs {
 
     /// The clock is told.
     pub(in crate::core) fn command(&mut self, command: ClockCommand) {
+        if let ClockCommand::Steer { frequency, .. } = command {
+            debug_assert!(frequency.is_finite(), "the clock runs at {frequency}");
+        }
         self.push(Output::Clock(command));
     }
 

@@ -46,6 +46,8 @@ pub(in crate::core) struct ClockControl {
     pub(super) saved_at: Option<Raw>,
     pub(super) saved: Option<DriftRecord>,
     slept: Span,
+    /// A step that has been ordered, and not been made yet.
+    ordered_step: Span,
     /// When the next wake-up was to be.
     promised: Option<Raw>,
     /// The clock is brought to the estimate without regard to smoothness until then.
@@ -94,6 +96,7 @@ impl ClockControl {
             drift_interval,
             saved_at: None,
             saved: None,
+            ordered_step: Span::ZERO,
             slept: now.slept,
             promised: None,
             hurries_until: None,
@@ -129,6 +132,12 @@ impl ClockControl {
     /// The clock has been told where true time is.
     pub(in crate::core) fn has_target(&self) -> bool {
         self.discipline.frequency().is_some()
+    }
+
+    /// The clocks as they will be when a step that has been ordered has been made. What else is decided upon the same input
+    /// goes by this: the step would be made twice otherwise.
+    pub(in crate::core) fn after_ordered_step(&self, now: &ClockReading) -> ClockReading {
+        ClockReading { utc: now.utc + self.ordered_step, ..*now }
     }
 
     /// What is left of the corrections decided so far. Positive: the clock is behind.
@@ -199,6 +208,9 @@ impl ClockControl {
 
     /// Steps the clock, which then runs at this frequency.
     fn step(&mut self, by: Span, frequency: f64, outputs: &mut Outputs) {
+        if self.is_controlled() {
+            self.ordered_step = by;
+        }
         outputs.command(ClockCommand::Step { by });
         outputs.command(self.discipline.coast(frequency));
     }
@@ -230,15 +242,19 @@ impl ClockControl {
 
     /// The next part of a correction larger than one slew.
     pub(in crate::core) fn continue_slew(&mut self, view: &View<'_>, outputs: &mut Outputs) {
-        if self.continue_at().is_some_and(|at| at <= view.now.raw)
-            && let Some(estimate) = view.time.estimate()
-        {
-            let frequency = self.credible_frequency(&estimate, view.time);
-            let error = view.error(&estimate);
-            let decision = self.discipline.decide(view.now, error, frequency, 0.0, Occasion::Continuation);
-            if let Decision::Command(command) = decision {
-                outputs.command(command);
-            }
+        if self.continue_at().is_none_or(|at| at > view.now.raw) {
+            return;
+        }
+        // After `reset sources` there is no estimate, and what was begun has to end nevertheless.
+        let estimate = view.time.estimate();
+        let frequency = match &estimate {
+            Some(estimate) => self.credible_frequency(estimate, view.time),
+            None => self.frequency(view.time),
+        };
+        let error = estimate.map_or(self.remaining(view.now), |estimate| view.error(&estimate));
+        let decision = self.discipline.decide(view.now, error, frequency, 0.0, Occasion::Continuation);
+        if let Decision::Command(command) = decision {
+            outputs.command(command);
         }
     }
 
@@ -270,6 +286,7 @@ impl ClockControl {
         now: &ClockReading,
         outputs: &mut Outputs,
     ) -> bool {
+        self.ordered_step = Span::ZERO;
         self.discipline.applied(applied, *now);
         let was_refused = self.history.is_refused;
         self.history.applied(applied, now.raw);

@@ -23,7 +23,9 @@ pub(in crate::core) struct View<'a> {
 impl View<'_> {
     /// Bound on the error of the estimate.
     pub(in crate::core) fn bound(&self, estimate: &Estimate) -> Span {
-        self.time.bound(estimate, self.sources.all(), self.selector.active(), self.now.raw)
+        let bound = self.time.bound(estimate, self.sources.all(), self.selector.active(), self.now.raw);
+        debug_assert!(bound >= Span::ZERO, "a bound of {bound:?}");
+        bound
     }
 
     /// Bound on the error of a clock that is off the estimate by `left`. While what sources say contradicts the estimate

@@ -5,6 +5,7 @@
 //! asked at once. The rules are those of the start (`quorum`), with what is known as one more piece of evidence.
 
 use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::output::Output;
 use crate::core::api::settings::Mode;
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::Engine;
@@ -107,6 +108,10 @@ impl Engine {
         for source in self.sources.all_mut() {
             source.forget();
             source.forget_rate(false);
+            // A reply to a request from before the gap says when it was asked, not when it is.
+            if let Some(exchange) = source.expire() {
+                self.outputs.push(Output::Close(exchange));
+            }
         }
         self.sources.forget_archives();
         self.time.backing = Backing::default();

@@ -228,6 +228,7 @@ impl Engine {
             return self.applied(applied, now);
         }
         self.notice_gaps(now);
+        let now = &self.clock.after_ordered_step(now);
         match input.what {
             What::Wake | What::Applied(_) => {}
             What::Sent { exchange, stamp, from } => self.sent(exchange, stamp, from),
@@ -376,6 +377,14 @@ impl Engine {
                 self.sources.recall_past(index, self.time.first_frequency(), now, &mut self.outputs);
             }
         }
+        debug_assert!(
+            self.sources
+                .all()
+                .iter()
+                .enumerate()
+                .all(|(index, source)| { self.sources.all()[..index].iter().all(|other| other.slot != source.slot) }),
+            "a place of the estimator belongs to one source"
+        );
     }
 
     /// NTS keys that are due, by the best that is known of the time: true time, else a clock that is not behind the floor.

@@ -21,6 +21,7 @@ impl Engine {
         }
         self.begin(now);
         self.notice_gaps(now);
+        let now = &self.clock.after_ordered_step(now);
         let result = self.carry_out(order, now);
         self.end(now);
         result

@@ -98,6 +98,10 @@ impl Selector {
     ) -> Selection {
         let (candidates, count) = candidates(sources.all(), time, now);
         let selection = select(&candidates[..count], time.witness_s(now), settings, &mut self.score, fresh);
+        debug_assert!(
+            selection.active.iter().all(|slot| selection.agreeing.contains(slot)),
+            "a source that is followed agrees: {selection:?}"
+        );
         std::mem::replace(&mut self.selection, selection)
     }
 
