@@ -200,5 +200,36 @@ fn the_past_has_no_vote() {
     let mut world = World::new(scenario);
     world.run_for(ENDS_S + 900.0);
     assert!(world.trace().told(|event| matches!(event, Event::PastContradicted)));
+    assert!(oldest(&world) < Span::from_secs(900), "what contradicts the present is not kept: {:?}", oldest(&world));
     assert!((world.point().error_s - 5.0).abs() < 0.01, "a majority is believed at a start: {:?}", world.point());
+}
+
+/// The age of the oldest sample that would be written to a file now.
+fn oldest(world: &World) -> Span {
+    let now = world.reading();
+    let dumps = world.engine().expect("it runs").dumps(&now, Some("boot"));
+    let ages = dumps.iter().flat_map(|dump| &dump.samples).map(|sample| now.utc - sample.at);
+    ages.max().expect("there are samples")
+}
+
+/// The mutant "archives are kept when a source is adopted whose time has jumped": the next run would be told of two times.
+#[test]
+fn what_was_said_before_a_jump_is_not_kept_for_the_next_run() {
+    let mut scenario = Scenario::pool(1, 4);
+    scenario.settings.keep_samples = true;
+    for server in &mut scenario.servers {
+        server.step = Some((ENDS_S, Span::from_secs(5)));
+    }
+    let mut world = World::new(scenario);
+    world.run_for(ENDS_S);
+    assert!(oldest(&world) > Span::from_secs(3600), "until then it was: {:?}", oldest(&world));
+    let mut now_s = ENDS_S;
+    while !world.trace().told(|event| matches!(event, Event::Reacquired(_))) {
+        now_s += 1.0;
+        assert!(now_s < ENDS_S + 4000.0, "the jump is believed");
+        world.run_for(now_s);
+    }
+    world.run_for(now_s + 300.0);
+    let since = Span::from_secs_f64(now_s + 300.0 - ENDS_S);
+    assert!(oldest(&world) <= since, "{:?} after the jump: {:?}", since, oldest(&world));
 }

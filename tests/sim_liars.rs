@@ -4,9 +4,11 @@
 
 #[path = "support/dice.rs"]
 mod dice;
+#[path = "support/lies.rs"]
+mod lies;
 
 use dice::{between, link, signed};
-use slewd::sim::server::Server;
+use lies::{LIES, tell};
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
 
@@ -20,25 +22,6 @@ const PLAYS: u64 = 60;
 #[allow(clippy::disallowed_methods)]
 fn plays() -> u64 {
     std::env::var("SLEWD_PLAYS").ok().and_then(|plays| plays.parse().ok()).unwrap_or(PLAYS)
-}
-
-/// One server lies in one of the ways of [`LIES`].
-fn tell(server: &mut Server, lie: usize, round_trip_s: f64, dice: &mut fastrand::Rng) {
-    match lie {
-        // Too slow to be noticed between two answers.
-        0 => server.drift = Some((dice.f64() * 6000.0, signed(dice, 1e-8, 1e-4))),
-        1 => {
-            let (earlier, share) = (dice.f64(), 0.5 + 0.5 * dice.f64());
-            server.inflates_turnaround_s = (earlier * share * round_trip_s, (1.0 - earlier) * share * round_trip_s);
-        }
-        // Asymmetry: a constant offset within what the round trip allows.
-        2 => server.ahead = Span::from_secs_f64((dice.f64() - 0.5) * round_trip_s),
-        // It is wrong by as much as the others' intervals allow, and calls itself perfect.
-        _ => {
-            server.ahead = Span::from_secs_f64(signed(dice, 1e-3, 0.1));
-            server.root_s = (0.0, 0.0);
-        }
-    }
 }
 
 /// One to six honest servers, or three to six with a minority of liars.
@@ -131,9 +114,6 @@ fn the_bound_holds_with_a_minority_of_liars() {
     let broken = play("liars", true);
     assert!(broken.is_empty(), "{broken:?}");
 }
-
-/// The ways to lie of the random worlds.
-const LIES: [&str; 4] = ["drifts", "inflates its turnaround", "is asymmetric", "calls itself perfect"];
 
 /// One of four servers lies: root mean squares of the clock's error (s) without that server and with it.
 fn errors_s(seed: u64, lie: usize) -> [f64; 2] {
