@@ -9,6 +9,7 @@ use crate::cli::complain;
 use crate::cli::flags::plain;
 use crate::cli::words::Arguments;
 use crate::daemon::files::pid_file::running;
+use crate::daemon::files::state_file::{self, PATIENCE};
 use crate::daemon::notify::metrics_file::MetricsFile;
 use crate::daemon::run::load;
 
@@ -37,5 +38,6 @@ pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     }
     // What is dropped says that nobody is there.
     drop(config.announcements.metrics_file.as_ref().map(MetricsFile::new));
+    state_file::finish(PATIENCE);
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
