@@ -62,7 +62,9 @@ fn check(directory: &Path, there: &Metadata, owner: Owner) -> Result<(), String>
     // A service manager or an earlier run may have made it for another account than the one that runs now.
     let is_ours = there.uid() == owner.uid || privileges::is_root();
     let is_default = OURS.iter().any(|ours| directory == Path::new(ours));
-    if is_default && is_ours && own(directory, owner, TIGHTENED).is_ok() {
+    // For a dynamic user with RuntimeDirectoryPreserve= systemd makes a link to /run/private. Only root can make one in /run.
+    let real = fs::canonicalize(directory).unwrap_or_else(|_| directory.to_owned());
+    if is_default && is_ours && own(&real, owner, TIGHTENED).is_ok() {
         return Ok(());
     }
     let shown = directory.display();
