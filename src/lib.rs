@@ -14,7 +14,6 @@ mod not_run;
 pub mod nts;
 pub mod report;
 pub mod sim;
-#[allow(unsafe_code)]
 pub mod sys;
 pub mod time;
 pub mod wire;

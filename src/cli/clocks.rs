@@ -30,7 +30,7 @@ const KNOWN: [(&str, &str, &str); 4] = [
 
 /// A device that could be a reference clock.
 #[derive(Clone, Debug, PartialEq)]
-struct Found {
+struct FoundClock {
     device: String,
     /// What the kernel calls it.
     name: String,
@@ -52,7 +52,7 @@ pub(super) fn run() -> Result<ExitCode, String> {
 }
 
 /// The devices that the kernel lists, in the order of their names.
-fn find(classes: &Path) -> Vec<Found> {
+fn find(classes: &Path) -> Vec<FoundClock> {
     let mut found = Vec::new();
     for (class, file, is_pulse) in [("ptp", "clock_name", false), ("pps", "name", true)] {
         let entries = fs::read_dir(classes.join(class)).into_iter().flatten().flatten();
@@ -60,7 +60,7 @@ fn find(classes: &Path) -> Vec<Found> {
         names.sort();
         for device in names {
             let name = fs::read_to_string(classes.join(class).join(&device).join(file)).unwrap_or_default();
-            found.push(Found { device: format!("/dev/{device}"), name: name.trim().to_owned(), is_pulse });
+            found.push(FoundClock { device: format!("/dev/{device}"), name: name.trim().to_owned(), is_pulse });
         }
     }
     found
@@ -84,7 +84,7 @@ fn offset(device: &str) -> Result<Span, String> {
 }
 
 /// What a person wants to know of a device. Pulses have no offset.
-fn describe(found: &Found, offset: Result<Option<Span>, String>) -> String {
+fn describe(found: &FoundClock, offset: Result<Option<Span>, String>) -> String {
     let known = KNOWN.iter().find(|(name, ..)| found.name.starts_with(name));
     let what = known.map_or(if found.is_pulse { "pulses" } else { "network card" }, |(_, what, _)| *what);
     let mut text = format!("{}  {what} ({})\n", found.device, found.name.replace(char::is_control, "?"));

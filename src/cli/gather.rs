@@ -13,7 +13,7 @@ use crate::wire::cmdmon::request::ControlRequest;
 /// More sources than any daemon has: an index is a signed number, and a liar shall not keep us busy.
 const MAX_SOURCES: u32 = 1024;
 
-/// Which reports of each source are wanted besides what was measured last.
+/// The reports that a command wants of each source, besides the last measurement.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Parts {
     pub(super) stats: bool,

@@ -42,8 +42,8 @@ pub(crate) fn refclock(config: &mut Config, words: &mut Words) -> Result<(), Fau
             }
             config.clocks.push(clock);
         }
-        Err(Refusal::Unused(why)) => words.notes.push(format!("line ignored: {why}")),
-        Err(Refusal::Fatal(message, remedy)) => {
+        Err(LineFault::Unused(why)) => words.notes.push(format!("line ignored: {why}")),
+        Err(LineFault::Fatal(message, remedy)) => {
             config.refclock_error.get_or_insert(Error { message, remedy, place: None });
         }
     }
@@ -52,7 +52,7 @@ pub(crate) fn refclock(config: &mut Config, words: &mut Words) -> Result<(), Fau
 
 /// Why there is no such clock.
 #[derive(Clone, Debug)]
-enum Refusal {
+enum LineFault {
     /// The daemon does not start.
     Fatal(String, String),
     /// The line is passed over.
@@ -60,7 +60,7 @@ enum Refusal {
 }
 
 /// The driver and its parameter, behind which options of the driver may follow, each after a colon.
-fn driver(name: &str, parameter: &str) -> Result<Driver, Refusal> {
+fn driver(name: &str, parameter: &str) -> Result<Driver, LineFault> {
     let mut parts = parameter.split(':');
     let parameter = parts.next().unwrap_or_default().to_string();
     let options: Vec<&str> = parts.collect();
@@ -69,10 +69,10 @@ fn driver(name: &str, parameter: &str) -> Result<Driver, Refusal> {
         "PPS" => &["clear"],
         "SHM" => &["perm"],
         "SOCK" => &[],
-        "RTC" => return Err(Refusal::Unused("driver RTC is not supported by this client".to_string())),
+        "RTC" => return Err(LineFault::Unused("driver RTC is not supported by this client".to_string())),
         _ => {
             let remedy = "the drivers are, in capitals: PHC PPS SHM SOCK".to_string();
-            return Err(Refusal::Fatal(format!("unknown refclock driver {name}"), remedy));
+            return Err(LineFault::Fatal(format!("unknown refclock driver {name}"), remedy));
         }
     };
     let value_of = |wanted: &str| options.iter().find_map(|option| option.strip_prefix(wanted)?.strip_prefix('='));
@@ -80,11 +80,11 @@ fn driver(name: &str, parameter: &str) -> Result<Driver, Refusal> {
     if let Some(wrong) = options.iter().find(|option| !known.contains(&option.split('=').next().unwrap_or_default())) {
         let takes = if known.is_empty() { "none".to_string() } else { known.join(" ") };
         let remedy = format!("driver {name} takes the options: {takes}");
-        return Err(Refusal::Fatal(format!("Invalid refclock driver option {wrong}"), remedy));
+        return Err(LineFault::Fatal(format!("Invalid refclock driver option {wrong}"), remedy));
     }
     match name {
         "PHC" if has("extpps") => {
-            Err(Refusal::Unused("external pulses of a PHC (extpps) are not supported".to_string()))
+            Err(LineFault::Unused("external pulses of a PHC (extpps) are not supported".to_string()))
         }
         "PHC" => Ok(Driver::Phc { device: parameter, cross: !has("nocrossts") }),
         "PPS" => Ok(Driver::Pps { device: parameter, clear: has("clear") }),
@@ -94,7 +94,7 @@ fn driver(name: &str, parameter: &str) -> Result<Driver, Refusal> {
                 (Ok(unit), Some(permissions)) => Ok(Driver::Shm { unit, permissions }),
                 _ => {
                     let remedy = "SHM takes the number of a segment, and perm= an octal number up to 777".to_string();
-                    Err(Refusal::Fatal("Invalid parameter of refclock SHM".to_string(), remedy))
+                    Err(LineFault::Fatal("Invalid parameter of refclock SHM".to_string(), remedy))
                 }
             }
         }

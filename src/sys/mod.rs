@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything. Every function is one request to the kernel with its units and errors put into types,
 //! and everything optional says what it obtained, so that the callers can take the next best way.
+#![allow(unsafe_code)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 mod adjtimex;

@@ -9,7 +9,7 @@ use libc::{c_int, c_uint, time_t};
 /// The structure in the segment: that of NTP's driver type 28, as wide as this machine's types.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
-pub struct Layout {
+pub struct SegmentLayout {
     /// How the record is guarded.
     pub mode: c_int,
     /// Counts what was written.
@@ -40,7 +40,7 @@ pub struct Layout {
 
 /// An attached segment.
 #[derive(Debug)]
-pub struct Segment(ptr::NonNull<Layout>);
+pub struct Segment(ptr::NonNull<SegmentLayout>);
 
 impl Segment {
     /// Attaches the segment with this key; if there is none it is made with these permissions.
@@ -50,7 +50,7 @@ impl Segment {
     pub fn attach(key: u32, permissions: u32) -> io::Result<Self> {
         let flags = libc::IPC_CREAT | (permissions & 0o777) as c_int;
         // SAFETY: the call takes numbers only.
-        let id = unsafe { libc::shmget(key as libc::key_t, size_of::<Layout>(), flags) };
+        let id = unsafe { libc::shmget(key as libc::key_t, size_of::<SegmentLayout>(), flags) };
         if id < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -63,7 +63,7 @@ impl Segment {
     }
 
     /// The whole record, which somebody may be writing meanwhile.
-    pub fn read(&self) -> Layout {
+    pub fn read(&self) -> SegmentLayout {
         // SAFETY: the segment is at least as large as the structure, aligned, stays attached as long as `self`, and any
         // bytes are a valid value. Others write to it, so that each read is made once and as it stands.
         let layout = unsafe { self.0.as_ptr().read_volatile() };

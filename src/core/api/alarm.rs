@@ -1,4 +1,4 @@
-//! Which events are changes of state that somebody should be woken for: few, and each told once.
+//! Alarms: the few events after which somebody should be woken. Each change of state is told once.
 
 use crate::core::api::event::{Event, Obstacle};
 use crate::time::Span;

@@ -5,73 +5,73 @@
 /// The code is the place in [`Flaw::ALL`], counted from 1; 0 is none. Codes keep their meaning: new flaws are appended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Flaw {
-    /// The resolver finds no address for its name.
+    /// The resolver finds no address for the name of the source.
     NoAddress,
     /// All places for sources are taken.
     NoPlace,
-    /// Somebody set it offline.
+    /// Somebody set the source offline.
     Offline,
-    /// There is no route to it.
+    /// There is no route to the source.
     NoRoute,
     /// Too many files are open here for another socket.
     NoDescriptors,
-    /// This system does not permit sending to it.
+    /// This system does not permit sending to the source.
     NotPermitted,
-    /// Requests to it cannot be sent for another reason.
+    /// Requests to the source cannot be sent for another reason.
     Unsent,
-    /// It does not answer.
+    /// The source does not answer.
     Silent,
-    /// Its address answers that nothing listens at the port.
+    /// The source's address answers that nothing listens at the port.
     PortClosed,
-    /// What comes from its address are no replies to our requests.
+    /// What comes from the source's address are no replies to our requests.
     Senseless,
-    /// It does not know the time: stratum 16, or the leap indicator says so.
+    /// The source does not know the time: stratum 16, or the leap indicator says so.
     Unsynchronised,
-    /// It refuses to serve us: kiss-o'-death DENY or RSTR.
+    /// The source refuses to serve us: kiss-o'-death DENY or RSTR.
     Denied,
-    /// It says nothing but that it wants to be asked less: kiss-o'-death RATE.
+    /// The source says nothing but that it wants to be asked less: kiss-o'-death RATE.
     RateLimited,
-    /// Its replies are authenticated in another way than ours, or not as configured.
+    /// The source's replies are authenticated in another way than ours, or not as configured.
     Authentication,
-    /// By its own word its time may be wrong by 16 s or more.
+    /// By the source's own word its time may be wrong by 16 s or more.
     RootDistance,
-    /// Its replies take too long for `maxdelay` and the like.
+    /// The source's replies take too long for `maxdelay` and the like.
     Delay,
-    /// The times in its replies are impossible.
+    /// The times in the source's replies are impossible.
     ImpossibleTimes,
-    /// Its replies repeat the same times.
+    /// The source's replies repeat the same times.
     Repetition,
-    /// Its stratum is outside `minstratum` to `maxstratum`.
+    /// The source's stratum is outside `minstratum` to `maxstratum`.
     BadStratum,
-    /// Its root distance exceeds `maxdistance`.
+    /// The source's root distance exceeds `maxdistance`.
     TooDistant,
-    /// Its jitter exceeds `maxjitter`.
+    /// The source's jitter exceeds `maxjitter`.
     TooJittery,
-    /// It contradicts the majority.
+    /// The source contradicts the majority.
     Falseticker,
-    /// It has the option `noselect`, or another means as much.
+    /// The source has the option `noselect`, or another means as much.
     NotToBeSelected,
     /// The local address, port or device that the configuration names cannot be used.
     LocalEnd,
-    /// It is not asked, for its answers could not be authenticated as its line wants.
+    /// The source is not asked, for its answers could not be authenticated as its line wants.
     Unprotected,
-    /// It is not asked, for the key of its line is not in the key file.
+    /// The source is not asked, for the key of its line is not in the key file.
     KeyMissing,
-    /// NTS keys for it are being established.
+    /// NTS keys for the source are being established.
     KeysAwaited,
-    /// The server that establishes NTS keys for it cannot be reached.
+    /// The server that establishes NTS keys for the source cannot be reached.
     KeyServerAway,
-    /// The server that establishes NTS keys for it does not speak the protocol as it should.
+    /// The server that establishes NTS keys for the source does not speak the protocol as it should.
     KeyEstablishment,
-    /// The certificate of the server that establishes NTS keys for it is not accepted.
+    /// The certificate of the server that establishes NTS keys for the source is not accepted.
     Certificate,
-    /// Its device cannot be opened, or not be read any more.
+    /// The source's device cannot be opened, or not be read any more.
     DeviceAbsent,
-    /// Its device stands still.
+    /// The source's device stands still.
     DeviceFrozen,
-    /// Its device runs at another speed than time.
+    /// The source's device runs at another speed than time.
     DeviceRate,
-    /// Its device has jumped from UTC to TAI.
+    /// The source's device has jumped from UTC to TAI.
     DeviceTai,
     /// No source says which seconds its pulses mean.
     NoSeconds,

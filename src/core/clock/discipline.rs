@@ -313,14 +313,14 @@ impl Discipline {
         self.continue_at = is_partial.then(|| now.raw + Span::from_secs(1 << time_constant));
         self.is_prepared = false;
         let is_urgent = slew::is_urgent(decay_s * self.stretch, wanted, self.max_slew_rate);
-        let moment = slew::Moment::of(now, self.course.rate(now));
+        let moment = slew::SecondPart::of(now, self.course.rate(now));
         let (phase, time_constant) = match moment {
             _ if !is_urgent || self.is_at_rest => (phase, time_constant),
-            slew::Moment::Within { until_eve } => {
+            slew::SecondPart::Within { until_eve } => {
                 self.continue_at = Some(now.raw + until_eve);
                 (phase, 0)
             }
-            slew::Moment::Eve { until_noticed } => {
+            slew::SecondPart::Eve { until_noticed } => {
                 self.continue_at = Some(now.raw + until_noticed);
                 self.is_prepared = true;
                 (slew::phase_for_one_second(wanted, self.max_slew_rate), 0)

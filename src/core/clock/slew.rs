@@ -58,7 +58,7 @@ const NOTICED: Span = Span::from_millis(15);
 
 /// A moment within a second of the clock.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Moment {
+pub enum SecondPart {
     /// The next second is about to begin, and will have been noticed so much later.
     Eve {
         /// By the raw counter.
@@ -71,15 +71,15 @@ pub enum Moment {
     },
 }
 
-impl Moment {
+impl SecondPart {
     /// Of a clock that runs at this rate against the counter, minus one, until its second ends.
-    pub fn of(now: &ClockReading, rate: f64) -> Moment {
+    pub fn of(now: &ClockReading, rate: f64) -> SecondPart {
         let left = Span::from_nanos(NANOS_PER_SEC - now.utc.nanos().rem_euclid(NANOS_PER_SEC));
         let by_counter = |span: Span| span.scaled((1.0 + rate).recip());
         if left <= LONGEST_EVE {
-            Moment::Eve { until_noticed: by_counter(left) + NOTICED }
+            SecondPart::Eve { until_noticed: by_counter(left) + NOTICED }
         } else {
-            Moment::Within { until_eve: by_counter(left - EVE) }
+            SecondPart::Within { until_eve: by_counter(left - EVE) }
         }
     }
 }

@@ -10,7 +10,7 @@ const SHORT_NS: i64 = 100;
 
 /// One reading: our clock, the device, and our clock again, in nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Window {
+pub struct ReadingWindow {
     /// Our clock before.
     pub before: i64,
     /// The device.
@@ -21,14 +21,14 @@ pub struct Window {
 
 /// What some readings in a row say together: the mean of those with the shortest windows. `moment` makes a moment of
 /// nanoseconds of our clock.
-pub fn reading(windows: &[Window], moment: impl Fn(i64) -> Moment) -> Reading {
-    let length = |window: &Window| window.after.saturating_sub(window.before);
+pub fn reading(windows: &[ReadingWindow], moment: impl Fn(i64) -> Moment) -> Reading {
+    let length = |window: &ReadingWindow| window.after.saturating_sub(window.before);
     let possible = || windows.iter().filter(|window| length(window) >= 0 && window.device > 0);
     let Some(best) = possible().min_by_key(|window| length(window)) else { return Reading::Nothing };
     let longest = (LONGER * length(best) as f64) as i64 + SHORT_NS;
-    let middle = |window: &Window| window.before + length(window) / 2;
+    let middle = |window: &ReadingWindow| window.before + length(window) / 2;
     // From the best one, so that no digits are lost.
-    let apart = |window: &Window| (window.device - best.device) - (middle(window) - middle(best));
+    let apart = |window: &ReadingWindow| (window.device - best.device) - (middle(window) - middle(best));
     let near = || possible().filter(|window| length(window) <= longest);
     let mean = near().map(|window| apart(window) as f64).sum::<f64>() / near().count() as f64;
     Reading::Time(DeviceTime {
@@ -45,8 +45,8 @@ pub fn reading(windows: &[Window], moment: impl Fn(i64) -> Moment) -> Reading {
 mod tests {
     use super::*;
 
-    fn window(before: i64, device: i64, length: i64) -> Window {
-        Window { before, device, after: before + length }
+    fn window(before: i64, device: i64, length: i64) -> ReadingWindow {
+        ReadingWindow { before, device, after: before + length }
     }
 
     #[test]

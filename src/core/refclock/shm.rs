@@ -5,7 +5,7 @@ use crate::time::{Span, Utc};
 
 /// What the segment says, read as a whole.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Record {
+pub struct ShmRecord {
     /// 0: valid says that it may be used; 1: also the count must not have changed while it was read.
     pub mode: i32,
     /// Counts what was written.
@@ -31,7 +31,7 @@ pub struct Record {
 }
 
 /// What a record says. `count` is that of the segment after the record was read.
-pub fn reading(record: &Record, count: i32) -> Reading {
+pub fn reading(record: &ShmRecord, count: i32) -> Reading {
     let is_whole = record.valid != 0 && (record.mode == 0 || record.mode == 1 && record.count == count);
     let (clock, received) = (
         time(record.clock_s, record.clock_us, record.clock_ns, has_nanos(record)),
@@ -46,7 +46,7 @@ pub fn reading(record: &Record, count: i32) -> Reading {
 }
 
 /// Who writes no nanoseconds leaves the fields empty, or fills them with something else.
-fn has_nanos(record: &Record) -> bool {
+fn has_nanos(record: &ShmRecord) -> bool {
     let agrees = |ns: u32, us: i32| i64::from(ns / 1000) == i64::from(us);
     agrees(record.clock_ns, record.clock_us) && agrees(record.received_ns, record.received_us)
 }
@@ -61,7 +61,7 @@ fn time(s: i64, us: i32, ns: u32, has_nanos: bool) -> Option<Utc> {
 mod tests {
     use super::*;
 
-    const RECORD: Record = Record {
+    const RECORD: ShmRecord = ShmRecord {
         mode: 1,
         count: 7,
         clock_s: 1_800_000_000,
@@ -75,7 +75,7 @@ mod tests {
         valid: 1,
     };
 
-    fn times(record: &Record, count: i32) -> Option<(i64, i64)> {
+    fn times(record: &ShmRecord, count: i32) -> Option<(i64, i64)> {
         match reading(record, count) {
             Reading::Time(DeviceTime { at: Moment::System(at), time, .. }) => {
                 Some((time.nanos() % 1_000_000_000, at.nanos() % 1_000_000_000))
@@ -87,23 +87,23 @@ mod tests {
     #[test]
     fn nanoseconds_count_where_they_agree_with_the_microseconds() {
         assert_eq!(times(&RECORD, 7), Some((250_000_123, 200_000_456)));
-        assert_eq!(times(&Record { clock_ns: 0, ..RECORD }, 7), Some((250_000_000, 200_000_000)));
-        assert_eq!(times(&Record { received_ns: 999_999_999, ..RECORD }, 7), Some((250_000_000, 200_000_000)));
+        assert_eq!(times(&ShmRecord { clock_ns: 0, ..RECORD }, 7), Some((250_000_000, 200_000_000)));
+        assert_eq!(times(&ShmRecord { received_ns: 999_999_999, ..RECORD }, 7), Some((250_000_000, 200_000_000)));
     }
 
     #[test]
     fn a_record_that_is_being_written_or_makes_no_sense_is_nothing() {
         assert_eq!(times(&RECORD, 8), None, "written meanwhile");
-        assert!(times(&Record { mode: 0, ..RECORD }, 8).is_some(), "mode 0 has no count");
+        assert!(times(&ShmRecord { mode: 0, ..RECORD }, 8).is_some(), "mode 0 has no count");
         for record in [
-            Record { valid: 0, ..RECORD },
-            Record { mode: 2, ..RECORD },
-            Record { leap: 3, ..RECORD },
-            Record { leap: -1, ..RECORD },
-            Record { clock_s: -1, ..RECORD },
-            Record { clock_s: i64::MAX, ..RECORD },
-            Record { clock_us: -1, ..RECORD },
-            Record { received_us: i32::MAX, ..RECORD },
+            ShmRecord { valid: 0, ..RECORD },
+            ShmRecord { mode: 2, ..RECORD },
+            ShmRecord { leap: 3, ..RECORD },
+            ShmRecord { leap: -1, ..RECORD },
+            ShmRecord { clock_s: -1, ..RECORD },
+            ShmRecord { clock_s: i64::MAX, ..RECORD },
+            ShmRecord { clock_us: -1, ..RECORD },
+            ShmRecord { received_us: i32::MAX, ..RECORD },
         ] {
             assert_eq!(times(&record, 7), None, "{record:?}");
         }

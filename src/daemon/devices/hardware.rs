@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use log::debug;
 
 use crate::core::api::reference_clock::{DeviceTime, Moment, Reading};
-use crate::core::refclock::phc::{self, Window};
+use crate::core::refclock::phc::{self, ReadingWindow};
 use crate::sys::pps::PpsDevice;
 use crate::sys::ptp::{self, PtpClock, Triple};
 use crate::time::{ClockReading, Leap, Raw, Span, Utc};
@@ -15,12 +15,12 @@ use crate::time::{ClockReading, Leap, Raw, Span, Utc};
 #[derive(Debug)]
 pub(super) struct HardwareClock {
     clock: PtpClock,
-    way: Way,
+    way: ReadingCall,
 }
 
 /// How it is read, best first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Way {
+enum ReadingCall {
     /// PTP_SYS_OFFSET_PRECISE.
     Cross,
     /// PTP_SYS_OFFSET_EXTENDED with the raw counter.
@@ -35,7 +35,11 @@ impl HardwareClock {
     /// Opens the device at a path, or that of the interface of this name. `cross`: it may be read by cross time stamps.
     pub(super) fn open(device: &str, cross: bool) -> io::Result<Self> {
         let clock = PtpClock::open(&path(device)?)?;
-        let way = if cross && clock.capabilities()?.cross_timestamps { Way::Cross } else { Way::ExtendedByCounter };
+        let way = if cross && clock.capabilities()?.cross_timestamps {
+            ReadingCall::Cross
+        } else {
+            ReadingCall::ExtendedByCounter
+        };
         Ok(HardwareClock { clock, way })
     }
 
@@ -44,11 +48,11 @@ impl HardwareClock {
         loop {
             match self.read_in(self.way, now) {
                 Ok(reading) => return Ok(reading),
-                Err(reason) if is_unsupported(&reason) && self.way != Way::Basic => {
+                Err(reason) if is_unsupported(&reason) && self.way != ReadingCall::Basic => {
                     self.way = match self.way {
-                        Way::Cross => Way::ExtendedByCounter,
-                        Way::ExtendedByCounter => Way::Extended,
-                        Way::Extended | Way::Basic => Way::Basic,
+                        ReadingCall::Cross => ReadingCall::ExtendedByCounter,
+                        ReadingCall::ExtendedByCounter => ReadingCall::Extended,
+                        ReadingCall::Extended | ReadingCall::Basic => ReadingCall::Basic,
                     };
                     debug!("Reading a PTP hardware clock in another way: {:?}", self.way);
                 }
@@ -57,24 +61,24 @@ impl HardwareClock {
         }
     }
 
-    fn read_in(&self, way: Way, now: &ClockReading) -> io::Result<Reading> {
+    fn read_in(&self, way: ReadingCall, now: &ClockReading) -> io::Result<Reading> {
         // The kernel's counter does not count sleep, and ours does.
         let counter = |ns: i64| Moment::Counter(Raw::from_nanos(ns) + now.slept);
         let system = |ns: i64| Moment::System(Utc::from_nanos(ns));
         match way {
-            Way::Cross => {
+            ReadingCall::Cross => {
                 let (device, raw) = self.clock.cross_timestamp()?;
-                Ok(phc::reading(&[Window { before: raw, device, after: raw }], counter))
+                Ok(phc::reading(&[ReadingWindow { before: raw, device, after: raw }], counter))
             }
-            Way::ExtendedByCounter => Ok(phc::reading(&windows(self.clock.extended(true)?), counter)),
-            Way::Extended => Ok(phc::reading(&windows(self.clock.extended(false)?), system)),
-            Way::Basic => Ok(phc::reading(&windows(self.clock.basic()?), system)),
+            ReadingCall::ExtendedByCounter => Ok(phc::reading(&windows(self.clock.extended(true)?), counter)),
+            ReadingCall::Extended => Ok(phc::reading(&windows(self.clock.extended(false)?), system)),
+            ReadingCall::Basic => Ok(phc::reading(&windows(self.clock.basic()?), system)),
         }
     }
 }
 
-fn windows(triples: [Triple; ptp::READINGS]) -> [Window; ptp::READINGS] {
-    triples.map(|[before, device, after]| Window { before, device, after })
+fn windows(triples: [Triple; ptp::READINGS]) -> [ReadingWindow; ptp::READINGS] {
+    triples.map(|[before, device, after]| ReadingWindow { before, device, after })
 }
 
 /// The kernel or the driver does not know a request.

@@ -22,14 +22,14 @@ const RETRY: Span = Span::from_secs(2);
 /// The devices, in the order of their lines.
 #[derive(Debug, Default)]
 pub struct Devices {
-    devices: Vec<Device>,
+    devices: Vec<WaitedDevice>,
 }
 
 /// One device.
 #[derive(Debug)]
-struct Device {
+struct WaitedDevice {
     config: ClockConfig,
-    open: Option<Open>,
+    open: Option<OpenDevice>,
     /// Why it could not be opened or read when that was last tried, as the log has it.
     trouble: Option<String>,
     retry_at: Option<Raw>,
@@ -37,7 +37,7 @@ struct Device {
 
 /// An open device.
 #[derive(Debug)]
-enum Open {
+enum OpenDevice {
     Phc(HardwareClock),
     Pps(Pulses),
     Shm(SharedMemory),
@@ -48,8 +48,8 @@ impl Devices {
     /// Opens what can be opened, as long as there are rights to.
     pub fn open(configured: &[ClockConfig], now: Raw) -> Self {
         let device =
-            |config: &ClockConfig| Device { config: config.clone(), open: None, trouble: None, retry_at: None };
-        let mut devices: Vec<Device> = configured.iter().map(device).collect();
+            |config: &ClockConfig| WaitedDevice { config: config.clone(), open: None, trouble: None, retry_at: None };
+        let mut devices: Vec<WaitedDevice> = configured.iter().map(device).collect();
         devices.iter_mut().for_each(|device| device.try_open(now));
         Devices { devices }
     }
@@ -61,7 +61,7 @@ impl Devices {
 
     /// What to wait for: the devices that speak by themselves.
     pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.devices.iter().filter_map(Device::descriptor)
+        self.devices.iter().filter_map(WaitedDevice::descriptor)
     }
 
     /// Names of the devices in [`Devices::descriptors`], in the same order.
@@ -79,19 +79,19 @@ pub fn why_closed(driver: &Driver) -> Result<(), String> {
     open(driver).map(drop).map_err(|reason| plain(&reason))
 }
 
-fn open(driver: &Driver) -> io::Result<Open> {
+fn open(driver: &Driver) -> io::Result<OpenDevice> {
     match driver {
-        Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(Open::Phc),
-        Driver::Pps { device, clear } => Pulses::open(device, *clear).map(Open::Pps),
-        Driver::Shm { unit, permissions } => SharedMemory::open(*unit, *permissions).map(Open::Shm),
-        Driver::Sock { path } => ClockSocket::open(path).map(Open::Sock),
+        Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(OpenDevice::Phc),
+        Driver::Pps { device, clear } => Pulses::open(device, *clear).map(OpenDevice::Pps),
+        Driver::Shm { unit, permissions } => SharedMemory::open(*unit, *permissions).map(OpenDevice::Shm),
+        Driver::Sock { path } => ClockSocket::open(path).map(OpenDevice::Sock),
     }
 }
 
-impl Device {
+impl WaitedDevice {
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match &self.open {
-            Some(Open::Sock(socket)) => Some(socket.as_fd()),
+            Some(OpenDevice::Sock(socket)) => Some(socket.as_fd()),
             _ => None,
         }
     }
@@ -115,10 +115,10 @@ impl Device {
         }
         let read = match &mut self.open {
             None => return Reading::Absent,
-            Some(Open::Phc(clock)) => clock.read(now),
-            Some(Open::Pps(pulses)) => pulses.read(),
-            Some(Open::Shm(segment)) => segment.read(),
-            Some(Open::Sock(socket)) => socket.read(),
+            Some(OpenDevice::Phc(clock)) => clock.read(now),
+            Some(OpenDevice::Pps(pulses)) => pulses.read(),
+            Some(OpenDevice::Shm(segment)) => segment.read(),
+            Some(OpenDevice::Sock(socket)) => socket.read(),
         };
         read.unwrap_or_else(|reason| {
             self.complain("read", &reason, " (opening it again)");

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::core::api::reference_clock::Reading;
-use crate::core::refclock::shm::{self, Record};
-use crate::sys::shared_memory::{Layout, Segment};
+use crate::core::refclock::shm::{self, ShmRecord};
+use crate::sys::shared_memory::{Segment, SegmentLayout};
 
 /// The key of segment 0, "NTP0"; the others follow it.
 const FIRST_KEY: u32 = 0x4e54_5030;
@@ -21,7 +21,7 @@ impl SharedMemory {
 
     /// What it says, if that is new. It is marked as read.
     pub(super) fn read(&mut self) -> io::Result<Reading> {
-        let Layout {
+        let SegmentLayout {
             mode,
             count,
             clock_s,
@@ -42,7 +42,7 @@ impl SharedMemory {
         // 32 bits on some machines.
         #[allow(clippy::useless_conversion)]
         let (clock_s, received_s) = (i64::from(clock_s), i64::from(received_s));
-        let record = Record {
+        let record = ShmRecord {
             mode,
             count,
             clock_s,
