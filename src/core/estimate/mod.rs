@@ -16,6 +16,7 @@ mod source_drift;
 mod tuning;
 mod update;
 
+pub use oscillator_models::MOST_WANDER;
 pub use outlier_hold::JUMP_FREQUENCY;
 pub use prior::{FrequencyPrior, WanderPrior};
 pub use slots::{MAX_SOURCES, Slot, SlotList, SlotSet};

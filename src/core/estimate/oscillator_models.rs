@@ -6,6 +6,8 @@ use super::prior::FrequencyPrior;
 pub(super) const MODELS: usize = 8;
 /// Wander per square root of a second: from ovenised quartz to a virtual machine on a busy host.
 pub(super) const WANDER_GRID: Lanes = [1e-10, 3e-10, 1e-9, 3e-9, 1e-8, 3e-8, 1e-7, 3e-7];
+/// No oscillator wanders more than this per square root of a second: a virtual machine's on a busy host.
+pub const MOST_WANDER: f64 = WANDER_GRID[MODELS - 1];
 /// Probability per sample that the wander changes. 0.005 costs 4 % with steady strong wander and gains 2 % after a
 /// frequency step; 0.015 costs another 11 % and gains 4 %.
 const SWITCHING: f64 = 0.003;

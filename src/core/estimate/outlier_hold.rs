@@ -2,7 +2,7 @@
 
 use super::history::{Held, Waiting};
 use super::joint::Joint;
-use super::oscillator_models::WANDER_GRID;
+use super::oscillator_models::MOST_WANDER;
 use super::{Outcome, Sample, Slot};
 use crate::time::Span;
 
@@ -17,8 +17,6 @@ const JUMP_OVER_S: f64 = 64.0;
 pub const JUMP_FREQUENCY: f64 = 1e-4;
 /// What samples that contradict each other's neighbours say of the frequency is believed up to so many deviations.
 const SIGMAS: f64 = 3.0;
-/// The largest wander there is, per square root of a second.
-const MOST_WANDER: f64 = WANDER_GRID[WANDER_GRID.len() - 1];
 
 impl Joint {
     /// Keeps a doubtful sample; if enough of them agree the world has changed, not the messenger.

@@ -5,11 +5,11 @@
 //! what it has shown over a long time counts: an error that comes and goes adds the less to the mean rate the longer it is
 //! watched. Such a source is weighed as if its stamps told the time no finer than it swings.
 
+use crate::core::estimate::MOST_WANDER;
 use crate::core::estimate::{Estimate, JUMP_FREQUENCY, Sample};
 use crate::core::source::Source;
-use crate::core::true_time::rate_watch::{MOST_WANDER, SIGMAS};
 use crate::core::true_time::watch::{FittedLine, Watch};
-use crate::core::true_time::{Prediction, TrueTime};
+use crate::core::true_time::{BOUND_SIGMAS, Prediction, TrueTime};
 use crate::time::{Raw, Span};
 
 /// What was seen of its swings counts half after this long without a jump, unless they go on.
@@ -62,7 +62,7 @@ impl LoneSource {
     /// The nearest rate to this one that an oscillator can have by now, if another was learnt.
     fn within_wander(&self, rate: f64, now: Raw) -> f64 {
         let Some(learnt) = self.learnt else { return rate };
-        let most = SIGMAS * MOST_WANDER * (now - learnt.at).secs_f64().max(0.0).sqrt();
+        let most = BOUND_SIGMAS * MOST_WANDER * (now - learnt.at).secs_f64().max(0.0).sqrt();
         rate.clamp(learnt.frequency - most, learnt.frequency + most)
     }
 
@@ -72,7 +72,7 @@ impl LoneSource {
         let apart = (estimate.lead_at(now) - learnt.lead_at(now)).abs();
         let since_s = (now - learnt.at).secs_f64().max(0.0);
         // The integral of a rate that is a random walk.
-        let strayed_s = SIGMAS * MOST_WANDER * (since_s.powi(3) / 3.0).sqrt();
+        let strayed_s = BOUND_SIGMAS * MOST_WANDER * (since_s.powi(3) / 3.0).sqrt();
         if apart.secs_f64() > strayed_s { apart } else { Span::ZERO }
     }
 
@@ -141,7 +141,7 @@ impl TrueTime {
     /// The rate is that of the line, to within what the swings let that be off.
     fn keep_to_mean(&mut self, line: &FittedLine, now: Raw) -> f64 {
         let Some(estimate) = self.estimate() else { return JUMP_FREQUENCY };
-        let doubt = SIGMAS * line.rate_sd + USUAL_WANDER * self.lone.watch.length().secs_f64().sqrt();
+        let doubt = BOUND_SIGMAS * line.rate_sd + USUAL_WANDER * self.lone.watch.length().secs_f64().sqrt();
         let kept = estimate.frequency.clamp(line.rate - doubt, line.rate + doubt);
         self.turn_rate(self.lone.within_wander(kept, now) - estimate.frequency, now);
         self.rate.limit_doubt(2.0 * doubt);

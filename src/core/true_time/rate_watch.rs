@@ -6,9 +6,9 @@
 //! That holds at the start, until the rate is known, and after several sources have agreed on a jump of time. Later a lone
 //! source that shows another rate cannot be told from one that runs away: then only its phase is followed.
 
-use crate::core::estimate::{Estimate, FrequencyPrior, MAX_SOURCES, SlotSet};
+use crate::core::estimate::{Estimate, FrequencyPrior, MAX_SOURCES, MOST_WANDER, SlotSet};
 use crate::core::source::{RateRange, Source};
-use crate::core::true_time::{TrueTime, WEAK_PRIOR_SD};
+use crate::core::true_time::{BOUND_SIGMAS, TrueTime, WEAK_PRIOR_SD};
 use crate::time::{Raw, Span};
 
 /// The kernel gives its clock no other rates than 1 give or take this (tick 9000 to 11000 and 500 ppm, adjtimex(2)).
@@ -34,16 +34,10 @@ const REPLIES: usize = 2;
 /// A lone source that shows one rate after another shows none: the rate is found by its word no more often than this.
 const LONE_FINDINGS: u32 = 2;
 
-/// No oscillator wanders more than this per square root of a second: a virtual machine's on a busy host.
-pub(super) const MOST_WANDER: f64 = 3e-7;
-
 /// A doubt about the rate that is smaller is over.
 const NEGLIGIBLE: f64 = 20e-6;
 /// So many replies since a jump tell how far the rate is off.
 const TELLING: usize = 4;
-
-/// Bound of a normal error, in standard deviations.
-pub(super) const SIGMAS: f64 = 3.0;
 
 /// What is known of the rate of the raw counter.
 #[derive(Clone, Copy, Debug)]
@@ -171,7 +165,7 @@ impl TrueTime {
     /// No rate within the range can be the estimate's. A drift file is not disproved by less than its own rule asks for.
     fn is_other(&self, range: &RateRange, estimate: &Estimate) -> bool {
         let doubt = if self.prior_is_proven {
-            (SIGMAS * estimate.frequency_sd()).min(range.margin()).max(LEAST_STALE)
+            (BOUND_SIGMAS * estimate.frequency_sd()).min(range.margin()).max(LEAST_STALE)
         } else {
             LEAST_DIFFERENCE
         };
@@ -189,7 +183,7 @@ impl TrueTime {
         let since = (now - estimate.at).max(Span::ZERO);
         let since_s = since.secs_f64().max(1.0);
         let (rate, wandered) = (jump.secs_f64() / since_s, MOST_WANDER * since_s.sqrt());
-        let turn = rate.clamp(-SIGMAS * wandered, SIGMAS * wandered);
+        let turn = rate.clamp(-BOUND_SIGMAS * wandered, BOUND_SIGMAS * wandered);
         self.turn_rate(turn, now);
         self.rate.doubt = self.rate.doubt.max((rate - turn).abs().min(STEERABLE));
         wandered
