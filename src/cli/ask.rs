@@ -3,8 +3,6 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
 use crate::config::Network;
 use crate::core::api::exchange::ExchangeId;
 use crate::core::api::settings::{Family, SourceOptions};
@@ -15,6 +13,7 @@ use crate::core::source::{Answer, Measurer, Source};
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
 use crate::daemon::resolver::look_up;
+use crate::sys::poll_set::PollSet;
 use crate::sys::process;
 use crate::time::{Raw, Span};
 use crate::wire::ntp::{KissCode, MAX_LEN};
@@ -56,6 +55,7 @@ struct QueryClient<'a> {
     random: Random,
     inquiries: Vec<Inquiry<'a>>,
     last_exchange: u64,
+    waited_for: PollSet<ExchangeId>,
     buffer: Buffer,
 }
 
@@ -91,6 +91,7 @@ impl<'a> QueryClient<'a> {
             exchanges: Exchanges::new(Network::default()),
             random: Random::new(seed),
             last_exchange: 0,
+            waited_for: PollSet::default(),
             buffer: [0; MAX_LEN + 4],
         })
     }
@@ -123,12 +124,13 @@ impl<'a> QueryClient<'a> {
     }
 
     fn wait(&mut self, deadline: Raw, tell: &mut dyn FnMut(QueryOutcome<'_>)) -> io::Result<()> {
-        let time = (deadline - self.clock.read().raw).nanos().max(0) / 1_000_000 + 1;
-        let mut descriptors: Vec<_> =
-            self.exchanges.descriptors().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        poll(&mut descriptors, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX))?;
-        let open: Vec<ExchangeId> = self.exchanges.ids().collect();
-        for exchange in open {
+        let time = deadline - self.clock.read().raw;
+        self.waited_for.clear();
+        let sockets = self.exchanges.descriptors();
+        sockets.for_each(|(exchange, socket)| self.waited_for.watch(socket, exchange));
+        self.waited_for.wait(Some(time))?;
+        let ready: Vec<ExchangeId> = self.waited_for.ready().collect();
+        for exchange in ready {
             while let Some(arrival) = self.exchanges.receive(exchange, &mut self.buffer, &mut self.clock) {
                 self.take(exchange, &arrival, tell);
             }

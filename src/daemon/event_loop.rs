@@ -7,18 +7,18 @@ use std::io;
 use std::os::fd::AsFd;
 
 use log::{debug, info, warn};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::core::api::drift::DriftRecord;
 use crate::core::api::exchange::{ExchangeId, Undelivered};
 use crate::core::api::last_good::LastGood;
+use crate::core::api::nts::EstablishmentId;
 use crate::core::api::output::Output;
 use crate::core::api::reference_clock::{ClockId, Reading};
 use crate::core::api::settings::{Family, Host};
 use crate::core::engine::{Engine, Input, NtsPolicy, Start, What};
 use crate::daemon::call_filter::Refusals;
 use crate::daemon::clock::Clock;
-use crate::daemon::control::{Control, Daemon, ReadySockets};
+use crate::daemon::control::{Control, Daemon};
 use crate::daemon::devices::Devices;
 use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
 use crate::daemon::files::address_file::AddressFile;
@@ -36,6 +36,7 @@ use crate::daemon::network::NetworkWatch;
 use crate::daemon::notify::observer::Observer;
 use crate::daemon::resolver::{LookupPurpose, Resolver};
 use crate::sys::clock::ClockWatch;
+use crate::sys::poll_set::PollSet;
 use crate::sys::signals::{RELOAD, REOPEN, Signals};
 use crate::time::{Raw, Span};
 use crate::wire::ntp::MAX_LEN;
@@ -124,9 +125,8 @@ pub fn run(start: Start, world: Environment<'_>) -> io::Result<Ending> {
         world,
         gives_up,
         buffer: [0; MAX_LEN + 4],
-        ready: Vec::with_capacity(8),
-        heard: Vec::new(),
-        asked: ReadySockets::default(),
+        waited_for: PollSet::default(),
+        ready: Vec::new(),
         deadline: None,
         ending: None,
         refusals: Refusals::default(),
@@ -146,15 +146,32 @@ pub fn run(start: Start, world: Environment<'_>) -> io::Result<Ending> {
     Ok(ending)
 }
 
+/// Whose descriptor is ready.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Token {
+    Signals,
+    ClockWatch,
+    Resolver,
+    Thermometer,
+    Exchange(ExchangeId),
+    /// An establishment of NTS keys.
+    #[cfg_attr(not(feature = "nts"), expect(dead_code))]
+    Keys(EstablishmentId),
+    Device(ClockId),
+    Network,
+    /// A socket of [`Control`], by its place.
+    Asker(usize),
+    Observer,
+}
+
 struct Loop<'a> {
     engine: Engine,
     resolver: Resolver,
     world: Environment<'a>,
     gives_up: Option<Raw>,
     buffer: Buffer,
-    ready: Vec<ExchangeId>,
-    heard: Vec<ClockId>,
-    asked: ReadySockets,
+    waited_for: PollSet<Token>,
+    ready: Vec<Token>,
     deadline: Option<Raw>,
     ending: Option<Ending>,
     refusals: Refusals,
@@ -257,41 +274,99 @@ impl Loop<'_> {
         let listens = self.world.network.as_ref().and_then(NetworkWatch::resumes_at);
         let watched = self.world.observer.rest(&self.engine, &reading);
         let earliest = [self.deadline, self.gives_up, listens, watched].into_iter().flatten().min();
-        let awake = self.sleep(earliest.map(|at| at - now))?;
-        if awake.signal && self.signalled() {
-            self.ending = Some(Ending::Signal);
-            return Ok(());
-        }
-        if awake.clock_set && self.world.watch.as_ref().is_some_and(ClockWatch::was_set) {
-            debug!("The clock was set");
-        }
-        if awake.resolver {
-            while let Some(answer) = self.resolver.answer() {
-                match answer.purpose {
-                    LookupPurpose::Line(line) => self.feed(What::Resolved { line, addresses: &answer.addresses }),
-                    LookupPurpose::Keys(id) => self.resolved_for_keys(id, &answer.addresses),
+        self.watch_all();
+        self.waited_for.wait(earliest.map(|at| at - now))?;
+        self.ready.clear();
+        self.ready.extend(self.waited_for.ready());
+        let now = self.world.clock.read().raw;
+        self.attend(listens.is_some_and(|at| at <= now));
+        Ok(())
+    }
+
+    /// Whoever may end the next wait, in the order in which they are attended to.
+    fn watch_all(&mut self) {
+        let set = &mut self.waited_for;
+        set.clear();
+        self.world.signals.iter().for_each(|signals| set.watch(signals.as_fd(), Token::Signals));
+        self.world.watch.iter().for_each(|watch| set.watch(watch.as_fd(), Token::ClockWatch));
+        set.watch(self.resolver.as_fd(), Token::Resolver);
+        self.world.thermometer.iter().for_each(|sensor| set.watch(sensor.as_fd(), Token::Thermometer));
+        self.world.exchanges.descriptors().for_each(|(id, socket)| set.watch(socket, Token::Exchange(id)));
+        #[cfg(feature = "nts")]
+        self.world.key_connections.watch(|id, stream, wanted| set.watch_for(wanted, stream, Token::Keys(id)));
+        self.world.devices.descriptors().for_each(|(clock, device)| set.watch(device, Token::Device(clock)));
+        let network = self.world.network.as_ref().and_then(NetworkWatch::descriptor);
+        network.into_iter().for_each(|socket| set.watch(socket, Token::Network));
+        let askers = self.world.control.iter().flat_map(|control| control.descriptors()).enumerate();
+        askers.for_each(|(place, socket)| set.watch(socket, Token::Asker(place)));
+        // The observer reads its descriptor itself, in its rest before the next wait.
+        self.world.observer.descriptor().into_iter().for_each(|end| set.watch(end, Token::Observer));
+    }
+
+    /// Feeds what those who are ready have to say. The engine hears of the time alone if no server and no reference clock
+    /// has spoken; people are answered after both.
+    fn attend(&mut self, listens_again: bool) {
+        let mut has_measured = false;
+        let mut has_advanced_keys = false;
+        let mut network_speaks = listens_again;
+        for index in 0..self.ready.len() {
+            match self.ready[index] {
+                Token::Signals => {
+                    if self.signalled() {
+                        self.ending = Some(Ending::Signal);
+                        return;
+                    }
                 }
+                Token::ClockWatch => {
+                    if self.world.watch.as_ref().is_some_and(ClockWatch::was_set) {
+                        debug!("The clock was set");
+                    }
+                }
+                Token::Resolver => self.take_addresses(),
+                Token::Thermometer => {
+                    if let Some(temperature) = self.world.thermometer.as_mut().and_then(Thermometer::answer) {
+                        self.feed(What::Temperature(temperature));
+                    }
+                }
+                Token::Exchange(exchange) => {
+                    has_measured = true;
+                    self.receive(exchange);
+                }
+                // One at a time, so that nobody waits for several handshakes.
+                Token::Keys(id) => {
+                    if !std::mem::replace(&mut has_advanced_keys, true) {
+                        self.advance_keys(id);
+                    }
+                }
+                Token::Device(clock) => {
+                    has_measured = true;
+                    self.hear(clock);
+                }
+                Token::Network => network_speaks = true,
+                Token::Asker(_) | Token::Observer => {}
             }
         }
-        if awake.thermometer
-            && let Some(temperature) = self.world.thermometer.as_mut().and_then(Thermometer::answer)
-        {
-            self.feed(What::Temperature(temperature));
-        }
-        self.receive();
-        if let Some(ready) = awake.keys {
-            self.advance_keys(ready);
-        }
-        self.hear();
-        if awake.network || listens.is_some_and(|at| at <= self.world.clock.read().raw) {
+        if network_speaks {
             self.heed_network();
         }
-        if self.ready.is_empty() && self.heard.is_empty() {
+        if !has_measured {
             self.feed(What::Wake);
         }
-        self.serve();
+        for index in 0..self.ready.len() {
+            if let Token::Asker(place) = self.ready[index] {
+                self.serve(place);
+            }
+        }
         self.refusals.report();
-        Ok(())
+    }
+
+    fn take_addresses(&mut self) {
+        while let Some(answer) = self.resolver.answer() {
+            match answer.purpose {
+                LookupPurpose::Line(line) => self.feed(What::Resolved { line, addresses: &answer.addresses }),
+                LookupPurpose::Keys(id) => self.resolved_for_keys(id, &answer.addresses),
+            }
+        }
     }
 
     /// Takes what signals there are; `true`: one of them ends the run.
@@ -322,86 +397,33 @@ impl Loop<'_> {
         }
     }
 
-    /// Feeds what the sockets that woke us have to say.
-    fn receive(&mut self) {
-        for index in 0..self.ready.len() {
-            let exchange = self.ready[index];
-            for _ in 0..MOST_AT_ONCE {
-                let arrival = self.world.exchanges.receive(exchange, &mut self.buffer, self.world.clock);
-                let Some(arrival) = arrival else { break };
-                let now = self.world.clock.read();
-                let what = match arrival {
-                    Delivery::Datagram(length, arrived) => {
-                        What::Datagram { exchange, bytes: &self.buffer[..length], arrived }
-                    }
-                    Delivery::Unreachable => What::Unreachable { exchange, why: Undelivered::PortClosed },
-                };
-                self.engine.handle_input(Input { now, what });
-                self.drain();
-            }
-        }
-    }
-
-    /// Feeds what the devices that woke us have to say.
-    fn hear(&mut self) {
-        for index in 0..self.heard.len() {
-            let clock = self.heard[index];
-            for _ in 0..MOST_AT_ONCE {
-                let now = self.world.clock.read();
-                let reading = self.world.devices.read(clock, &now);
-                if !matches!(reading, Reading::Time(_)) {
-                    break;
+    /// Feeds what has arrived at a socket.
+    fn receive(&mut self, exchange: ExchangeId) {
+        for _ in 0..MOST_AT_ONCE {
+            let arrival = self.world.exchanges.receive(exchange, &mut self.buffer, self.world.clock);
+            let Some(arrival) = arrival else { break };
+            let now = self.world.clock.read();
+            let what = match arrival {
+                Delivery::Datagram(length, arrived) => {
+                    What::Datagram { exchange, bytes: &self.buffer[..length], arrived }
                 }
-                self.feed(What::Reading { clock, reading });
-            }
+                Delivery::Unreachable => What::Unreachable { exchange, why: Undelivered::PortClosed },
+            };
+            self.engine.handle_input(Input { now, what });
+            self.drain();
         }
     }
 
-    /// Leaves the exchanges that have something to say in `ready`, and the devices in `heard`.
-    fn sleep(&mut self, time: Option<Span>) -> io::Result<Awake> {
-        let signals = self.world.signals.as_ref().map(|signals| signals.as_fd());
-        let network = self.world.network.as_ref().and_then(NetworkWatch::descriptor);
-        let watch = self.world.watch.as_ref().map(|watch| watch.as_fd());
-        let wanted = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut descriptors = vec![wanted(self.resolver.as_fd())];
-        descriptors.extend(signals.map(wanted));
-        descriptors.extend(network.map(wanted));
-        descriptors.extend(watch.map(wanted));
-        let own = descriptors.len();
-        descriptors.extend(self.world.exchanges.descriptors().map(wanted));
-        let exchanges = descriptors.len();
-        descriptors.extend(self.world.control.iter().flat_map(|control| control.descriptors()).map(wanted));
-        let asked = descriptors.len();
-        descriptors.extend(self.world.thermometer.iter().map(|thermometer| wanted(thermometer.as_fd())));
-        let keys = descriptors.len();
-        #[cfg(feature = "nts")]
-        descriptors.extend(self.world.key_connections.descriptors());
-        let devices = descriptors.len();
-        descriptors.extend(self.world.devices.descriptors().map(wanted));
-        let last = descriptors.len();
-        // The observer reads its descriptor itself, in its rest before the next wait.
-        descriptors.extend(self.world.observer.descriptor().map(wanted));
-        match poll(&mut descriptors, timeout(time)) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-            Err(reason) => return Err(reason.into()),
+    /// Feeds what a device that speaks by itself has said.
+    fn hear(&mut self, clock: ClockId) {
+        for _ in 0..MOST_AT_ONCE {
+            let now = self.world.clock.read();
+            let reading = self.world.devices.read(clock, &now);
+            if !matches!(reading, Reading::Time(_)) {
+                break;
+            }
+            self.feed(What::Reading { clock, reading });
         }
-        let is_ready = |fd: &PollFd| fd.any().unwrap_or(false);
-        let awake = Awake {
-            resolver: is_ready(&descriptors[0]),
-            signal: signals.is_some() && is_ready(&descriptors[1]),
-            network: network.is_some() && is_ready(&descriptors[own - 1 - usize::from(watch.is_some())]),
-            clock_set: watch.is_some() && is_ready(&descriptors[own - 1]),
-            thermometer: descriptors[asked..keys].iter().any(is_ready),
-            keys: descriptors[keys..devices].iter().position(is_ready),
-        };
-        self.ready.clear();
-        self.asked = descriptors[exchanges..asked].iter().map(is_ready).collect();
-        let sockets = self.world.exchanges.ids().zip(&descriptors[own..exchanges]);
-        self.ready.extend(sockets.filter(|(_, fd)| is_ready(fd)).map(|(exchange, _)| exchange));
-        self.heard.clear();
-        let heard = self.world.devices.waited_for().zip(&descriptors[devices..last]);
-        self.heard.extend(heard.filter(|(_, fd)| is_ready(fd)).map(|(clock, _)| clock));
-        Ok(awake)
     }
 
     /// Reads the file of symmetric keys again.
@@ -457,21 +479,4 @@ impl Loop<'_> {
             self.save_addresses(&known);
         }
     }
-}
-
-struct Awake {
-    resolver: bool,
-    signal: bool,
-    network: bool,
-    clock_set: bool,
-    thermometer: bool,
-    /// The first establishment of NTS keys that can go on: one at a time, so that nobody waits for several handshakes.
-    keys: Option<usize>,
-}
-
-/// Rounded up: waking a moment too early would only mean to wait again.
-fn timeout(time: Option<Span>) -> PollTimeout {
-    let Some(time) = time else { return PollTimeout::NONE };
-    let millis = time.nanos().max(0).saturating_add(999_999) / 1_000_000;
-    PollTimeout::try_from(millis.min(i64::from(i32::MAX))).unwrap_or(PollTimeout::MAX)
 }

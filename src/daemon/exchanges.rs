@@ -126,14 +126,9 @@ impl Exchanges {
         self.open.iter().filter(|open| is_lost(&open.socket)).map(|open| open.exchange).collect()
     }
 
-    /// The descriptors to wait for.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.open.iter().map(|open| open.socket.as_fd())
-    }
-
-    /// Names of the open exchanges, in the order of [`Exchanges::descriptors`].
-    pub fn ids(&self) -> impl Iterator<Item = ExchangeId> {
-        self.open.iter().map(|open| open.exchange)
+    /// The descriptors to wait for, and whose they are.
+    pub fn descriptors(&self) -> impl Iterator<Item = (ExchangeId, BorrowedFd<'_>)> {
+        self.open.iter().map(|open| (open.exchange, open.socket.as_fd()))
     }
 
     /// Takes the next thing a socket has to say; `None` if there is nothing more.

@@ -2,12 +2,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use log::{debug, warn};
-use nix::poll::{PollFd, PollFlags};
+use nix::poll::PollFlags;
 
 use crate::config::{Network, Nts};
 use crate::core::api::flaw::Flaw;
@@ -107,20 +107,19 @@ impl KeyConnections {
         self.tidy();
     }
 
-    /// The descriptors to wait for.
-    pub fn descriptors(&self) -> impl Iterator<Item = PollFd<'_>> {
-        self.open.iter().filter(|connection| connection.looked_up.is_none()).map(|connection| {
+    /// Names the descriptors to wait for, and what is wanted of them.
+    pub fn watch(&self, mut watch: impl FnMut(EstablishmentId, BorrowedFd<'_>, PollFlags)) {
+        for connection in self.open.iter().filter(|connection| connection.looked_up.is_none()) {
             let is_writing = !connection.is_connected || !connection.unsent.is_empty();
             let wanted = if is_writing { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
-            PollFd::new(connection.stream.as_fd(), wanted)
-        })
+            watch(connection.id, connection.stream.as_fd(), wanted);
+        }
     }
 
-    /// Goes on with the one whose descriptor is this one of [`KeyConnections::descriptors`].
-    pub fn advance(&mut self, ready: usize) -> Option<KeyNews> {
-        let mut polled = self.open.iter_mut().enumerate().filter(|(_, connection)| connection.looked_up.is_none());
-        let (index, connection) = polled.nth(ready)?;
-        let id = connection.id;
+    /// Goes on with one of them, which has something to say.
+    pub fn advance(&mut self, id: EstablishmentId) -> Option<KeyNews> {
+        let index = self.open.iter().position(|connection| connection.id == id)?;
+        let connection = self.open.get_mut(index)?;
         let outcome = match connection.advance() {
             Ok(None) => return None,
             Ok(Some(established)) => match place(established) {

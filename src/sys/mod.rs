@@ -12,6 +12,7 @@ pub mod daemonize;
 pub mod glob;
 pub mod netlink;
 pub mod notify;
+pub mod poll_set;
 pub mod pps;
 pub mod privileges;
 pub mod process;

@@ -58,10 +58,6 @@ pub trait Daemon {
     fn shut_down(&mut self);
 }
 
-/// The sockets that have something to say, by their place in [`Control::descriptors`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct ReadySockets(u8);
-
 /// Everything about being asked.
 #[derive(Debug)]
 pub struct Control {
@@ -116,13 +112,12 @@ impl Control {
         self.endpoints.iter().map(AsFd::as_fd)
     }
 
-    /// Answers what has arrived, a limited number of requests at a time.
-    pub fn serve(&mut self, asked: ReadySockets, daemon: &mut dyn Daemon) {
-        for index in 0..self.endpoints.len() {
-            for _ in 0..MOST_AT_ONCE {
-                if asked.0 & 1 << index == 0 || !self.serve_next(index, daemon) {
-                    break;
-                }
+    /// Answers what has arrived at the socket with this place in [`Control::descriptors`], a limited number of requests at
+    /// a time.
+    pub fn serve(&mut self, place: usize, daemon: &mut dyn Daemon) {
+        for _ in 0..MOST_AT_ONCE {
+            if !self.serve_next(place, daemon) {
+                break;
             }
         }
     }
@@ -191,12 +186,4 @@ impl Control {
 /// Whether everybody who is let in may use this command.
 fn is_open(open: &[String], command: u16) -> bool {
     request::is_open(command, |name| open.iter().any(|open| open == name))
-}
-
-impl FromIterator<bool> for ReadySockets {
-    fn from_iter<I: IntoIterator<Item = bool>>(ready: I) -> Self {
-        ReadySockets(
-            ready.into_iter().enumerate().fold(0, |bits, (index, is_ready)| bits | u8::from(is_ready) << (index & 7)),
-        )
-    }
 }

@@ -59,15 +59,10 @@ impl Devices {
         self.devices.get_mut(clock.0).map_or(Reading::Absent, |device| device.read(now))
     }
 
-    /// What to wait for: the devices that speak by themselves.
-    pub fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.devices.iter().filter_map(WaitedDevice::descriptor)
-    }
-
-    /// Names of the devices in [`Devices::descriptors`], in the same order.
-    pub fn waited_for(&self) -> impl Iterator<Item = ClockId> {
-        let heard = self.devices.iter().enumerate().filter(|(_, device)| device.descriptor().is_some());
-        heard.map(|(place, _)| ClockId(place))
+    /// The descriptors to wait for, of the devices that speak by themselves.
+    pub fn descriptors(&self) -> impl Iterator<Item = (ClockId, BorrowedFd<'_>)> {
+        let places = self.devices.iter().enumerate();
+        places.filter_map(|(place, device)| Some((ClockId(place), device.descriptor()?)))
     }
 }
 

@@ -38,9 +38,8 @@ impl Loop<'_> {
         self.world.key_connections.abandon(id);
     }
 
-    /// Goes on with the establishment whose descriptor is the one with this index.
-    pub(super) fn advance_keys(&mut self, ready: usize) {
-        if let Some(news) = self.world.key_connections.advance(ready) {
+    pub(super) fn advance_keys(&mut self, id: EstablishmentId) {
+        if let Some(news) = self.world.key_connections.advance(id) {
             self.take_news(news);
         }
     }
@@ -66,7 +65,7 @@ impl Loop<'_> {
 
     pub(super) fn abandon_keys(&mut self, _: EstablishmentId) {}
 
-    pub(super) fn advance_keys(&mut self, _: usize) {}
+    pub(super) fn advance_keys(&mut self, _: EstablishmentId) {}
 
     pub(super) fn resolved_for_keys(&mut self, _: EstablishmentId, _: &[IpAddr]) {}
 }

@@ -14,10 +14,10 @@ use crate::time::ClockReading;
 const ORDER_PATIENCE: Duration = Duration::from_millis(100);
 
 impl Loop<'_> {
-    /// Answers people, after the servers have been heard.
-    pub(super) fn serve(&mut self) {
+    /// Answers what has arrived at one socket of [`Control`](crate::daemon::control::Control).
+    pub(super) fn serve(&mut self, place: usize) {
         if let Some(mut control) = self.world.control.take() {
-            control.serve(self.asked, self);
+            control.serve(place, self);
             self.world.control = Some(control);
         }
     }
