@@ -247,6 +247,23 @@ fn every_reason_of_status_has_its_row() {
     assert!(missing.is_empty() && unknown.is_empty(), "without a row: {missing:?}; never said: {unknown:?}");
 }
 
+/// What the guide quotes of the log is what the program says there, up to the first thing that varies.
+#[test]
+fn every_line_of_the_log_that_the_guide_has_is_said() {
+    let read = |path: &str| fs::read_to_string(Path::new(ROOT).join(path)).expect(path);
+    let guide = read("docs/troubleshooting.md");
+    let section = guide.split("## The log says").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
+    let rows: Vec<&str> = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert!(rows.len() > 8, "{rows:?}");
+    let sources = ["report/log.rs", "daemon/run.rs", "daemon/clock.rs", "daemon/files/pid_file.rs", "sys/adjtimex.rs"];
+    let program: String = sources.iter().map(|path| read(&format!("src/{path}"))).collect();
+    for row in rows {
+        let fixed = row.split("...").next().unwrap_or_default().trim_end();
+        let known = [fixed, fixed.trim_start_matches("Another slewd ")].iter().any(|text| program.contains(text));
+        assert!(!fixed.is_empty() && known, "never said: {row}");
+    }
+}
+
 #[test]
 fn every_metric_that_the_guide_names_exists() {
     let guide = fs::read_to_string(Path::new(ROOT).join("docs/monitoring.md")).expect("the guide");

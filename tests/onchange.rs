@@ -111,6 +111,7 @@ fn the_manual_has_all_events() {
         Alarm::Lost,
         Alarm::Never,
         Alarm::NoMajority,
+        Alarm::Refused,
         Alarm::SourceUnusable,
         Alarm::Stepped(by),
         Alarm::Changed(None),

@@ -77,8 +77,8 @@ fn a_starter_that_was_killed_is_told_of() {
     slewd.wait_for("Selected source 127.0.0.1", PATIENCE);
     let children = format!("/proc/{0}/task/{0}/children", slewd.id());
     let starter: i32 = fs::read_to_string(children).expect("it runs").trim().parse().expect("one child");
-    let name = fs::read_to_string(format!("/proc/{starter}/comm")).expect("it runs");
-    assert_eq!(name, "slewd-commands\n");
+    let name = || fs::read_to_string(format!("/proc/{starter}/comm")).expect("it runs");
+    wait_until("its name", || name() == "slewd-commands\n");
     kill(Pid::from_raw(starter), Signal::SIGKILL).expect("it is ours");
     wait_until("a line", || slewd.log().contains("Command /bin/true of directive onchange is not run any more"));
     slewd.still_runs();

@@ -6,6 +6,7 @@ use slewd::config::parse_sources;
 use slewd::core::api::event::Event;
 use slewd::core::api::last_good::LastGood;
 use slewd::core::api::settings::{AuthSelectMode, SourceConfig};
+use slewd::report::status::faults;
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
 
@@ -125,8 +126,28 @@ fn only_so_many_fit_and_places_are_used_again() {
         world.run_for(f64::from(round + 1) * 100.0);
         assert_eq!(sources(&world).len(), 16);
     }
-    assert!(world.engine().expect("it runs").line(20).is_none(), "nor do lines pile up");
+    // Two of the configuration, and twenty of the files.
+    assert!(world.engine().expect("it runs").line(22).is_none(), "nor do lines pile up");
     assert!(told(&world).contains(&"!198.51.100.14 Too many sources".to_string()));
+}
+
+/// What there was no place for is used as soon as there is one, and meanwhile `status` and `check` name it.
+#[test]
+fn addresses_wait_for_a_place() {
+    let mut world = world(|_| {});
+    let text = |from: usize| (from..20).map(|n| format!("server 198.51.100.{n}\n")).collect::<String>();
+    world.reload(&lines(&text(0)));
+    world.run_for(100.0);
+    let snapshot = |world: &World| world.engine().expect("it runs").snapshot(&world.reading());
+    let faults = faults(&snapshot(&world)).expect("some have no place");
+    assert!(faults.contains("198.51.100.14: all 16 places for sources are taken; 198.51.100.15: "), "{faults}");
+    assert_eq!(snapshot(&world).sources.len(), 22);
+    assert_eq!(snapshot(&world).activity.unresolved, 0);
+    world.reload(&lines(&text(10)));
+    world.run_for(200.0);
+    let used: Vec<u8> = sources(&world).iter().map(|(last, _)| *last).collect();
+    assert_eq!(used, [&[1, 2], &(10..20).collect::<Vec<u8>>()[..]].concat());
+    assert_eq!(told(&world).iter().filter(|line| line.contains("Too many sources")).count(), 6);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use slewd::core::api::alarm::{Alarm, AlarmWatch};
 use slewd::core::api::event::{Event, Obstacle};
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
-use slewd::report::status::why_not;
+use slewd::report::status::{faults, why_not};
 use slewd::sim::server::Manner;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
@@ -29,6 +29,8 @@ struct Told {
     alarms: Vec<&'static str>,
     /// What `status` and `check` say, without the word before it.
     reason: Option<String>,
+    /// What `check` warns of beside the time.
+    faults: Option<String>,
     requests: u64,
 }
 
@@ -39,7 +41,13 @@ fn told(scenario: Scenario, seconds: f64) -> Told {
     let trace = world.trace();
     let mut watch = AlarmWatch::default();
     let alarms = trace.events.iter().filter_map(|(_, event)| watch.hear(event)).map(Alarm::name).collect();
-    Told { events: trace.events.clone(), alarms, reason: why_not(&snapshot), requests: trace.requests }
+    Told {
+        events: trace.events.clone(),
+        alarms,
+        reason: why_not(&snapshot),
+        faults: faults(&snapshot),
+        requests: trace.requests,
+    }
 }
 
 /// The flaw of the lone source is one line, that no other is left is another; both soon, and never again.
@@ -175,6 +183,7 @@ fn a_source_beyond_the_sixteenth_and_one_named_twice_are_refused_aloud() {
         .collect();
     assert_eq!(refused, [("192.0.2.5", "Already in use"), ("192.0.2.18", "Too many sources")]);
     assert_eq!(told.reason, None, "the others are used");
+    assert_eq!(told.faults.as_deref(), Some("192.0.2.18: all 16 places for sources are taken"));
 }
 
 #[test]

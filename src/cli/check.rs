@@ -103,6 +103,7 @@ fn of_server(host: &str) -> Facts {
                     format!("{host} ({address}) answers")
                 },
                 trouble: None,
+                faults: None,
                 offset_s: Some(0.0 - ahead.secs_f64()),
                 error_s: Some(ahead.abs().secs_f64() + measurement.bound().secs_f64()),
                 age_s: Some(0.0),

@@ -110,7 +110,9 @@ impl Client {
         let mut sources = Vec::new();
         for index in 0..self.source_count()? {
             let flaw = status.as_ref().and_then(|status| status.flaws.get(index as usize).copied().flatten());
-            let source = match self.source(index, parts, true) {
+            // One of which something is said is called by its name.
+            let wanted = Parts { name: parts.name || flaw.is_some(), ..parts };
+            let source = match self.source(index, wanted, true) {
                 Ok(source) => SourceReport { flaw, ..source },
                 // The source has just been removed.
                 Err(Failure::Refused(ReplyStatus::NoSuchSource)) => break,

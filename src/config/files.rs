@@ -95,17 +95,41 @@ fn name_matches(pattern: &str, name: &str) -> bool {
     matches_from(&pattern.chars().collect::<Vec<_>>(), &name.chars().collect::<Vec<_>>())
 }
 
-fn matches_from(pattern: &[char], name: &[char]) -> bool {
-    match (pattern, name) {
-        ([], []) => true,
-        (['*', rest @ ..], _) => (0..=name.len()).any(|skip| matches_from(rest, &name[skip..])),
-        (['?', rest @ ..], [_, tail @ ..]) => matches_from(rest, tail),
-        (['[', rest @ ..], [c, tail @ ..]) => match rest.iter().position(|&p| p == ']') {
-            Some(end) => in_set(&rest[..end], *c) && matches_from(&rest[end + 1..], tail),
-            None => false,
-        },
-        ([p, rest @ ..], [c, tail @ ..]) => p == c && matches_from(rest, tail),
-        _ => false,
+/// Of the stars only the last can have to take more: one before it, to take more, would only leave less to that.
+fn matches_from(mut pattern: &[char], mut name: &[char]) -> bool {
+    let mut last_star = None;
+    loop {
+        match (pattern, name) {
+            ([], []) => return true,
+            (['*', rest @ ..], _) => {
+                last_star = Some((rest, name));
+                pattern = rest;
+                continue;
+            }
+            (_, [c, tail @ ..]) => {
+                if let Some(rest) = without_first(pattern, *c) {
+                    (pattern, name) = (rest, tail);
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        let Some((rest, [_, tail @ ..])) = last_star else { return false };
+        last_star = Some((rest, tail));
+        (pattern, name) = (rest, tail);
+    }
+}
+
+/// The rest of a pattern whose first part is this character, or one of its kind.
+fn without_first(pattern: &[char], c: char) -> Option<&[char]> {
+    match pattern {
+        ['?', rest @ ..] => Some(rest),
+        ['[', rest @ ..] => {
+            let end = rest.iter().position(|&p| p == ']')?;
+            in_set(&rest[..end], c).then_some(&rest[end + 1..])
+        }
+        [p, rest @ ..] => (*p == c).then_some(rest),
+        [] => None,
     }
 }
 
@@ -145,5 +169,15 @@ mod tests {
         assert_eq!(found("/[!a]/[x-z].conf"), ["/b/y.conf"]);
         assert_eq!(found("/a/q*"), Vec::<String>::new());
         assert_eq!(files.glob("/none/*"), Err(SearchFailed));
+        assert_eq!(found("/a/*.*n*"), ["/a/x.conf"]);
+        assert_eq!(found("/b/*/*f"), ["/b/c/z.conf"]);
+    }
+
+    #[test]
+    fn many_stars_take_no_time() {
+        let name = "a".repeat(40);
+        assert!(!name_matches(&("*".repeat(80) + ":*"), &name));
+        assert!(!name_matches(&("*a".repeat(39) + "*b"), &name));
+        assert!(name_matches(&("*a".repeat(40) + "*"), &name));
     }
 }

@@ -25,7 +25,10 @@ pub trait Clock {
 /// The system clock, steered.
 pub struct KernelClock {
     reader: ClockReader,
+    /// Said in the log; nothing has worked since.
     last_error: Option<ClockError>,
+    /// So is that a step has failed.
+    has_told_of_step: bool,
 }
 
 /// The system clock, looked at only.
@@ -42,9 +45,11 @@ struct ClockReader {
 }
 
 impl KernelClock {
-    /// The running system's clock.
+    /// The running system's clock. That the kernel will refuse to change it is said at once; each command tries all the
+    /// same, for a right can come later.
     pub fn new() -> Self {
-        KernelClock { reader: ClockReader::new(), last_error: None }
+        let last_error = clock::try_control().inspect_err(|refusal| warn!("{refusal}")).err();
+        KernelClock { reader: ClockReader::new(), last_error, has_told_of_step: false }
     }
 
     fn try_apply(&mut self, command: ClockCommand) -> Result<Applied, ClockError> {
@@ -78,14 +83,15 @@ impl Clock for KernelClock {
     fn apply(&mut self, command: ClockCommand) -> Applied {
         match self.try_apply(command) {
             Ok(applied) => {
-                self.last_error = None;
+                (self.last_error, self.has_told_of_step) = (None, false);
                 if let Applied::Stepped { by } = applied {
                     self.reader.stepped = Some((self.reader.read().raw, by));
                 }
                 applied
             }
             Err(failure) => {
-                if matches!(command, ClockCommand::Step { .. }) {
+                let is_step = matches!(command, ClockCommand::Step { .. });
+                if is_step && !std::mem::replace(&mut self.has_told_of_step, true) {
                     error!("Could not step system clock");
                 }
                 if self.last_error.as_ref() != Some(&failure) {

@@ -175,7 +175,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     }
     let (keys, said) = Keys::open(config);
     said.iter().for_each(|line| warn!("{line}"));
-    let controls_clock = may_control_clock(options)?;
+    let controls_clock = wants_control(options)?;
     if options.set_from_rtc && controls_clock {
         set_from_rtc(config);
     }
@@ -275,30 +275,22 @@ fn nts_files(options: &Options, config: &Config, account: &Account) -> Option<Nt
     Some(files)
 }
 
-/// A clock that the kernel does not let go of is observed, except where setting it is all that was asked for.
-fn may_control_clock(options: &Options) -> Result<bool, String> {
+/// Whether the clock is to be steered. A refusal of the kernel is fatal where setting the clock is all that was asked for; a
+/// daemon goes on trying, and tells of it like of a refusal later on.
+fn wants_control(options: &Options) -> Result<bool, String> {
     if options.observe_only || options.mode == Mode::MeasureOnce {
         if options.observe_only {
             info!("Disabled control of system clock");
         }
         return Ok(false);
     }
-    let Err(refusal) = clock::try_control() else { return Ok(true) };
-    let has_capability = privileges::has_cap_sys_time();
-    if options.mode == Mode::SetOnce {
-        return Err(match has_capability {
-            true => refusal.to_string(),
-            false => "CAP_SYS_TIME not present (-q needs it to set the clock: run as root, or use -Q)".to_owned(),
-        });
-    }
-    match has_capability {
-        true => {
-            warn!("{refusal}");
-            warn!("Disabled control of system clock: it is observed only");
+    match clock::try_control() {
+        Err(_) if options.mode == Mode::SetOnce && !privileges::has_cap_sys_time() => {
+            Err("CAP_SYS_TIME not present (-q needs it to set the clock: run as root, or use -Q)".to_owned())
         }
-        false => warn!("CAP_SYS_TIME not present, disabled control of system clock: it is observed only"),
+        Err(refusal) if options.mode == Mode::SetOnce => Err(refusal.to_string()),
+        _ => Ok(true),
     }
-    Ok(false)
 }
 
 fn claim_resources(options: &Options, config: &Config) {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use crate::core::api::flaw::Flaw;
 use crate::core::api::monitoring::{Hindrance, Standing, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::field::Field;
@@ -91,7 +92,7 @@ fn quoted(value: &str) -> String {
 
 /// What stands between the clock and the sources; `None` if nothing does.
 pub fn why_not(snapshot: &Snapshot) -> Option<String> {
-    let with_flaws = |reason: &str| match flaws(snapshot) {
+    let with_flaws = |reason: &str| match flaws(snapshot, |_, _| true) {
         Some(flaws) => format!("{reason}: {flaws}"),
         None => reason.to_owned(),
     };
@@ -110,9 +111,16 @@ pub fn why_not(snapshot: &Snapshot) -> Option<String> {
     }
 }
 
-/// What is wrong with the sources: the first few of them by name.
-fn flaws(snapshot: &Snapshot) -> Option<String> {
-    let flawed = || snapshot.sources.iter().filter_map(|source| Some((source, source.flaw?)));
+/// What somebody should see to although the clock follows other sources.
+pub fn faults(snapshot: &Snapshot) -> Option<String> {
+    // What is wrong with one answer is no fault of a source that is used.
+    flaws(snapshot, |source, flaw| flaw.calls_for_action() && source.data.standing == Standing::Unselectable)
+}
+
+/// What is wrong with those sources that count: the first few of them by name.
+fn flaws(snapshot: &Snapshot, counts: impl Fn(&SourceReport, Flaw) -> bool) -> Option<String> {
+    let all = || snapshot.sources.iter().filter_map(|source| Some((source, source.flaw?)));
+    let flawed = || all().filter(|(source, flaw)| counts(source, *flaw));
     let named = flawed().take(FLAWS_NAMED).map(|(source, flaw)| format!("{}: {}", name(source), flaw_words(flaw).1));
     let named = named.collect::<Vec<_>>().join("; ");
     match flawed().count().saturating_sub(FLAWS_NAMED) {

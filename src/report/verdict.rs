@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::core::api::monitoring::Standing;
 use crate::core::api::snapshot::Snapshot;
-use crate::report::status::{maximum_error_s, why_not};
+use crate::report::status::{faults, maximum_error_s, why_not};
 use crate::report::units::{clean, signed, size, who};
 
 /// How bad it is; the number is the exit code.
@@ -64,6 +64,8 @@ pub struct Facts {
     pub summary: String,
     /// Why the clock is CRITICAL whatever the values.
     pub trouble: Option<String>,
+    /// What is a WARNING whatever the values.
+    pub faults: Option<String>,
     /// Seconds that the clock is ahead.
     pub offset_s: Option<f64>,
     /// Largest possible error in seconds.
@@ -115,6 +117,7 @@ pub fn facts(snapshot: &Snapshot) -> Facts {
     Facts {
         summary: format!("synchronised to {}", who(tracking.address, tracking.reference_id)),
         trouble: trouble.map(|reason| format!("not synchronised: {reason}")),
+        faults: faults(snapshot),
         // The last values before synchronisation was lost say nothing of now.
         offset_s: is_synchronised.then_some(-tracking.correction_s),
         error_s: maximum_error_s(snapshot),
@@ -126,7 +129,7 @@ pub fn facts(snapshot: &Snapshot) -> Facts {
 
 /// Compares the facts with the limits.
 pub fn judge(facts: &Facts, thresholds: &Thresholds) -> CheckResult {
-    let Facts { summary, trouble, offset_s, error_s, age_s, agreeing, stratum } = facts;
+    let Facts { summary, trouble, faults, offset_s, error_s, age_s, agreeing, stratum } = facts;
     let Thresholds { offset, error, age, agreeing: agreeing_limits, stratum: stratum_limits } = thresholds;
     let count = |n: &Option<u32>| n.map(f64::from);
     let values = [
@@ -136,9 +139,13 @@ pub fn judge(facts: &Facts, thresholds: &Thresholds) -> CheckResult {
         Judged { name: "agreeing", unit: "", value: count(agreeing), limits: agreeing_limits, show: plain },
         Judged { name: "stratum", unit: "", value: count(stratum), limits: stratum_limits, show: plain },
     ];
-    let mut level = if trouble.is_some() { Level::Critical } else { Level::Ok };
+    let (mut level, said) = match (trouble, faults) {
+        (Some(trouble), _) => (Level::Critical, trouble.clone()),
+        (None, Some(faults)) => (Level::Warning, format!("{summary}, but {faults}")),
+        (None, None) => (Level::Ok, summary.clone()),
+    };
     // A bar would begin the performance data.
-    let mut text = clean(trouble.as_ref().unwrap_or(summary)).replace('|', "?");
+    let mut text = clean(&said).replace('|', "?");
     for value in &values {
         let (own, remark) = value.judge();
         level = worse(level, own);

@@ -107,17 +107,22 @@ impl Drop for Manager {
 
 /// A server at 127.0.0.1.
 pub(crate) fn start_server(space: &Namespace, serving: Serving) -> Program {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
     let ahead = match serving {
-        Serving::Now => Span::ZERO,
-        Serving::AnHourAhead => Span::from_secs(3600),
+        Serving::Now => "honest",
+        Serving::AnHourAhead => "lie=3600s",
     };
-    let now = Utc::from_secs(0) + Span::from_secs_f64(now.as_secs_f64()) + ahead;
+    start_servers(space, &["127.0.0.1:123", ahead])
+}
+
+/// Servers with the time of this machine, as the command line of tests/support/testserver.rs describes them.
+pub(crate) fn start_servers(space: &Namespace, words: &[&str]) -> Program {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is past 1970");
+    let now = Utc::from_secs(0) + Span::from_secs_f64(now.as_secs_f64());
     let epoch_ns = Truth::starting(now, raw_now(), 0.0).epoch.nanos().to_string();
     let program = Path::new(env!("CARGO_BIN_EXE_slewd")).with_file_name("examples").join("testserver");
     assert!(program.exists(), "{program:?} is missing: cargo build --examples (with the profile of this test)");
-    let mut server = space.start(&program, &["--epoch-ns", &epoch_ns, "127.0.0.1:123"]);
-    server.wait_for_line("serving on 127.0.0.1:123", PATIENCE);
+    let mut server = space.start(&program, &[&["--epoch-ns", &epoch_ns], words].concat());
+    server.wait_until_line(PATIENCE, |line| line.starts_with("serving on "));
     server
 }
 

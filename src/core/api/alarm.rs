@@ -58,6 +58,8 @@ impl Alarm {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlarmWatch {
     state: State,
+    /// The kernel does not do what the sources want.
+    is_refused: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -77,7 +79,7 @@ impl AlarmWatch {
     pub fn hear(&mut self, event: &Event) -> Option<Alarm> {
         match event {
             // A source that takes another's place, and a vote after a sleep that comes to a good end, change nothing.
-            Event::Selected(_) => self.turn(State::Synchronised, Alarm::Synchronised),
+            Event::Selected(_) => self.turn(State::Synchronised, Alarm::Synchronised).filter(|_| !self.is_refused),
             Event::CannotSynchronise(Obstacle::NoMajority { .. }) => {
                 self.turn(State::Lost { divided: true }, Alarm::NoMajority)
             }
@@ -86,7 +88,14 @@ impl AlarmWatch {
                 State::Synchronised => self.turn(State::Lost { divided: false }, Alarm::Lost),
                 State::Lost { .. } => None,
             },
-            Event::ClockRefused => Some(Alarm::Refused),
+            Event::ClockRefused => {
+                self.is_refused = true;
+                Some(Alarm::Refused)
+            }
+            Event::ClockObeys => {
+                self.is_refused = false;
+                (self.state == State::Synchronised).then_some(Alarm::Synchronised)
+            }
             // What networks do to sources, and what contradicts the majority, comes and goes: there are others.
             Event::SourceUnusable(..)
             | Event::StratumBelow(..)
@@ -132,6 +141,12 @@ mod tests {
             ["synchronised", "no-majority", "synchronised"]
         );
         assert_eq!(names(&[selected("a"), Event::FallenBack(Span::from_secs(99), 0.1)]), ["synchronised", "lost"]);
+    }
+
+    #[test]
+    fn nobody_is_synchronised_whom_the_kernel_refuses() {
+        let told = names(&[selected("a"), Event::ClockRefused, SILENCE, selected("a"), Event::ClockObeys, SILENCE]);
+        assert_eq!(told, ["synchronised", "clock-refused", "lost", "synchronised", "lost"]);
     }
 
     #[test]

@@ -78,6 +78,47 @@ pub enum Flaw {
 }
 
 impl Flaw {
+    /// Somebody should see to it: waiting does not help. Others come and go with the network, or are meant to be so.
+    pub fn calls_for_action(self) -> bool {
+        match self {
+            Flaw::Offline
+            | Flaw::NoRoute
+            | Flaw::Silent
+            | Flaw::PortClosed
+            | Flaw::RateLimited
+            | Flaw::TooDistant
+            | Flaw::TooJittery
+            | Flaw::Falseticker
+            | Flaw::NotToBeSelected
+            | Flaw::KeysAwaited => false,
+            Flaw::NoAddress
+            | Flaw::NoPlace
+            | Flaw::NoDescriptors
+            | Flaw::NotPermitted
+            | Flaw::Unsent
+            | Flaw::Senseless
+            | Flaw::Unsynchronised
+            | Flaw::Denied
+            | Flaw::Authentication
+            | Flaw::RootDistance
+            | Flaw::Delay
+            | Flaw::ImpossibleTimes
+            | Flaw::Repetition
+            | Flaw::BadStratum
+            | Flaw::LocalEnd
+            | Flaw::Unprotected
+            | Flaw::KeyMissing
+            | Flaw::KeyServerAway
+            | Flaw::KeyEstablishment
+            | Flaw::Certificate
+            | Flaw::DeviceAbsent
+            | Flaw::DeviceFrozen
+            | Flaw::DeviceRate
+            | Flaw::DeviceTai
+            | Flaw::NoSeconds => true,
+        }
+    }
+
     /// All, in the order of their codes.
     pub const ALL: [Flaw; 35] = [
         Flaw::NoAddress,

@@ -57,14 +57,21 @@ impl Engine {
                 self.selector.selection().status[source.slot.index()],
                 Some(SourceStatus::BadStratum | SourceStatus::TooDistant | SourceStatus::TooJittery)
             );
-            source.conduct.is_useless(&source.options) || is_denying(source, now) || is_slowed || is_refused
+            // Among others one that cannot be asked, for a reason that will last.
+            let is_flawed = lasting_flaw(source, now).is_some();
+            is_flawed
+                || is_denying(source, now)
+                || is_slowed
+                || is_refused
+                || source.conduct.is_useless(&source.options)
         };
         let is_idle = |source: &Source| source.schedule.is_offline() || source.options.no_select;
         let is_out = |source: &Source| {
             source.is_unreachable() || is_idle(source) || is_useless(source) || is_unprotected(source)
         };
-        let is_hopeful =
-            |index: usize, line: &Line| line.authentication().is_hopeful() && !self.is_without_address(index, now);
+        let is_hopeful = |index: usize, line: &Line| {
+            line.authentication().is_hopeful() && !line.is_out_of_room && !self.is_without_address(index, now)
+        };
         let hopeful = self.sources.unresolved().filter(|(index, line)| is_hopeful(*index, line)).count();
         if !self.sources.all().iter().all(is_out) || hopeful > 0 {
             return;
@@ -80,8 +87,9 @@ impl Engine {
         if has_no_line && (is_forsaken || has_waited) {
             self.cannot_synchronise(Obstacle::NoSources);
         } else if !has_no_line && (has_tried || is_forsaken || has_waited) {
+            let is_unasked = |source: &Source| is_unprotected(source) || source.conduct.unsent().is_some();
             let is_gone =
-                |source: &&Source| source.is_unreachable() || source.schedule.is_offline() || is_unprotected(source);
+                |source: &&Source| source.is_unreachable() || source.schedule.is_offline() || is_unasked(source);
             let gone = self.sources.all().iter().filter(is_gone).count();
             let unreachable = gone + self.sources.unresolved().count();
             self.cannot_synchronise(Obstacle::NoSelectableSources { unreachable });
@@ -92,7 +100,8 @@ impl Engine {
     fn has_nobody_to_ask(&self, now: Raw) -> bool {
         let is_barred =
             |source: &Source| source.schedule.is_offline() || is_denying(source, now) || is_unprotected(source);
-        let has_name = self.sources.unresolved().any(|(_, line)| line.authentication().is_hopeful());
+        let has_name =
+            self.sources.unresolved().any(|(_, line)| line.authentication().is_hopeful() && !line.is_out_of_room);
         !has_name && self.sources.all().iter().all(is_barred)
     }
 

@@ -107,7 +107,8 @@ impl Engine {
 
     /// How many sources are asked.
     pub fn activity(&self) -> Activity {
-        let mut activity = Activity { unresolved: self.sources.unresolved().count() as u32, ..Activity::default() };
+        let names = self.sources.unresolved().filter(|(_, line)| line.name().is_some());
+        let mut activity = Activity { unresolved: names.count() as u32, ..Activity::default() };
         // As in chronyd, a reference clock is not asked and so not counted.
         for source in self.sources.all().iter().filter(|source| source.clock().is_none()) {
             let schedule = &source.schedule;

@@ -46,7 +46,8 @@ pub struct Line {
     pub config: SourceConfig,
     /// What the line names, as typed.
     pub label: Label,
-    /// What people call a name by as long as it has no address, from 1 on; 0 for an address.
+    /// What people call a line by as long as it has no source, from 1 on; 0 for an address that has had a place from the
+    /// start.
     pub id: u32,
     /// Options for selection, as typed or as people changed them.
     pub select: SelectOptions,
@@ -56,7 +57,7 @@ pub struct Line {
     pub last_good: Vec<IpAddr>,
     /// It has been told that its name has no address, or that there is no place for it.
     pub is_flaw_told: bool,
-    /// Its name has addresses, and there is no place for any of them.
+    /// It has addresses, and there is no place for any of them.
     pub is_out_of_room: bool,
     lookup: Lookup,
     has_been_answered: bool,

@@ -76,6 +76,7 @@ impl SourceSet {
             self.drop_superfluous(opinion, now, outputs);
         }
         self.seek_replacement(random, now);
+        self.fill_places(now);
         for (index, line) in self.lines.iter_mut().enumerate() {
             if line.due().is_some_and(|due| due <= now) {
                 line.asked();
@@ -138,7 +139,7 @@ impl SourceSet {
         let listed = self.members(index).filter(|source| source.conduct.is_listed).count();
         let has_place = self.members(index).next().is_some() || self.free_slot().is_some();
         let is_out_of_room = !addresses.is_empty() && !has_place;
-        if is_out_of_room && !std::mem::replace(&mut self.lines[index].is_out_of_room, true) {
+        if is_out_of_room && !self.lines[index].is_out_of_room {
             self.refuse_line(index, outputs);
         }
         self.lines[index].is_out_of_room = is_out_of_room;
@@ -195,9 +196,25 @@ impl SourceSet {
 
     /// A line yields no source at all.
     pub(super) fn refuse_line(&mut self, line: usize, outputs: &mut Outputs) {
-        let reason = if self.free_slot().is_some() { "Already in use" } else { "Too many sources" };
+        let is_out_of_room = self.free_slot().is_none();
+        let reason = if is_out_of_room { "Too many sources" } else { "Already in use" };
+        if is_out_of_room && self.lines[line].id == 0 {
+            self.lines[line].id = self.next_id();
+        }
+        self.lines[line].is_out_of_room = is_out_of_room;
         self.lines[line].is_flaw_told = true;
         outputs.tell(Event::CannotAddSource { name: self.lines[line].label.to_string(), reason });
+    }
+
+    /// Addresses of the configuration that have had no place take one that has become free.
+    fn fill_places(&mut self, now: Raw) {
+        for line in 0..self.lines.len() {
+            let waits = self.lines[line].is_out_of_room && !self.lines[line].is_retired();
+            let Some(address) = self.lines[line].literal().filter(|_| waits) else { continue };
+            if self.add_source(line, address, now).is_some() {
+                (self.lines[line].is_out_of_room, self.lines[line].is_flaw_told) = (false, false);
+            }
+        }
     }
 
     /// An address that is already used is skipped: it would vote twice.

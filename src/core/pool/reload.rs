@@ -137,7 +137,10 @@ impl SourceSet {
             if self.sources.iter().any(|source| source.address() == Some(address)) {
                 return Err(Refused::AlreadyKnown);
             }
-            self.free_slot().ok_or(Refused::TooMany)?;
+            // One of a file is told of, and waits for a place.
+            if origin == Origin::Order {
+                self.free_slot().ok_or(Refused::TooMany)?;
+            }
         }
         if origin == Origin::Order && self.lines.iter().filter(|line| !line.is_retired()).count() >= MAX_LINES {
             return Err(Refused::TooMany);
@@ -145,6 +148,9 @@ impl SourceSet {
         let index = self.push_line(typed.clone(), origin, now);
         self.authenticate_line(index, now);
         self.add_first_sources(index..index + 1, now, outputs);
+        if self.lines[index].is_out_of_room {
+            return Ok(());
+        }
         outputs.tell(Event::SourceAdded { name: typed.host.to_string(), is_pool: typed.pool });
         Ok(())
     }
@@ -153,10 +159,7 @@ impl SourceSet {
     fn push_line(&mut self, typed: SourceConfig, origin: Origin, now: Raw) -> usize {
         let id = match typed.host {
             Host::Address(_) | Host::Clock(_) => 0,
-            Host::Name(_) => {
-                self.last_id = self.last_id.saturating_add(1);
-                self.last_id
-            }
+            Host::Name(_) => self.next_id(),
         };
         let line = Line::new(typed, origin, id, now);
         if let Some(free) = self.lines.iter().position(Line::is_free) {
@@ -165,6 +168,12 @@ impl SourceSet {
         }
         self.lines.push(line);
         self.lines.len() - 1
+    }
+
+    /// A number that no line has had.
+    pub(super) fn next_id(&mut self) -> u32 {
+        self.last_id = self.last_id.saturating_add(1);
+        self.last_id
     }
 
     /// What its sources taught about the clock and about the others remains.

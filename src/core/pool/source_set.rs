@@ -149,10 +149,11 @@ impl SourceSet {
         self.sources.iter().filter(move |source| source.line == line)
     }
 
-    /// Lines with a name and no source, by index.
+    /// Lines without a source, by index: their name has no address yet, or there is no place for them.
     pub(in crate::core) fn unresolved(&self) -> impl Iterator<Item = (usize, &Line)> {
-        let named = self.lines.iter().enumerate().filter(|(_, line)| line.name().is_some());
-        named.filter(|(index, _)| self.members(*index).next().is_none())
+        let is_one = |line: &Line| line.name().is_some() || line.is_out_of_room && !line.is_retired();
+        let lines = self.lines.iter().enumerate().filter(move |(_, line)| is_one(line));
+        lines.filter(|(index, _)| self.members(*index).next().is_none())
     }
 
     /// When the clock was first set by these sources.

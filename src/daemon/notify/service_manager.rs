@@ -136,6 +136,7 @@ impl Observer for ServiceManager {
             Event::FallenBack(silence, _) => {
                 format!("Synchronisation lost: no update for {:.0} seconds", silence.secs_f64())
             }
+            Event::ClockRefused => "The kernel refuses to adjust the clock".to_owned(),
             Event::Slept(_) => "Asking all sources after a suspend".to_owned(),
             _ => return,
         };
