@@ -6,6 +6,8 @@
 
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "support/refuse.rs"]
+mod refuse;
 #[path = "support/service.rs"]
 mod service;
 
@@ -18,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use namespace::{Namespace, Program};
 use nix::sys::signal::Signal;
+use refuse::library;
 use service::{PATIENCE, start_servers};
 
 /// The account `nobody` of every distribution.
@@ -41,6 +44,8 @@ struct Trouble {
     name: &'static str,
     /// What slewd is started through, and its flags.
     through: &'static [&'static str],
+    /// Set in its environment.
+    variables: Vec<String>,
     flags: &'static [&'static str],
     lines: Vec<String>,
     /// Of the log: so many lines have this in them, and no more come.
@@ -67,6 +72,7 @@ fn useless(
     let base = || Trouble {
         name: name[0],
         through: &[],
+        variables: vec![],
         flags: &["-x"],
         lines: line.split('\n').map(str::to_owned).collect(),
         log: (1, log),
@@ -142,6 +148,7 @@ fn troubles(space: &Namespace) -> Vec<Trouble> {
     all.push(Trouble {
         name: "too-many",
         through: &[],
+        variables: vec![],
         flags: &["-x"],
         lines: many.collect(),
         log: (2, "Too many sources"),
@@ -162,6 +169,7 @@ fn troubles(space: &Namespace) -> Vec<Trouble> {
     all.push(Trouble {
         name: "no-source",
         through: &[],
+        variables: vec![],
         flags: &["-x"],
         lines: vec![],
         log: (1, "Can't synchronise: no sources"),
@@ -174,6 +182,7 @@ fn troubles(space: &Namespace) -> Vec<Trouble> {
     let refused = |name, through, server: &str, log| Trouble {
         name,
         through,
+        variables: vec![],
         flags: &[],
         lines: vec![server.to_owned()],
         log: (1, log),
@@ -196,11 +205,21 @@ fn troubles(space: &Namespace) -> Vec<Trouble> {
     let says = "The kernel refuses to adjust the system clock, which is only observed until it does";
     all.push(refused("no-capability", &[], GOOD, says));
     all.push(refused("user-namespace", IN_USER_NAMESPACE, GOOD, says));
+    // A kernel that has other reasons.
+    for (name, says) in [
+        ("clock-einval", "The kernel refused adjtimex: Invalid argument"),
+        ("clock-ebusy", "The kernel refused adjtimex: Device or resource busy"),
+    ] {
+        let mut trouble = refused(name, &[], GOOD, says);
+        trouble.variables = vec![format!("LD_PRELOAD={}", library().display()), format!("REFUSE={name}")];
+        all.push(trouble);
+    }
     let an_hour = "server 127.0.0.4 iburst minpoll 0 maxpoll 0";
     all.push(refused("no-step", &[], an_hour, "Could not step system clock"));
     all.push(Trouble {
         name: "stale-pid",
         through: &[],
+        variables: vec![],
         flags: &["-x"],
         lines: vec![GOOD.to_owned()],
         log: (1, "is that of sleep by now: taken over"),
@@ -232,6 +251,10 @@ impl<'a> Running<'a> {
             fs::write(own.join("pid"), format!("{stranger}\n")).expect("our own");
         }
         let mut words: Vec<String> = trouble.through.iter().map(|word| (*word).to_owned()).collect();
+        if !trouble.variables.is_empty() {
+            words.push("env".to_owned());
+            words.extend(trouble.variables.clone());
+        }
         words.push(env!("CARGO_BIN_EXE_slewd").to_owned());
         words.push("-d".to_owned());
         words.extend(trouble.flags.iter().map(|flag| (*flag).to_owned()));

@@ -44,6 +44,30 @@ fn a_step_by_another_program_is_undone_at_once() {
     result.expect_told("foreign step of 5 s", 0, is_interference);
 }
 
+/// Somebody sets the clock to a date that programs and files have trouble with: 1970, the eras of NTP and of 32 bits, 2100.
+#[test]
+fn a_clock_set_to_any_year_is_put_right() {
+    let now_s = Scenario::pool(1, 4).start.nanos() / 1_000_000_000 + THEN_S as i64;
+    for (name, to_s) in [("1970", 10), ("2036", 2_085_978_496), ("2038", 2_147_483_648), ("2100", 4_102_444_800)] {
+        for servers in [1, 4] {
+            for notices_clock_set in [true, false] {
+                let by = Span::from_secs(to_s - now_s);
+                let result = runs(|seed| Scenario {
+                    notices_clock_set,
+                    happenings: vec![(THEN_S + 0.3, Happening::ForeignStep(by))],
+                    length_s: THEN_S + 7200.0,
+                    ..Scenario { sources: pool(seed).sources[..servers].to_vec(), ..pool(seed) }
+                });
+                let name = format!("set to {name}, {servers} servers, noticed: {notices_clock_set}");
+                let soon_s = if notices_clock_set { 1.4 } else { 1100.0 };
+                result.expect(&name, THEN_S + soon_s, 6e-4, 1);
+                result.expect_told(&name, 1, is_foreign);
+                result.expect_told(&name, 0, is_interference);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_foreign_rate_or_slew_is_put_right_within_a_poll() {
     for (name, ppb, phase) in [("100 ppm", 60_000, Span::ZERO), ("5 ms slewed", -40_000, Span::from_millis(5))] {

@@ -101,7 +101,8 @@ fn a_jump_of_the_rate_that_several_servers_show_is_followed_as_at_the_start() {
     println!(
         "| jump, ppm | servers | error below 10 ms from | rate within 100 ppm from | beyond the bound | requests in that hour | lines |\n|---|---|---|---|---|---|---|"
     );
-    for ppm in [100, 1000, -1000, 10_000] {
+    // 200 ppm is what a change of the kernel's clock source may make.
+    for ppm in [100, 200, 1000, -1000, 10_000] {
         for servers in [2, 3, 4] {
             let runs: Vec<Run> = SEEDS.map(|seed| jumping(seed, servers, ppm)).collect();
             println!("| {ppm} | {servers} | {} |", row_after(&runs));
@@ -123,7 +124,7 @@ fn a_jump_of_the_rate_that_one_server_shows_is_followed_in_phase_and_as_fast_as_
     println!(
         "| jump, ppm | servers | error below 10 ms from | rate within 100 ppm from | beyond the bound | requests in that hour | lines |\n|---|---|---|---|---|---|---|"
     );
-    for ppm in [100, 1000, -1000, 10_000] {
+    for ppm in [100, 200, 1000, -1000, 10_000] {
         let runs: Vec<Run> = SEEDS.map(|seed| jumping(seed, 1, ppm)).collect();
         println!("| {ppm} | 1 | {} |", row_after(&runs));
         for run in &runs {

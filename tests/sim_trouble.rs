@@ -272,6 +272,23 @@ fn a_kernel_that_refuses_is_no_clock_that_obeys() {
     }
 }
 
+/// Every second command fails for two hours, as of a kernel that is busy: the clock stays right enough, and the bound holds.
+#[test]
+fn a_kernel_that_is_busy_now_and_then_costs_little() {
+    let result = runs(|seed| {
+        let mut scenario = pool(seed);
+        scenario.refusals = (0..36).map(|nth| THEN_S + 200.0 * f64::from(nth)).map(|at| (at, at + 100.0)).collect();
+        scenario
+    });
+    result.expect("refused every 100 s", 2.0, 6e-4, 0);
+    for run in &result.runs {
+        let worst_s = run.trace.max_s(THEN_S, THEN_S + 7200.0);
+        assert!(worst_s < 1e-3, "seed {}: {worst_s} s", run.seed);
+        let told = run.count(|event| matches!(event, Event::ClockRefused));
+        assert!((1..=36).contains(&told), "seed {}: told {told} times", run.seed);
+    }
+}
+
 #[test]
 fn setting_the_clock_once_fails_if_the_kernel_refuses() {
     for (refuses, success) in [(true, false), (false, true)] {

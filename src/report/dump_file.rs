@@ -26,6 +26,9 @@ const FORMAT: &str = "SRC0";
 /// The beginning of the line that is ours.
 const OURS: [&str; 2] = ["slewd", "1"];
 
+/// No number in a file is larger, in seconds; what is rounded up to it when written is no larger either.
+const LARGEST_S: f64 = 1e9;
+
 /// Digits after the point in chronyd's numbers.
 const DIGITS: usize = 6;
 
@@ -95,7 +98,7 @@ fn push_time(text: &mut String, at: Utc) {
 fn sample(line: &str) -> Option<DumpedSample> {
     let mut words = line.split_ascii_whitespace();
     let at = time(words.next()?)?;
-    let mut number = || words.next()?.parse::<f64>().ok().filter(|number| number.abs() < 1e9);
+    let mut number = || words.next()?.parse::<f64>().ok().filter(|number| number.abs() <= LARGEST_S);
     let (ahead_s, was_ahead_s) = (number()?, number()?);
     let mut size = || number().filter(|number| *number >= 0.0);
     let (delay_s, dispersion_s, root_delay_s, root_dispersion_s) = (size()?, size()?, size()?, size()?);

@@ -27,7 +27,7 @@ static WRITE_END: AtomicI32 = AtomicI32::new(-1);
 pub struct Signals(UnixStream);
 
 impl Signals {
-    /// Installs the handlers and ignores SIGPIPE. Meant to be called once: a second call takes the signals over.
+    /// Installs the handlers and ignores SIGPIPE and SIGXFSZ, whose calls then fail like others. Meant to be called once: a second call takes the signals over.
     ///
     /// # Errors
     /// Those of socketpair(2) and sigaction(2).
@@ -44,8 +44,10 @@ impl Signals {
         // Whoever started us may have blocked them for purposes of their own, and execve(2) keeps that.
         SigSet::from_iter(HANDLED).thread_unblock()?;
         let ignore = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
-        // SAFETY: no handler is involved.
-        unsafe { sigaction(Signal::SIGPIPE, &ignore) }?;
+        for signal in [Signal::SIGPIPE, Signal::SIGXFSZ] {
+            // SAFETY: no handler is involved.
+            unsafe { sigaction(signal, &ignore) }?;
+        }
         Ok(Signals(reader))
     }
 

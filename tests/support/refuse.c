@@ -1,7 +1,8 @@
 /* A kernel that refuses or distorts single calls: preloaded into slewd by tests/degradation.rs, and never installed.
  *
  * REFUSE names what is refused, words separated by spaces (the table of words is in docs/interop.md). SYSCALLS names a
- * file to which the number of every call through syscall(3) is added. Nothing here lets a program change the clock:
+ * file to which the number of every call through syscall(3) is added. FULL_AFTER is how many writes to files the disk has
+ * room for. Nothing here lets a program change the clock:
  * requests of adjtimex(2) with a change in them, and clock_settime(2), never reach the kernel, whatever REFUSE says. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timex.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -49,6 +51,20 @@ int socket(int domain, int type, int protocol) {
 int fsync(int fd) {
     if (refused("slow-disk")) sleep(60);
     return REAL(fsync)(fd);
+}
+
+/* A disk that is full after so many writes, or a quota that is used up: one more write is cut short, and then there is no
+ * room. The standard streams are spared. */
+ssize_t write(int fd, const void *bytes, size_t length) {
+    static atomic_int writes;
+    const char *room = getenv("FULL_AFTER");
+    struct stat file;
+    if (room && fd > 2 && fstat(fd, &file) == 0 && S_ISREG(file.st_mode)) {
+        int beyond = atomic_fetch_add(&writes, 1) - atoi(room);
+        if (beyond == 0 && length > 1) return REAL(write)(fd, bytes, length / 2);
+        if (beyond >= 0) REFUSED_WITH(refused("quota") ? EDQUOT : ENOSPC);
+    }
+    return REAL(write)(fd, bytes, length);
 }
 
 int statx(int directory, const char *path, int flags, unsigned mask, struct statx *found) {
@@ -115,7 +131,7 @@ int clock_adjtime(clockid_t clock, struct timex *request) {
     if (refused("clock_adjtime")) REFUSED_WITH(ENOSYS);
     /* Success that changes nothing: for programs that are to believe that they may. */
     if (request->modes && refused("no-clock")) request->modes = 0;
-    if (request->modes) REFUSED_WITH(EPERM);
+    if (request->modes) REFUSED_WITH(refused("clock-einval") ? EINVAL : refused("clock-ebusy") ? EBUSY : EPERM);
     return REAL(clock_adjtime)(clock, request);
 }
 

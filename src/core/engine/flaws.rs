@@ -43,11 +43,8 @@ impl Engine {
         let of_sources =
             (0..self.sources.all().len()).filter_map(|index| self.sources.at_index(index)).map(|s| self.flaw(s));
         flaws.iter_mut().zip(of_sources).for_each(|(place, flaw)| *place = flaw);
-        for (line, _) in self.sources.unresolved() {
-            if let Some(place) = flaws.get_mut(self.sources.all().len() + self.sources.place_of_name(line)) {
-                *place = self.flaw_of_line(line);
-            }
-        }
+        let of_lines = self.sources.unresolved_in_order().map(|line| self.flaw_of_line(line));
+        flaws.iter_mut().skip(self.sources.all().len()).zip(of_lines).for_each(|(place, flaw)| *place = flaw);
         flaws
     }
 

@@ -57,7 +57,7 @@ impl Engine {
     /// One of them.
     pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
         let Some(source) = self.sources.at_index(index) else {
-            let line = self.sources.name_at_index(index)?;
+            let line = self.sources.unresolved_at_index(index)?;
             return Some(SourceReport {
                 flaw: self.flaw_of_line(line),
                 ..describe_name(&self.sources.lines()[line], self.sources.keys(), self.seen)

@@ -312,8 +312,8 @@ impl SourceSet {
                 Some(keys().filter(|key| Some(*key) < own).count())
             }
             Address::Id(id) => {
-                let (line, _) = self.unresolved().find(|(_, line)| line.id == id)?;
-                Some(self.sources.len() + self.place_of_name(line))
+                self.unresolved().find(|(_, line)| line.id == id)?;
+                Some(self.sources.len() + self.unresolved_below(id))
             }
         }
     }
@@ -329,16 +329,32 @@ impl SourceSet {
         self.sources.get(*places.get(index)?)
     }
 
-    /// The line without an address that has this index.
-    pub(in crate::core) fn name_at_index(&self, index: usize) -> Option<usize> {
+    /// The line without a source that has this index. Such lines are listed in the order of their numbers, although a new
+    /// line may have taken the place of an old one.
+    pub(in crate::core) fn unresolved_at_index(&self, index: usize) -> Option<usize> {
         let place = index.checked_sub(self.sources.len())?;
-        self.unresolved().map(|(line, _)| line).find(|line| self.place_of_name(*line) == place)
+        let (mut low, mut high) = (0, self.last_id.saturating_add(1));
+        // Bisection: there may be a thousand lines, each of which is asked for.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.unresolved_below(middle.saturating_add(1)) > place {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        self.unresolved().find(|(_, line)| line.id == low).map(|(line, _)| line)
     }
 
-    /// How many names without an address are listed before this line: in the order of their numbers, although a new line
-    /// may have taken the place of an old one.
-    pub(in crate::core) fn place_of_name(&self, line: usize) -> usize {
-        self.unresolved().filter(|(_, other)| other.id < self.lines[line].id).count()
+    /// All of them in that order.
+    pub(in crate::core) fn unresolved_in_order(&self) -> impl Iterator<Item = usize> {
+        let after = |id: u32| self.unresolved().filter(move |(_, line)| line.id > id).min_by_key(|(_, line)| line.id);
+        std::iter::successors(after(0), move |(_, line)| after(line.id)).map(|(line, _)| line)
+    }
+
+    /// How many have a smaller number.
+    fn unresolved_below(&self, id: u32) -> usize {
+        self.unresolved().filter(|(_, line)| line.id < id).count()
     }
 }
 
