@@ -211,7 +211,7 @@ fn root(name: &str, change: impl Fn(String) -> String) -> PathBuf {
     }
     let link = |from: &Path, to: &str| symlink(from, root.join(to)).expect("a link");
     link(Path::new("usr/lib"), "lib");
-    for program in ["usr/sbin/slewd", "usr/bin/logger", "bin/kill"] {
+    for program in ["usr/sbin/slewd", "usr/bin/logger", "bin/sh"] {
         fs::copy(env!("CARGO_BIN_EXE_slewd"), root.join(program)).expect("any program will do");
     }
     let units = fetched().join("lib/systemd/system");
