@@ -8,80 +8,20 @@
 mod certificates;
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "support/nts_space.rs"]
+mod nts_space;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use certificates::Authority;
 use namespace::{Namespace, Program, chrony, newer_chrony};
 use nix::sys::signal::Signal;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// The name of the server in all tests that have a name.
-const NAME: &str = "nts.example";
-
-/// chronyd of Debian 12 as NTS server, with this certificate and more lines.
-fn start_server(space: &Namespace, bin: &Path, certificate: &str, more: &str) -> Program {
-    let conf = format!(
-        "local stratum 8\nallow all\ncmdport 0\nbindcmdaddress {0}/server.sock\npidfile {0}/server.pid\n\
-         ntsserverkey {0}/{certificate}.key\nntsservercert {0}/{certificate}.crt\n{more}",
-        space.path("").display()
-    );
-    let conf = space.file("server.conf", &conf);
-    let arguments = ["-x", "-d", "-u", "root", "-f", &conf.to_string_lossy()];
-    let mut server = space.start_as("server", &bin.join("chronyd"), &arguments);
-    server.wait_for("Disabled control of system clock", PATIENCE);
-    let deadline = Instant::now() + PATIENCE;
-    while !space.path("server.sock").exists() {
-        assert!(Instant::now() < deadline, "{}", server.log());
-        sleep(Duration::from_millis(20));
-    }
-    server
-}
-
-/// slewd, which trusts the authority of the test.
-fn start_client(space: &Namespace, lines: &str) -> Program {
-    let conf = format!(
-        "{lines}port 0\ncmdport 0\nbindcmdaddress {0}/slewd.sock\npidfile {0}/slewd.pid\nuser root\n\
-         nosystemcert\nntstrustedcerts {0}/ca.crt\n",
-        space.path("").display()
-    );
-    let conf = space.file("slewd.conf", &conf);
-    let program = Path::new(env!("CARGO_BIN_EXE_slewd"));
-    space.start_as("slewd", program, &["-x", "-d", "-f", &conf.to_string_lossy()])
-}
-
-fn ask(space: &Namespace, command: &str) -> String {
-    let socket = space.path("slewd.sock").to_string_lossy().into_owned();
-    let arguments = [&["-n", "-h", &socket], &command.split(' ').collect::<Vec<_>>()[..]].concat();
-    let output = space.run(&chrony().join("chronyc"), &arguments);
-    assert!(output.status.success(), "chronyc {command}: {output:?}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
-/// A field of the one source in `authdata`, in the order of chronyc's columns from `Mode` on.
-fn auth(space: &Namespace, column: usize) -> String {
-    let text = ask(space, "authdata");
-    let line = text.lines().last().unwrap_or_default();
-    line.split_whitespace().nth(column + 1).unwrap_or_default().to_owned()
-}
-
-const MODE: usize = 0;
-const KEY_ID: usize = 1;
-const TYPE: usize = 2;
-const COOKIES: usize = 7;
-
-/// Waits until one of the columns is what it should be.
-fn wait_auth(space: &Namespace, column: usize, value: &str, client: &Program) {
-    let deadline = Instant::now() + PATIENCE;
-    while auth(space, column) != value {
-        assert!(Instant::now() < deadline, "not {value}:\n{}\n{}", ask(space, "authdata"), client.log());
-        sleep(Duration::from_millis(50));
-    }
-}
+use nts_space::{
+    ATTEMPTS, COOKIES, KEY_ID, MODE, NAME, PATIENCE, TYPE, ask, auth, count, start_client, start_server, wait_auth,
+    wait_for_good,
+};
 
 /// Each exchange spends a cookie and brings another; the keys are those of the one establishment at the start.
 fn exchange_a_thousand_times(name: &str, server: &Path, algorithm: &str) {
@@ -92,18 +32,8 @@ fn exchange_a_thousand_times(name: &str, server: &Path, algorithm: &str) {
     let _server = start_server(&space, server, "server", "");
     let mut client = start_client(&space, &format!("server {NAME} iburst nts minpoll -7 maxpoll -7\n"));
     client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
-    let count = |what: &str| {
-        let data = ask(&space, "ntpdata 127.0.0.1");
-        let line = data.lines().find(|line| line.starts_with(what)).expect("it is there");
-        line.rsplit(' ').next().and_then(|count| count.parse::<u64>().ok()).expect("a number")
-    };
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while count("Total good RX") < 1000 {
-        assert!(Instant::now() < deadline, "{}\n{}", ask(&space, "ntpdata 127.0.0.1"), client.log());
-        sleep(Duration::from_millis(200));
-    }
-    let good = count("Total good RX");
-    let sent = count("Total TX");
+    wait_for_good(&space, 1000, &client);
+    let (good, sent) = (count(&space, "Total good RX"), count(&space, "Total TX"));
     assert!(sent - good <= 20, "{good} of {sent}, which was asked for a moment later");
     wait_auth(&space, COOKIES, "8", &client);
     assert_eq!(
@@ -241,6 +171,21 @@ fn each_line_about_certificates_does_what_it_says() {
         drop((client, server));
         let _ = std::fs::remove_file(space.path("server.sock"));
     }
+}
+
+/// An establishment that cannot even be started is tried again every two seconds, and the log says so once.
+#[test]
+fn what_cannot_be_started_is_tried_again_every_two_seconds() {
+    let space = Namespace::new("nts-start");
+    Authority::new(space.path(""));
+    let mut client = start_client(&space, "bindacqaddress 192.0.2.1\nserver 127.0.0.1 iburst nts\n");
+    let said = "Could not connect to 127.0.0.1:4460 : Cannot assign requested address";
+    client.wait_for(said, PATIENCE);
+    let began = Instant::now();
+    wait_auth(&space, ATTEMPTS, "4", &client);
+    let took = began.elapsed().as_secs_f64();
+    assert!((5.5..8.0).contains(&took), "{took} s");
+    assert_eq!(client.log().matches(said).count(), 1, "{}", client.log());
 }
 
 #[test]

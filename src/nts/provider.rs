@@ -13,6 +13,9 @@ use rustls::sign::SigningKey;
 use rustls::{Error, SignatureScheme};
 use webpki::ring as signatures;
 
+/// The keys of certificates that [`SIGNATURES`] are made with, for messages.
+pub(super) const KINDS_OF_KEYS: &str = "RSA of 2048 bits or more, ECDSA with P-256 or P-384, or Ed25519";
+
 /// Signatures of certificates and of the handshake.
 static SIGNATURES: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[

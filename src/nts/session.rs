@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig, ClientConnection, Error, InvalidMessage};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error, InvalidMessage};
 
-use super::provider::provider;
+use super::provider::{KINDS_OF_KEYS, provider};
 use super::trust::Trust;
 use super::verifier::{CertificateVerdict, Verifier};
 use crate::core::api::flaw::Flaw;
@@ -96,9 +96,13 @@ impl Session {
 
     /// The server has closed the connection, which is too early.
     pub fn closed(&self) -> KeyFailure {
-        let why =
-            if self.has_asked { "it closed the connection without an answer" } else { "it closed the connection" };
-        self.failure(Stage::Connection, Flaw::KeyEstablishment, why)
+        let why = if self.has_asked {
+            "it closed the connection without an answer".to_owned()
+        } else {
+            // chronyd also says no more than this if its certificate has a key of another kind.
+            format!("it closed the connection (is ntsport right? is the key of its certificate {KINDS_OF_KEYS}?)")
+        };
+        self.failure(Stage::Connection, Flaw::KeyEstablishment, &why)
     }
 
     /// Who the server is, for the log.
@@ -183,6 +187,14 @@ impl Session {
             }
             Error::InvalidMessage(InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion) => {
                 self.failure(Stage::Session, Flaw::KeyEstablishment, "it does not speak TLS (is ntsport right?)")
+            }
+            Error::AlertReceived(AlertDescription::HandshakeFailure) => {
+                let why = format!("it has no certificate that is understood here: its key should be {KINDS_OF_KEYS}");
+                self.failure(Stage::Session, Flaw::Certificate, &why)
+            }
+            Error::InvalidCertificate(CertificateError::BadSignature) => {
+                let why = format!("it has not signed with the key of its certificate, which should be {KINDS_OF_KEYS}");
+                self.failure(Stage::Session, Flaw::Certificate, &why)
             }
             other => self.failure(Stage::Session, Flaw::KeyEstablishment, &other.to_string()),
         }

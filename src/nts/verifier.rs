@@ -26,7 +26,7 @@ const LAST_S: u64 = 7_258_118_400;
 pub(super) struct CertificateVerdict {
     /// What is wrong, for people.
     pub(super) complaint: Option<String>,
-    /// When all certificates are valid, if that is not now.
+    /// When all certificates are valid, if the present is uncertain.
     pub(super) window: Option<Window>,
 }
 
@@ -111,22 +111,26 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let chain = Chain { leaf, intermediates, name };
         let mut verdict = CertificateVerdict::default();
-        let result = match self.check(&chain, unix(self.dates.present)) {
-            Err(error) if self.dates.rule != DateRule::Strict && is_about_dates(&error) => {
-                self.check_at_some_time(&chain).and_then(|valid| {
-                    if self.dates.rule == DateRule::Provisional {
-                        let window = self.window(&chain, valid).not_before(self.dates.floor);
-                        if window.is_empty() {
-                            // It expired before the earliest time that it can be.
-                            return Err(error);
-                        }
-                        verdict.window = Some(window);
-                    }
-                    Ok(())
-                })
+        let checked = self.check(&chain, unix(self.dates.present));
+        let valid = match &checked {
+            Ok(()) => Ok(unix(self.dates.present)),
+            Err(error) if self.dates.rule != DateRule::Strict && is_about_dates(error) => {
+                self.check_at_some_time(&chain)
             }
-            result => result,
+            Err(error) => Err(error.clone()),
         };
+        let result = valid.and_then(|valid| {
+            // Dates that include a present that nobody knows say no more than others.
+            if self.dates.rule == DateRule::Provisional {
+                let window = self.window(&chain, valid).not_before(self.dates.floor);
+                if window.is_empty() {
+                    // It expired before the earliest time that it can be.
+                    return checked;
+                }
+                verdict.window = Some(window);
+            }
+            Ok(())
+        });
         if let Err(error) = &result {
             verdict.complaint = Some(chain.complaint(error, self.dates.present));
         }

@@ -61,9 +61,8 @@ impl NtsServer {
         if !is_valid && request.dates.rule == DateRule::Strict {
             return fail(Stage::Session, Flaw::Certificate, "wrong dates");
         }
-        let provisional = (!is_valid && request.dates.rule == DateRule::Provisional)
-            .then_some(self.certificate)
-            .map(|window| window.not_before(request.dates.floor));
+        let provisional =
+            (request.dates.rule == DateRule::Provisional).then(|| self.certificate.not_before(request.dates.floor));
         if provisional.is_some_and(|window| window.is_empty()) {
             return fail(Stage::Session, Flaw::Certificate, "expired before the floor");
         }

@@ -19,6 +19,8 @@ impl ClientStream {
     /// Those of socket(7), bind(2) and connect(2): no such family, address, device or route, or no permission.
     pub fn open(to: SocketAddr, bind: Option<IpAddr>, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+        // Else the request waits for the acknowledgement of six bytes that TLS sent before it, which takes the server 40 ms.
+        socket.set_tcp_nodelay(true)?;
         if let Some(device) = device {
             socket.bind_device(Some(device.as_bytes()))?;
         }

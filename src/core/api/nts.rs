@@ -49,7 +49,7 @@ pub struct Dates {
 pub enum DateRule {
     /// They are refused.
     Strict,
-    /// The clock is uncertain: they are accepted for now, and what the server tells must lie within their dates.
+    /// The clock is uncertain: all dates are accepted for now, and what the server tells must lie within them.
     Provisional,
     /// They are accepted (`nocerttimecheck`).
     Unchecked,
@@ -105,7 +105,7 @@ pub struct Established {
     pub address: SocketAddr,
     /// What that server was called, if the server of key establishment named another than itself.
     pub server: Option<String>,
-    /// The present does not lie in the dates of the certificate: what is told must.
+    /// The dates of the certificate, if the clock is uncertain: what is told must lie in them.
     pub provisional: Option<Window>,
 }
 

@@ -123,6 +123,7 @@ impl Engine {
     /// The vote is over: these sources are right.
     fn adopt(&mut self, acquisition: Acquisition, now: &ClockReading) {
         self.selector.sync.elected();
+        self.sources.judge_certificates_anew();
         let is_told_by_several = self.selector.selection().agreeing.len() > 1;
         let jump = self.jump(acquisition.cause, now.raw);
         if jump != Span::ZERO {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::core::api::event::Event;
 use crate::core::api::exchange::{ExchangeId, Stamp, Undelivered};
+use crate::core::api::flaw::Flaw;
 use crate::core::api::output::Output;
 use crate::core::api::settings::Mode;
 use crate::core::engine::Engine;
@@ -179,6 +180,9 @@ impl Engine {
             let is_hoped_for = source.asked_at().is_some_and(|asked| now - asked < STILL_HOPED_FOR);
             if (everybody || is_silent) && !source.schedule.is_offline() && !is_hoped_for {
                 source.schedule.revive(answers, now);
+                if let Some(nts) = source.nts_mut() {
+                    nts.hurry(Flaw::KeyServerAway);
+                }
                 asks = true;
             }
         }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::core::api::event::Event;
+use crate::core::api::flaw::Flaw;
 use crate::core::api::limits::poll;
 use crate::core::api::monitoring::{Address, SelectOptions};
 use crate::core::api::order::{Parameter, Refused, Whom};
@@ -63,6 +64,8 @@ impl SourceSet {
                 if !online {
                     // As in chronyd: one that is not asked has no say.
                     source.reach = 0;
+                } else if let Some(nts) = source.nts_mut() {
+                    nts.hurry(Flaw::KeyServerAway);
                 }
                 outputs.tell(Event::Online(source.label.clone(), online));
             }

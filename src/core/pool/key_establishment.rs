@@ -19,6 +19,7 @@ use crate::core::api::output::{Output, Outputs};
 use crate::core::api::settings::Host;
 use crate::core::api::source_id::SourceId;
 use crate::core::pool::source_set::{SourceSet, label};
+use crate::core::source::nts::NtsClient;
 use crate::core::source::{Measurer, Source};
 use crate::time::{ClockReading, Raw, Span, Utc};
 
@@ -287,6 +288,12 @@ impl SourceSet {
             self.vacated.insert(self.sources[index].slot);
             self.has_loss = true;
         }
+    }
+
+    /// The first vote, or a later one, has said that it is another time: dates of certificates are judged anew, those
+    /// that were right and those that were not.
+    pub(in crate::core) fn judge_certificates_anew(&mut self) {
+        self.sources.iter_mut().filter_map(Source::nts_mut).for_each(NtsClient::judge_dates_anew);
     }
 
     /// As the log calls it.

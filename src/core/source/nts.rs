@@ -60,7 +60,10 @@ struct NtsSession {
     /// A reply was authenticated with these keys.
     is_proven: bool,
     since: Raw,
-    provisional: Option<Window>,
+    /// The dates of the certificate, if the clock was uncertain when it was accepted.
+    dates: Option<Window>,
+    /// The present is known, and lies in these dates.
+    is_settled: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -171,7 +174,8 @@ impl NtsClient {
             cookies: established.cookies.into(),
             is_proven: false,
             since: now,
-            provisional: established.provisional,
+            dates: established.provisional,
+            is_settled: false,
         });
     }
 
@@ -186,7 +190,8 @@ impl NtsClient {
             cookies: saved.cookies.into(),
             is_proven: false,
             since,
-            provisional: None,
+            dates: None,
+            is_settled: false,
         });
     }
 
@@ -194,7 +199,7 @@ impl NtsClient {
     /// tells the time.
     pub fn save(&self, name: String, address: SocketAddr, now: &ClockReading) -> Option<SavedKeys> {
         let session = self.session.as_ref().filter(|session| session.is_proven || session.alternative.is_none())?;
-        if session.provisional.is_some() {
+        if self.provisional().is_some() {
             return None;
         }
         let cookies: Vec<NtsCookie> = session.cookies.iter().cloned().collect();
@@ -222,9 +227,9 @@ impl NtsClient {
         self.said.replace(failure.text.clone()).as_ref() != Some(&failure.text)
     }
 
-    /// The network has changed: a server that could not be reached may be by now.
-    pub fn hurry(&mut self) {
-        if matches!(self.flaw, Some(Flaw::KeyServerAway)) {
+    /// What the last establishment failed of may be over: it is tried again at once.
+    pub fn hurry(&mut self, over: Flaw) {
+        if self.flaw == Some(over) {
             (self.not_before, self.attempts) = (None, 0);
         }
     }
@@ -290,12 +295,18 @@ impl NtsClient {
 
     /// The dates of its certificate, as long as it is not known whether they include the present.
     pub fn provisional(&self) -> Option<Window> {
-        self.session.as_ref().and_then(|session| session.provisional)
+        self.session.as_ref().filter(|session| !session.is_settled).and_then(|session| session.dates)
     }
 
     /// The time is known, and the certificate is right.
     pub fn settle(&mut self) {
-        self.session.iter_mut().for_each(|session| session.provisional = None);
+        self.session.iter_mut().for_each(|session| session.is_settled = true);
+    }
+
+    /// It is another time than was thought when the certificate was judged.
+    pub fn judge_dates_anew(&mut self) {
+        self.session.iter_mut().for_each(|session| session.is_settled = false);
+        self.hurry(Flaw::Certificate);
     }
 
     /// The report `authdata`, without the time since the last success.
@@ -443,7 +454,7 @@ mod tests {
             failed(&mut client, Stage::Session);
         }
         assert_eq!(failed(&mut client, Stage::Session), 1 << 19);
-        client.hurry();
+        client.hurry(Flaw::KeyServerAway);
         assert_eq!(failed(&mut client, Stage::Connection), 16);
     }
 }
