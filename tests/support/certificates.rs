@@ -9,25 +9,39 @@ use std::process::Command;
 /// An authority of our own: `ca.crt` and `ca.key` in the directory of the test.
 pub(crate) struct Authority {
     directory: PathBuf,
+    /// How openssl(1) makes a key of its kind, and the digest of its signatures.
+    key: &'static str,
+    digest: &'static str,
 }
 
 impl Authority {
     pub(crate) fn new(directory: PathBuf) -> Self {
-        let authority = Authority { directory };
-        authority.openssl(&format!("req -x509 {KEY} -days 365 -subj /CN=Test%CA -keyout ca.key -out ca.crt"));
+        Authority::of_kind(directory, P_256, "sha256")
+    }
+
+    /// One whose keys, and those of whom it certifies, are of this kind. It takes the place of the one before.
+    pub(crate) fn of_kind(directory: PathBuf, key: &'static str, digest: &'static str) -> Self {
+        let authority = Authority { directory, key, digest };
+        authority.openssl(&format!(
+            "req -x509 -newkey {key} -nodes -{digest} -days 365 -subj /CN=Test%CA -keyout ca.key -out ca.crt"
+        ));
         authority
     }
 
     /// `NAME.key` and `NAME.crt`, valid from and until so many days from now.
     pub(crate) fn issue(&self, name: &str, for_whom: &str, from_days: i64, until_days: i64) {
-        self.openssl(&format!("req {KEY} -subj /CN={name} -keyout {name}.key -out {name}.csr"));
+        let key = self.key;
+        self.openssl(&format!("req -newkey {key} -nodes -subj /CN={name} -keyout {name}.key -out {name}.csr"));
         self.file(&format!("{name}.ext"), &format!("subjectAltName={for_whom}\nbasicConstraints=CA:FALSE\n"));
         self.file("index.txt", "");
         self.file("serial", "01\n");
         self.file(
             "ca.conf",
-            "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md=sha256\n\
-             policy=any\nunique_subject=no\n[any]\ncommonName=supplied\n",
+            &format!(
+                "[ca]\ndefault_ca=own\n[own]\ndatabase=index.txt\nserial=serial\nnew_certs_dir=.\ndefault_md={}\n\
+                 policy=any\nunique_subject=no\n[any]\ncommonName=supplied\n",
+                self.digest
+            ),
         );
         let (from, until) = (moment(from_days), moment(until_days));
         self.openssl(&format!(
@@ -38,9 +52,10 @@ impl Authority {
 
     /// A certificate that has signed itself.
     pub(crate) fn self_signed(&self, name: &str, for_whom: &str, is_authority: bool) {
+        let (key, digest) = (self.key, self.digest);
         let is_authority = if is_authority { "TRUE" } else { "FALSE" };
         self.openssl(&format!(
-            "req -x509 {KEY} -days 100 -subj /CN={name} -addext subjectAltName={for_whom} \
+            "req -x509 -newkey {key} -nodes -{digest} -days 100 -subj /CN={name} -addext subjectAltName={for_whom} \
              -addext basicConstraints=critical,CA:{is_authority} -keyout {name}.key -out {name}.crt"
         ));
     }
@@ -58,7 +73,8 @@ impl Authority {
     }
 }
 
-const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+/// The kind of key that most have.
+pub(crate) const P_256: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
 
 /// So many days from now, as openssl wants it.
 fn moment(days: i64) -> String {

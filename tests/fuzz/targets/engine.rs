@@ -1,4 +1,5 @@
-//! The engine with everything around it made of bytes: packets, stamps, clock readings, lookups, what the kernel did.
+//! The engine with everything around it made of bytes: packets, stamps, clock readings, lookups, keys and cookies of NTS, what
+//! the kernel did.
 //!
 //! However absurd that is, commands can be carried out, what is published is finite, and no bound is negative.
 
@@ -7,19 +8,30 @@ use std::net::{IpAddr, Ipv4Addr};
 use slewd::core::api::command::{Applied, ClockCommand};
 use slewd::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use slewd::core::api::flaw::Flaw;
+use slewd::core::api::nts::{Established, EstablishmentId, KeyFailure, KeyPair, Stage, Window};
 use slewd::core::api::output::Output;
 use slewd::core::api::settings::{Host, MakeStep, Mode, Settings, SourceConfig, SourceOptions};
 use slewd::core::clock::slew::MAX_PHASE;
-use slewd::core::engine::{Engine, Floor, Input, Start, What};
+use slewd::core::engine::{Engine, Floor, Input, NtsPolicy, Start, What};
 use slewd::core::estimate::FrequencyPrior;
 use slewd::time::{BUILD_EPOCH, ClockReading, NtpTimestamp, Raw, Span, Utc};
 use slewd::wire::ntp::HEADER_LEN;
+use slewd::wire::nts::aead::{Algorithm, Key};
+use slewd::wire::nts::fields::{Asked, nak, reply};
+use slewd::wire::nts::{MOST_COOKIES, NtsCookie};
+use slewd::wire::secret::Secret;
 
 /// Most outputs between two inputs: an engine that has more to say never comes to rest.
 const MOST_OUTPUTS: usize = 10_000;
 
-/// Inputs of one run: what comes after them could as well come in another.
-const MOST_INPUTS: usize = 400;
+/// Inputs of one run, so that a thousand runs take a second: what comes after them could as well come in another.
+const MOST_INPUTS: usize = 60;
+
+/// Inputs between two looks at the report, whose text takes longer than all the rest.
+const REPORT_EACH: usize = 20;
+
+/// The source whose number this divides has NTS if the first byte says so.
+const NTS_EACH: u8 = 2;
 
 /// No clock is steered by more: ten percent.
 const MOST_FREQUENCY: f64 = 0.1;
@@ -52,18 +64,23 @@ struct Rig<'a> {
     ahead: Span,
     slept: Span,
     open: Vec<(ExchangeId, Vec<u8>)>,
+    establishments: Vec<EstablishmentId>,
     is_finished: bool,
 }
 
 pub(crate) fn run(data: &[u8]) {
     let mut rig = Rig::new(Bytes(data));
-    for _ in 0..MOST_INPUTS {
+    for input in 1..=MOST_INPUTS {
         if rig.bytes.0.is_empty() || rig.is_finished {
             break;
         }
         rig.turn();
-        rig.check();
+        rig.check_numbers();
+        if input.is_multiple_of(REPORT_EACH) {
+            rig.check_report();
+        }
     }
+    rig.check_report();
 }
 
 impl<'a> Rig<'a> {
@@ -75,7 +92,12 @@ impl<'a> Rig<'a> {
                 _ => Host::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, index + 1))),
             },
             pool: index == 3,
-            options: SourceOptions { iburst: kind & 1 > 0, xleave: index == 1, ..SourceOptions::default() },
+            options: SourceOptions {
+                iburst: kind & 1 > 0,
+                xleave: index == 1,
+                nts: kind & 32 > 0 && index.is_multiple_of(NTS_EACH),
+                ..SourceOptions::default()
+            },
         };
         let makestep = Some(MakeStep { threshold_s: 1.0, limit: if kind & 2 > 0 { -1 } else { 3 } });
         let start = Start {
@@ -92,9 +114,10 @@ impl<'a> Rig<'a> {
             seed: [7; 16],
         };
         let now = ClockReading { raw: Raw::from_nanos(0), utc: BUILD_EPOCH, width: Span::ZERO, slept: Span::ZERO };
-        let engine = Engine::new(start, now);
+        let mut engine = Engine::new(start, now);
+        engine.use_nts(NtsPolicy { is_provisional: kind & 2 > 0, ..NtsPolicy::STRICT });
         let (elapsed, ahead, slept) = (Span::ZERO, Span::ZERO, Span::ZERO);
-        Rig { bytes, engine, elapsed, ahead, slept, open: Vec::new(), is_finished: false }
+        Rig { bytes, engine, elapsed, ahead, slept, open: Vec::new(), establishments: Vec::new(), is_finished: false }
     }
 
     fn now(&self) -> ClockReading {
@@ -144,6 +167,12 @@ impl<'a> Rig<'a> {
                 self.ahead += Span::from_nanos(self.bytes.nanos() >> 8);
                 self.feed(self.now(), What::Wake);
             }
+            14 => {
+                let Some(id) = self.establishments.pop() else { return self.feed(self.now(), What::Wake) };
+                let outcome = self.keys();
+                self.elapsed += Span::from_millis(1);
+                self.feed(self.now(), What::Keys { id, outcome });
+            }
             13 => {
                 self.slept += Span::from_secs(i64::from(self.bytes.byte()));
                 self.feed(self.now(), What::Wake);
@@ -178,7 +207,55 @@ impl<'a> Rig<'a> {
             let at = usize::from(self.bytes.byte()) % HEADER_LEN;
             packet[at] = self.bytes.byte();
         }
-        Some((exchange, packet))
+        match Asked::read(request) {
+            Some(asked) => self.vouched_for(&packet, &asked).map(|packet| (exchange, packet)),
+            None => Some((exchange, packet)),
+        }
+    }
+
+    /// The reply of a server with NTS: whoever has the keys may say anything. Others change what they like, or say NAK.
+    fn vouched_for(&mut self, header: &[u8], asked: &Asked) -> Option<Vec<u8>> {
+        let header = header.first_chunk()?;
+        let how = self.bytes.byte();
+        let cookies: Vec<NtsCookie> = (0..how % 16).filter_map(|number| NtsCookie::new(&[number; 64])).collect();
+        let mut packet = match how >> 4 {
+            0 => nak(header, &asked.unique),
+            1 => header.to_vec(),
+            _ => reply(header, &asked.unique, &cookies, &key(TO_CLIENT)?, &[how; 12])?,
+        };
+        if how >> 4 == 2 {
+            let at = usize::from(self.bytes.byte()) % packet.len();
+            packet[at] ^= self.bytes.byte();
+        }
+        Some(packet)
+    }
+
+    /// Keys, or none.
+    fn keys(&mut self) -> Result<Box<Established>, KeyFailure> {
+        let how = self.bytes.byte();
+        let fail = |stage, flaw| Err(KeyFailure { stage, flaw, text: "text".to_owned() });
+        let (Some(to_server), Some(to_client)) = (key(TO_SERVER), key(TO_CLIENT)) else {
+            return fail(Stage::Start, Flaw::Unprotected);
+        };
+        match how >> 5 {
+            0 => return fail(Stage::Connection, Flaw::KeyServerAway),
+            1 => return fail(Stage::Session, Flaw::Certificate),
+            _ => {}
+        }
+        let keys = KeyPair { to_server, to_client };
+        let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1 + self.bytes.byte() % 6));
+        let window = |bytes: &mut Bytes<'_>| {
+            let from = BUILD_EPOCH + Span::from_nanos(bytes.nanos() >> 8);
+            Window { from, until: from + Span::from_secs(i64::from(bytes.byte()) << 12) }
+        };
+        Ok(Box::new(Established {
+            alternative: (how & 1 > 0).then(|| keys.clone()),
+            keys,
+            cookies: (0..=how % MOST_COOKIES as u8).filter_map(|number| NtsCookie::new(&[number; 64])).collect(),
+            address: (address, 123).into(),
+            server: (how & 8 > 0).then(|| address.to_string()),
+            provisional: (how & 16 > 0).then(|| window(&mut self.bytes)),
+        }))
     }
 
     fn raw_packet(&mut self) -> Vec<u8> {
@@ -203,6 +280,7 @@ impl<'a> Rig<'a> {
                     let sent = What::Sent { exchange, stamp, from: None };
                     self.engine.handle_input(Input { now: self.now(), what: sent });
                 }
+                Output::EstablishKeys(request) => self.establishments.push(request.id),
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
                 Output::Finish { .. } => {
                     self.is_finished = true;
@@ -234,12 +312,22 @@ impl<'a> Rig<'a> {
         }
     }
 
-    fn check(&self) {
-        let now = self.now();
-        if let Some(tracking) = self.engine.tracking(&now) {
+    fn check_numbers(&self) {
+        if let Some(tracking) = self.engine.tracking(&self.now()) {
             assert!(tracking.bound >= Span::ZERO && tracking.est_error >= Span::ZERO, "{tracking:?}");
         }
-        let text = format!("{:?}", self.engine.snapshot(&now));
+    }
+
+    fn check_report(&self) {
+        let text = format!("{:?}", self.engine.snapshot(&self.now()));
         assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
     }
+}
+
+/// Directions of keys.
+const TO_SERVER: u8 = 1;
+const TO_CLIENT: u8 = 2;
+
+fn key(direction: u8) -> Option<Key> {
+    Key::new(Algorithm::Gcm128Siv, Secret::new(vec![direction; Algorithm::Gcm128Siv.key_len()]))
 }
