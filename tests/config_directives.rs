@@ -186,7 +186,7 @@ fn settings_of_the_engine_are_stored() {
     let text = "authselectmode prefer\ncombinelimit 0\nmaxdistance 1.5\nmaxjitter 0.5\nminsources 3\nminstratum 1\n\
         maxstratum 4\nreselectdist 1e-5\nstratumweight 0\nclockprecision 1e-8\ncorrtimeratio 10\nleapsecmode Ignore\n\
         makestep 0.1 -1\nmaxchange 1000 1 -2\nmaxclockerror 5\nmaxdrift 100\nmaxslewrate 500\nmaxupdateskew 100.0\n\
-        minsamples 4\nmaxsamples 1\nrefresh 0\nrtcsync\nlogchange 0.5\n\
+        minsamples 4\nmaxsamples 1\nrefresh 0\nrtcsync\nlogchange 0.5\nhwtstimeout 0.01\n\
         nogapstep\nfallbackdrift 16 19\ninitstepslew 30 ntp.example 192.0.2.1\n";
     let expected = Settings {
         makestep: Some(MakeStep { threshold_s: 0.1, limit: -1 }),
@@ -210,6 +210,7 @@ fn settings_of_the_engine_are_stored() {
         rtc_sync: true,
         leap_mode: LeapMode::Ignore,
         log_change_s: 0.5,
+        stamp_timeout_s: 0.01,
         clock_precision_s: Some(1e-8),
         refresh_s: 0,
         auth_select_mode: AuthSelectMode::Prefer,

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use fastrand::Rng;
 use slewd::core::api::command::{Applied, ClockCommand};
 use slewd::core::api::event::Event;
-use slewd::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
+use slewd::core::api::exchange::{ExchangeId, Stamp, Undelivered};
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::core::api::order::{Order, Parameter, Whom};
@@ -141,7 +141,7 @@ impl Rig {
     }
 
     fn stamp(&self) -> Stamp {
-        Stamp { at: self.now().raw, source: StampSource::Kernel }
+        Stamp::of_kernel(self.now().raw)
     }
 
     fn feed(&mut self, what: What<'_>) {
@@ -170,8 +170,9 @@ impl Rig {
                     self.open.push((exchange, header));
                     if self.rng.f64() < 0.9 {
                         let stamp = self.stamp();
-                        self.engine
-                            .handle_input(Input { now: self.now(), what: What::Sent { exchange, stamp, from: None } });
+                        let awaits_hardware = self.rng.f64() < 0.1;
+                        let what = What::Sent { exchange, stamp, from: None, awaits_hardware };
+                        self.engine.handle_input(Input { now: self.now(), what });
                     }
                 }
                 Output::Close(exchange) => self.open.retain(|(open, _)| *open != exchange),
@@ -361,9 +362,14 @@ impl Rig {
             }
         }
         let exchange = ExchangeId(self.rng.u64(..self.inputs + 10));
-        let source = if self.rng.bool() { StampSource::Kernel } else { StampSource::Daemon };
-        let stamp = Stamp { at: Raw::from_nanos(self.absurd()), source };
-        match self.rng.u32(..11) {
+        let at = Raw::from_nanos(self.absurd());
+        let stamp = match self.rng.u32(..3) {
+            0 => Stamp::of_daemon(at),
+            1 => Stamp::of_kernel(at),
+            _ => Stamp::of_hardware(at, Span::from_nanos(self.absurd())),
+        };
+        match self.rng.u32(..12) {
+            11 => self.feed_at(now, What::Stamped { exchange, stamp }),
             0 => self.feed_at(now, What::Wake),
             10 => self.absurd_order(now),
             9 => {
@@ -375,7 +381,10 @@ impl Rig {
                 let lines: Vec<SourceConfig> = (0..20).map(line).collect();
                 self.feed_at(now, What::Reload { lines: &lines[..lines.len() / 2] });
             }
-            1 => self.feed_at(now, What::Sent { exchange, stamp, from: None }),
+            1 => {
+                let awaits_hardware = self.rng.bool();
+                self.feed_at(now, What::Sent { exchange, stamp, from: None, awaits_hardware });
+            }
             2 => {
                 let all = [Undelivered::NeverLeft(Flaw::NoRoute), Undelivered::PortClosed, Undelivered::AddressGone];
                 let why = all[self.rng.usize(..all.len())];

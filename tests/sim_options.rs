@@ -128,6 +128,13 @@ const ELSEWHERE: &[(&str, &str, &str, &str)] = &[
     ("sourcedir", "tests/interop_chronyd.rs", "chronyd_is_selected_from_a_sources_file", ""),
     ("clientonly", "tests/config_directives.rs", "serving_others_is_refused_unless_client_only", ""),
     ("refclock", "tests/interop_refclock.rs", "one_writer_and_two_daemons_agree_on_every_reading_and_report", ""),
+    (
+        "hwtimestamp",
+        "tests/interop_stamps.rs",
+        "an_interface_without_a_card_is_named_and_its_packets_have_stamps_of_the_kernel",
+        "",
+    ),
+    ("hwtstimeout", "tests/sim_stamps.rs", "a_reply_waits_for_the_card_as_long_as_hwtstimeout_says", "stamp_timeout_s"),
     ("readywhen", "tests/service_manager.rs", "readiness_may_wait_for_the_clock", ""),
     ("synchronizedfile", "tests/service_manager.rs", "readiness_may_wait_for_the_clock", ""),
     ("metricsfile", "tests/service_manager.rs", "metrics_are_replaced_whole", ""),

@@ -116,7 +116,7 @@ impl<'a> QueryClient<'a> {
             lost.into_iter().for_each(|lost| self.exchanges.close(lost));
             let (Some(packet), Some(to)) = (packet, inquiry.source.address()) else { continue };
             match self.exchanges.send(exchange, to, &packet, &mut self.clock) {
-                Ok(stamp) => inquiry.source.sent(exchange, stamp),
+                Ok(dispatch) => inquiry.source.sent(exchange, dispatch.stamp, dispatch.awaits_hardware),
                 Err(_) => inquiry.complaint = "cannot be reached from here",
             }
         }
@@ -141,11 +141,15 @@ impl<'a> QueryClient<'a> {
     fn take(&mut self, exchange: ExchangeId, arrival: &Delivery, tell: &mut dyn FnMut(QueryOutcome<'_>)) {
         let asked = |inquiry: &&mut Inquiry| inquiry.source.in_flight() == Some(exchange);
         let Some(inquiry) = self.inquiries.iter_mut().find(asked) else { return };
-        let Delivery::Datagram(length, arrived) = *arrival else {
-            inquiry.complaint = "refuses connections: no NTP server there";
-            inquiry.requests = REQUESTS;
-            inquiry.due = Some(self.clock.read().raw);
-            return self.exchanges.close(exchange);
+        let (length, arrived) = match *arrival {
+            Delivery::Datagram(length, arrived) => (length, arrived),
+            Delivery::Departed(stamp) => return inquiry.source.stamped(exchange, stamp, self.clock.read().raw),
+            Delivery::Unreachable => {
+                inquiry.complaint = "refuses connections: no NTP server there";
+                inquiry.requests = REQUESTS;
+                inquiry.due = Some(self.clock.read().raw);
+                return self.exchanges.close(exchange);
+            }
         };
         match inquiry.source.receive(&self.buffer[..length], arrived, None) {
             Ok(Answer::Measured(measurement)) => {

@@ -6,7 +6,6 @@ use super::error::Fault;
 use super::lex::Words;
 use super::model::Config;
 use super::{read, source};
-use crate::core::api::limits::MAX_INT;
 
 /// The kind of value that an option takes.
 #[derive(Clone, Copy)]
@@ -14,26 +13,12 @@ enum OptionKind {
     None,
     Integer(i64, i64),
     Real,
-    /// One of these words, whatever its case.
-    OneOf(&'static [&'static str]),
 }
 
-use OptionKind::{Integer, None as Flag, OneOf, Real};
+use OptionKind::{Integer, None as Flag, Real};
 
 /// Options by name. Names are unique whatever their case.
 type OptionTable = &'static [(&'static str, OptionKind)];
-
-const HW_TIMESTAMP: OptionTable = &[
-    ("minpoll", Integer(-32, 32)),
-    ("maxpoll", Integer(-32, 32)),
-    ("minsamples", Integer(0, MAX_INT)),
-    ("maxsamples", Integer(0, MAX_INT)),
-    ("precision", Real),
-    ("txcomp", Real),
-    ("rxcomp", Real),
-    ("nocrossts", Flag),
-    ("rxfilter", OneOf(&["none", "ntp", "ptp", "all"])),
-];
 
 const LOCAL: OptionTable = &[
     ("stratum", Integer(1, 15)),
@@ -52,11 +37,6 @@ const LIMIT: OptionKind = Integer(-32, 255);
 /// Checked like a `server` line.
 pub(crate) fn peer(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
     source::parse(words, false).map(drop)
-}
-
-pub(crate) fn hw_timestamp(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
-    words.next().ok_or_else(|| Fault::Parse(String::new()))?;
-    check(HW_TIMESTAMP, words).map_err(Fault::without_kind)
 }
 
 pub(crate) fn local(_: &mut Config, words: &mut Words) -> Result<(), Fault> {
@@ -131,11 +111,6 @@ fn check(options: OptionTable, words: &mut Words) -> Result<(), Fault> {
                 wanted(fits, name, || format!("a whole number from {min} to {max}"))?;
             }
             Real => wanted(words.option_real().is_some(), name, || "a number".to_string())?,
-            OneOf(choices) => {
-                let word = words.next().unwrap_or_default();
-                let fits = choices.iter().any(|choice| choice.eq_ignore_ascii_case(word));
-                wanted(fits, name, || format!("one of {}", choices.join(" ")))?;
-            }
         }
     }
     Ok(())

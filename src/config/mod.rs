@@ -24,6 +24,7 @@ mod ignored;
 mod keys;
 mod lex;
 mod model;
+mod network_card;
 mod number;
 mod parse;
 mod read;

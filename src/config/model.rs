@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::announce::Notifications;
 use super::error::{Error, Warning};
+use crate::core::api::network_card::CardConfig;
 use crate::core::api::reference_clock::ClockConfig;
 use crate::core::api::settings::{Settings, SourceConfig};
 use crate::time::Span;
@@ -78,7 +79,7 @@ pub struct Process {
 }
 
 /// The sockets that requests leave from.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct Network {
     /// `acquisitionport`: `None` for a new random port per request, 0 for one random port, else that port.
     pub acquisition_port: Option<u16>,
@@ -90,6 +91,8 @@ pub struct Network {
     pub bind_acq_device: Option<String>,
     /// `dscp` of requests, 0 to 63.
     pub dscp: u8,
+    /// `hwtimestamp` lines in order.
+    pub cards: Vec<CardConfig>,
 }
 
 /// Files that are read and written.

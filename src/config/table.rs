@@ -5,8 +5,8 @@
 use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used};
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
 use super::directive::{Class, Directive, Section, Syntax};
-use super::{announce, ignored, read, refclock};
-use crate::core::api::limits::{ANY, MAX_FREQUENCY, MAX_INT, MAX_SAMPLES};
+use super::{announce, ignored, network_card, read, refclock};
+use crate::core::api::limits::{ANY, MAX_FREQUENCY, MAX_INT, MAX_SAMPLES, STAMP_TIMEOUTS_S};
 
 /// Smallest value of rates and ratios that something is divided by.
 const TINY: f64 = 1e-3;
@@ -192,10 +192,10 @@ pub(crate) static SECTIONS: &[Section] = &[
     ]),
 
     section("Hardware timestamps", &[
-    row("hwtimestamp", "INTERFACE|* [OPTION]...", "", Planned, Words(0, MANY, ignored::hw_timestamp),
-        "timestamps made by network cards"),
-    row("hwtstimeout", "SECONDS", "0.001", Planned, Real(ANY, |_, _| {}),
-        "how long to wait for a late hardware timestamp"),
+    row("hwtimestamp", "INTERFACE|* [OPTION]...", "", Used, Words(0, MANY, network_card::hw_timestamp),
+        "network interfaces whose cards stamp packets: one, those whose names begin as said before *, or all"),
+    row("hwtstimeout", "SECONDS", "0.001", Used, Real(STAMP_TIMEOUTS_S, |c, v| c.settings.stamp_timeout_s = v),
+        "how long a reply waits for the card to say when its request left, up to 1"),
     row("maxtxbuffers", "PACKETS", "0", Unused, Int(0, 1_048_576, |_, _| {}),
         "packets remembered while their timestamps are waited for"),
     ]),

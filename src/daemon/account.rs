@@ -91,12 +91,19 @@ impl Account {
         self.owner().uid == 0
     }
 
-    /// Becomes it for good, with no right that is not needed.
+    /// Becomes it for good, with no right that is not needed. `cards_may_come`: network cards that have yet to be told to
+    /// stamp packets.
     ///
     /// # Errors
     /// The message of a fatal error.
-    pub fn assume(&self, options: &Options, config: &Config, controls_clock: bool) -> Result<(), String> {
-        let mut kept = needed_later(config, controls_clock);
+    pub fn assume(
+        &self,
+        options: &Options,
+        config: &Config,
+        controls_clock: bool,
+        cards_may_come: bool,
+    ) -> Result<(), String> {
+        let mut kept = needed_later(config, controls_clock, cards_may_come);
         if self.is_root_wanted {
             // Its files may belong to others.
             kept.extend(held(&[(Capability::DacOverride, true)]));
@@ -192,13 +199,14 @@ fn last_resort() -> User {
 }
 
 /// What the daemon still has to be able to do when it is not root any more, as far as it may do it now.
-fn needed_later(config: &Config, controls_clock: bool) -> Vec<Capability> {
+fn needed_later(config: &Config, controls_clock: bool, cards_may_come: bool) -> Vec<Capability> {
     let has_privileged_port = config.network.acquisition_port.is_some_and(|port| (1..FIRST_FREE_PORT).contains(&port));
     let has_guarded_device = config.network.bind_acq_device.is_some()
         && process::kernel_version().is_some_and(|version| version < FREE_DEVICES_SINCE);
     let needed = [
         (Capability::SysTime, controls_clock),
         (Capability::NetBindService, has_privileged_port),
+        (Capability::NetAdmin, cards_may_come),
         (Capability::NetRaw, has_guarded_device),
     ];
     held(&needed)

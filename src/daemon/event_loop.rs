@@ -20,7 +20,7 @@ use crate::daemon::call_filter::Refusals;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Control, Daemon};
 use crate::daemon::devices::Devices;
-use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};
+use crate::daemon::exchanges::{Buffer, Delivery, Dispatch, Exchanges};
 use crate::daemon::files::address_file::AddressFile;
 use crate::daemon::files::drift_file::DriftFile;
 use crate::daemon::files::dump_files::{self, DumpFiles};
@@ -196,9 +196,9 @@ impl Loop<'_> {
             match self.engine.poll_output() {
                 Output::Send { exchange, to, packet } => {
                     let what = match self.world.exchanges.send(exchange, to, &packet, self.world.clock) {
-                        Ok(stamp) => {
+                        Ok(Dispatch { stamp, awaits_hardware }) => {
                             let from = self.world.exchanges.local_address(exchange);
-                            What::Sent { exchange, stamp, from }
+                            What::Sent { exchange, stamp, from, awaits_hardware }
                         }
                         Err(flaw) => What::Unreachable { exchange, why: Undelivered::NeverLeft(flaw) },
                     };
@@ -273,11 +273,13 @@ impl Loop<'_> {
         }
         let listens = self.world.network.as_ref().and_then(NetworkWatch::resumes_at);
         let watched = self.world.observer.rest(&self.engine, &reading);
-        let earliest = [self.deadline, self.gives_up, listens, watched].into_iter().flatten().min();
+        let cards = self.world.exchanges.cards.due(now);
+        let earliest = [self.deadline, self.gives_up, listens, watched, cards].into_iter().flatten().min();
         self.watch_all();
         self.waited_for.wait(earliest.map(|at| at - now))?;
         self.ready.clear();
         self.ready.extend(self.waited_for.ready());
+        self.world.exchanges.cards.tend(self.world.clock);
         let now = self.world.clock.read().raw;
         self.attend(listens.is_some_and(|at| at <= now));
         Ok(())
@@ -393,6 +395,7 @@ impl Loop<'_> {
         }
         if news.is_better || !lost.is_empty() {
             debug!("The network has changed");
+            self.world.exchanges.cards.look();
             self.feed(What::NetworkChanged);
         }
     }
@@ -404,6 +407,7 @@ impl Loop<'_> {
             let Some(arrival) = arrival else { break };
             let now = self.world.clock.read();
             let what = match arrival {
+                Delivery::Departed(stamp) => What::Stamped { exchange, stamp },
                 Delivery::Datagram(length, arrived) => {
                     What::Datagram { exchange, bytes: &self.buffer[..length], arrived }
                 }

@@ -10,7 +10,8 @@ use crate::config::Network;
 use crate::core::api::exchange::{ExchangeId, Stamp, StampSource};
 use crate::core::api::flaw::Flaw;
 use crate::daemon::clock::Clock;
-use crate::sys::udp::{ClientSocket, SocketOptions, Timestamping};
+use crate::daemon::network_cards::{Direction, NetworkCards};
+use crate::sys::udp::{ClientSocket, PacketStamps, SocketOptions, Timestamping};
 use crate::time::Raw;
 use crate::wire::ntp::MAX_LEN;
 
@@ -18,6 +19,8 @@ use crate::wire::ntp::MAX_LEN;
 #[derive(Default)]
 pub struct Exchanges {
     open: Vec<OpenSocket>,
+    /// Cards that stamp what goes through these sockets.
+    pub cards: NetworkCards,
     network: Network,
     /// `acquisitionport 0`: the port that the kernel chose for the first request, kept for all.
     port: Option<u16>,
@@ -34,8 +37,18 @@ struct OpenSocket {
     asked_at: Raw,
 }
 
+/// A request has left.
+pub struct Dispatch {
+    /// When.
+    pub stamp: Stamp,
+    /// The network card may say it better in a moment.
+    pub awaits_hardware: bool,
+}
+
 /// What was read from a socket.
 pub enum Delivery {
+    /// When the request left, as somebody says who is nearer to the cable than those before.
+    Departed(Stamp),
     /// A datagram of this length, which arrived at this moment.
     Datagram(usize, Stamp),
     /// An ICMP error: nobody will answer.
@@ -46,9 +59,9 @@ pub enum Delivery {
 pub type Buffer = [u8; MAX_LEN + 4];
 
 impl Exchanges {
-    /// None yet; sockets will be bound as configured.
+    /// None yet; sockets will be bound as configured. Network cards are told to stamp, as long as there are rights to.
     pub fn new(network: Network) -> Self {
-        Exchanges { network, ..Self::default() }
+        Exchanges { cards: NetworkCards::open(&network.cards), network, ..Self::default() }
     }
 
     /// Sends a request and says when it left.
@@ -61,11 +74,11 @@ impl Exchanges {
         to: SocketAddr,
         packet: &[u8],
         clock: &mut dyn Clock,
-    ) -> Result<Stamp, Flaw> {
+    ) -> Result<Dispatch, Flaw> {
         match self.try_send(exchange, to, packet, clock) {
-            Ok(stamp) => {
+            Ok(dispatch) => {
                 self.failing = None;
-                Ok(stamp)
+                Ok(dispatch)
             }
             Err(reason) => {
                 if self.failing.replace(reason.kind()) != Some(reason.kind()) {
@@ -82,7 +95,7 @@ impl Exchanges {
         to: SocketAddr,
         packet: &[u8],
         clock: &mut dyn Clock,
-    ) -> io::Result<Stamp> {
+    ) -> io::Result<Dispatch> {
         let socket = ClientSocket::open(to, &self.options(to))?;
         if self.network.acquisition_port == Some(0) && self.port.is_none() {
             self.port = socket.local_addr().ok().map(|address| address.port());
@@ -93,15 +106,11 @@ impl Exchanges {
         }
         let before = clock.read();
         socket.send(packet)?;
-        let kernel = socket.transmit_stamp().map(|stamp| clock.raw_of(stamp));
-        // A stamp from before the call, or long after it, belongs to something else.
-        let after = clock.read().raw;
-        let stamp = match kernel.filter(|at| (before.raw..=after).contains(at)) {
-            Some(at) => Stamp { at, source: StampSource::Kernel },
-            None => Stamp { at: before.raw, source: StampSource::Daemon },
-        };
+        let stamps = socket.transmit_stamps();
+        let stamp = departure(&stamps, before.raw, &mut self.cards, clock).unwrap_or(Stamp::of_daemon(before.raw));
+        let may_stamp = socket.timestamping() == Timestamping::Hardware && self.cards.may_stamp(stamps.interface);
         self.open.push(OpenSocket { exchange, socket, asked_at: before.raw });
-        Ok(stamp)
+        Ok(Dispatch { stamp, awaits_hardware: may_stamp && stamp.source < StampSource::Hardware })
     }
 
     /// Whether there is a way to a server: the kernel looks for a route when a socket is connected, and sends nothing.
@@ -132,25 +141,25 @@ impl Exchanges {
     }
 
     /// Takes the next thing a socket has to say; `None` if there is nothing more.
-    pub fn receive(&self, exchange: ExchangeId, buffer: &mut Buffer, clock: &mut dyn Clock) -> Option<Delivery> {
+    pub fn receive(&mut self, exchange: ExchangeId, buffer: &mut Buffer, clock: &mut dyn Clock) -> Option<Delivery> {
         let OpenSocket { socket, asked_at, .. } = self.open.iter().find(|open| open.exchange == exchange)?;
+        // First: what is said of the request is wanted before the reply is measured.
+        if let Some(stamp) = departure(&socket.transmit_stamps(), *asked_at, &mut self.cards, clock) {
+            return Some(Delivery::Departed(stamp));
+        }
         match socket.receive(buffer) {
             Ok(Some(received)) => {
                 let now = clock.read();
                 // A clock that was set behind our back, or a driver whose clock is not the system's, places it elsewhere.
                 let is_possible = |at: &Raw| (*asked_at..=now.raw).contains(at);
-                let kernel = received.stamp.map(|stamp| clock.raw_of(stamp)).filter(is_possible);
-                let stamp = match kernel {
-                    Some(at) => Stamp { at, source: StampSource::Kernel },
-                    None => Stamp { at: now.raw, source: StampSource::Daemon },
-                };
-                Some(Delivery::Datagram(received.len, stamp))
+                let kernel = received.stamps.software.map(|stamp| clock.raw_of(stamp)).filter(is_possible);
+                let software = kernel.map_or(Stamp::of_daemon(now.raw), Stamp::of_kernel);
+                // The card has a packet before the kernel has it.
+                let hardware = self.cards.place(&received.stamps, Direction::In, clock);
+                let hardware = hardware.filter(|stamp| stamp.is_within(*asked_at, software.at));
+                Some(Delivery::Datagram(received.len, hardware.unwrap_or(software)))
             }
-            Ok(None) => {
-                // A late transmit stamp wakes us too: it is taken out of the error queue and dropped.
-                socket.transmit_stamp();
-                None
-            }
+            Ok(None) => None,
             Err(reason) => {
                 debug!("Exchange {}: {reason}", exchange.0);
                 Some(Delivery::Unreachable)
@@ -171,8 +180,21 @@ impl Exchanges {
                 port => port,
             },
             dscp: self.network.dscp,
+            hardware_stamps: self.cards.are_wanted(),
         }
     }
+}
+
+/// The best stamp of a request that was sent after `asked_at`. A stamp from before that, or from the future, belongs to
+/// something else.
+fn departure(stamps: &PacketStamps, asked_at: Raw, cards: &mut NetworkCards, clock: &mut dyn Clock) -> Option<Stamp> {
+    if stamps.software.is_none() && stamps.hardware.is_none() {
+        return None;
+    }
+    let hardware = cards.place(stamps, Direction::Out, clock);
+    let now = clock.read().raw;
+    let software = stamps.software.map(|stamp| Stamp::of_kernel(clock.raw_of(stamp)));
+    [hardware, software].into_iter().flatten().find(|stamp| stamp.is_within(asked_at, now))
 }
 
 /// Who is at fault for a request that could not be sent.

@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod key_establishment;
 pub mod logging;
 pub mod network;
+pub mod network_cards;
 pub mod notify;
 pub mod os_error;
 pub mod resolver;

@@ -152,6 +152,7 @@ struct Prepared {
     controls_clock: bool,
     keys: Keys,
     devices: Devices,
+    exchanges: Exchanges,
     /// Read from a file of points.
     temp_comp: Option<TempComp>,
 }
@@ -182,6 +183,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let signals = Signals::install().map_err(|reason| format!("Could not set up signals : {reason}"))?;
     claim_resources(options, config);
     let devices = Devices::open(&config.clocks, clock::read().raw);
+    let exchanges = Exchanges::new(config.network.clone());
     let log_files = log_files(options, config, &account);
     let dump_files = dump_files(options, config, &account);
     let nts_files = nts_files(options, config, &account);
@@ -196,7 +198,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         account.prepare_directories(config);
     }
     let starter = if is_daemon { starter(options, config, &account) } else { None };
-    account.assume(options, config, controls_clock)?;
+    account.assume(options, config, controls_clock, exchanges.cards.may_come())?;
     if is_daemon {
         account.check_directories(config);
     }
@@ -213,6 +215,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         controls_clock,
         keys,
         devices,
+        exchanges,
         temp_comp,
     })
 }
@@ -332,7 +335,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
     let mut observers = observers::observers(told, files, prepared.starter.take(), unready, prepared.controls_clock);
     let world = event_loop::Environment {
         clock: clock.as_mut(),
-        exchanges: Exchanges::new(config.network.clone()),
+        exchanges: prepared.exchanges,
         signals: Some(prepared.signals),
         watch: ClockWatch::new(),
         network,

@@ -229,6 +229,7 @@ pub(crate) fn exponential(value: f64, digits: usize) -> String {
 
 fn stamp_letter(source: StampSource) -> char {
     match source {
+        StampSource::Hardware => 'H',
         StampSource::Kernel => 'K',
         StampSource::Daemon => 'D',
     }

@@ -4,6 +4,7 @@
 //! through its real inputs and outputs: only the shell is missing.
 
 pub mod authentication;
+pub mod card;
 pub mod device;
 mod interleaving;
 pub mod kernel;

@@ -8,6 +8,7 @@ use crate::core::api::settings::Mode;
 use crate::core::api::settings::{Host, MakeStep, Settings, SourceConfig, SourceOptions};
 use crate::core::clock::leap::LeapTable;
 use crate::core::engine::NtsPolicy;
+use crate::sim::card::Card;
 use crate::sim::device::Device;
 use crate::sim::link::Link;
 use crate::sim::oscillator::Crystal;
@@ -37,6 +38,8 @@ pub struct Scenario {
     pub servers: Vec<Server>,
     /// The reference clocks of the machine, with their lines.
     pub devices: Vec<Device>,
+    /// The network card, if it stamps packets.
+    pub card: Option<Card>,
     /// The configured lines.
     pub sources: Vec<SourceConfig>,
     /// Names the resolver knows, and from how many seconds after the start on. Of several entries the last one that
@@ -147,6 +150,7 @@ impl Scenario {
             kernel_rate_error: 0.0,
             servers: addresses().zip(links).map(|(address, link)| Server::honest(address, link.clone())).collect(),
             devices: Vec::new(),
+            card: None,
             sources: addresses().map(source).collect(),
             names: Vec::new(),
             last_good: Vec::new(),

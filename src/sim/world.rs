@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::core::api::command::{Applied, ClockCommand};
 use crate::core::api::drift::DriftRecord;
-use crate::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
+use crate::core::api::exchange::{ExchangeId, Stamp, Undelivered};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::last_good::LastGood;
 use crate::core::api::nts::{KeyFailure, KeyRequest, Stage};
@@ -20,6 +20,7 @@ use crate::core::engine::{Engine, Floor, Input, Start, What};
 use crate::core::estimate::FrequencyPrior;
 use crate::report::dump_file;
 use crate::sim::authentication::Authenticates;
+use crate::sim::card::Told;
 use crate::sim::interleaving::Memory;
 use crate::sim::kernel::SimulatedKernel;
 use crate::sim::oscillator::Oscillator;
@@ -76,6 +77,8 @@ pub struct World {
     dumps: Vec<(SourceId, String)>,
     starts: u64,
     recorded: Utc,
+    /// What the card said of the last request.
+    told: Option<Told>,
     trace: Trace,
 }
 
@@ -89,11 +92,20 @@ struct Pending {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Incident {
-    /// `arrived`: while slewd was stopped.
+    /// A reply reaches the card.
+    Reception {
+        exchange: ExchangeId,
+        bytes: Vec<u8>,
+    },
+    /// A reply reaches slewd. `arrived`: stamped before.
     Reply {
         exchange: ExchangeId,
         bytes: Vec<u8>,
-        arrived: Option<Raw>,
+        arrived: Option<Stamp>,
+    },
+    Stamped {
+        exchange: ExchangeId,
+        stamp: Stamp,
     },
     Refusal {
         exchange: ExchangeId,
@@ -130,6 +142,7 @@ impl World {
             dumps: Vec::new(),
             starts: 0,
             recorded: scenario.start,
+            told: None,
             trace: Trace::default(),
             scenario,
         };
@@ -269,8 +282,13 @@ impl World {
         match pending.what {
             Incident::Reply { exchange, bytes, arrived } => {
                 self.trace.wakes += 1;
-                let arrived = Stamp { at: arrived.unwrap_or(self.oscillator.raw()), source: StampSource::Kernel };
+                let arrived = arrived.unwrap_or(Stamp::of_kernel(self.oscillator.raw()));
                 self.input(What::Datagram { exchange, bytes: &bytes, arrived });
+            }
+            Incident::Reception { exchange, bytes } => self.receive(exchange, bytes),
+            Incident::Stamped { exchange, stamp } => {
+                self.trace.wakes += 1;
+                self.input(What::Stamped { exchange, stamp });
             }
             Incident::Refusal { exchange } => {
                 self.trace.wakes += 1;
@@ -336,7 +354,7 @@ impl World {
         for Reverse(pending) in queue.iter_mut().rev().take_while(|Reverse(pending)| pending.at <= until) {
             if let Incident::Reply { arrived, .. } = &mut pending.what {
                 self.advance(pending.at);
-                *arrived = arrived.or(Some(self.oscillator.raw()));
+                *arrived = arrived.or(Some(Stamp::of_kernel(self.oscillator.raw())));
             }
         }
         self.queue = queue.into();
@@ -409,9 +427,12 @@ impl World {
         match output {
             Output::Send { exchange, to, packet } => {
                 let what = if self.is_network_up() && !self.scenario.unroutable.contains(&to.ip()) {
-                    self.transmit(exchange, to.ip(), &packet);
-                    let stamp = Stamp { at: self.oscillator.raw(), source: StampSource::Kernel };
-                    What::Sent { exchange, stamp, from: Some(LOCAL) }
+                    let sent = self.oscillator.raw();
+                    let lag_s = self.pass_card(exchange, sent);
+                    self.transmit(exchange, to.ip(), &packet, lag_s);
+                    let is_late = self.scenario.card.as_ref().is_some_and(|card| card.software_after_s > 0.0);
+                    let stamp = if is_late { Stamp::of_daemon(sent) } else { Stamp::of_kernel(sent) };
+                    What::Sent { exchange, stamp, from: Some(LOCAL), awaits_hardware: self.scenario.card.is_some() }
                 } else {
                     What::Unreachable { exchange, why: Undelivered::NeverLeft(Flaw::NoRoute) }
                 };
@@ -481,7 +502,28 @@ impl World {
         applied
     }
 
-    fn transmit(&mut self, exchange: ExchangeId, to: IpAddr, packet: &[u8]) {
+    /// A request goes through the card, which tells of it later. Returns how long it takes to the cable.
+    fn pass_card(&mut self, exchange: ExchangeId, sent: Raw) -> f64 {
+        let Some(card) = &self.scenario.card else { return 0.0 };
+        let lag_s = card.lag_s * self.dice.exponential();
+        let left = sent + Span::from_secs_f64(lag_s);
+        let told = card.tell(exchange, (sent, left), self.told, &mut self.dice);
+        self.told = told.last().copied().or(self.told);
+        for (in_s, exchange, stamp) in told {
+            self.schedule(self.oscillator.now() + Span::from_secs_f64(in_s), Incident::Stamped { exchange, stamp });
+        }
+        lag_s
+    }
+
+    /// A reply comes from the cable.
+    fn receive(&mut self, exchange: ExchangeId, bytes: Vec<u8>) {
+        let card = self.scenario.card.clone().unwrap_or_default();
+        let arrived = card.receives.then(|| card.stamp(self.oscillator.raw(), &mut self.dice));
+        let lag = Span::from_secs_f64(card.lag_s * self.dice.exponential());
+        self.schedule(self.oscillator.now() + lag, Incident::Reply { exchange, bytes, arrived });
+    }
+
+    fn transmit(&mut self, exchange: ExchangeId, to: IpAddr, packet: &[u8], lag_s: f64) {
         self.trace.requests += 1;
         let since_s = self.since_start_s();
         let Some(index) = self.scenario.servers.iter().position(|server| server.address == to) else { return };
@@ -489,6 +531,7 @@ impl World {
         let Some((forward_s, backward_s)) = server.link.delays(since_s, self.served[index], &mut self.dice) else {
             return;
         };
+        let forward_s = forward_s + lag_s;
         let reaches = self.oscillator.now() + Span::from_secs_f64(forward_s);
         let served = self.served[index];
         self.served[index] += 1;
@@ -507,7 +550,11 @@ impl World {
             };
             let at = leaves + Span::from_secs_f64(backward_s);
             if let Some(bytes) = server.authenticates.protect(packet, bytes, since_s) {
-                self.schedule(at, Incident::Reply { exchange, bytes, arrived: None });
+                let reply = match self.scenario.card {
+                    Some(_) => Incident::Reception { exchange, bytes },
+                    None => Incident::Reply { exchange, bytes, arrived: None },
+                };
+                self.schedule(at, reply);
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod confinement;
 pub mod daemonize;
 pub mod glob;
 pub mod netlink;
+pub mod network_card;
 pub mod notify;
 pub mod poll_set;
 pub mod pps;

@@ -24,6 +24,8 @@ pub enum Capability {
     SetUid = 7,
     /// Ports below 1024 (`acquisitionport 123`).
     NetBindService = 10,
+    /// Telling network cards to stamp packets (`hwtimestamp`).
+    NetAdmin = 12,
     /// SO_BINDTODEVICE before Linux 5.7 (`bindacqdevice`).
     NetRaw = 13,
     /// Steering and setting the clock.
@@ -151,6 +153,7 @@ impl Capability {
             Capability::SetGid => "CAP_SETGID",
             Capability::SetUid => "CAP_SETUID",
             Capability::NetBindService => "CAP_NET_BIND_SERVICE",
+            Capability::NetAdmin => "CAP_NET_ADMIN",
             Capability::NetRaw => "CAP_NET_RAW",
             Capability::SysTime => "CAP_SYS_TIME",
         }

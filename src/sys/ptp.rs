@@ -1,21 +1,16 @@
-//! PTP hardware clocks (linux/ptp_clock.h): reading one together with a clock of the system, and which one a network
-//! interface has (linux/ethtool.h).
+//! PTP hardware clocks (linux/ptp_clock.h): reading one together with a clock of the system.
 
-use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use libc::{c_int, ptp_clock_caps, ptp_clock_time, ptp_sys_offset, ptp_sys_offset_extended, ptp_sys_offset_precise};
+use libc::{ptp_clock_caps, ptp_clock_time, ptp_sys_offset, ptp_sys_offset_extended, ptp_sys_offset_precise};
 use nix::errno::Errno;
 
 /// Readings made at once.
 pub const READINGS: usize = 10;
-
-/// Request of SIOCETHTOOL for [`TimestampInfo`].
-const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 
 /// An open device.
 #[derive(Debug)]
@@ -30,18 +25,6 @@ pub struct Capabilities {
 
 /// Our clock, the device, and our clock again, in nanoseconds.
 pub type Triple = [i64; 3];
-
-/// The answer to ETHTOOL_GET_TS_INFO.
-#[repr(C)]
-struct TimestampInfo {
-    command: u32,
-    so_timestamping: u32,
-    phc_index: i32,
-    tx_types: u32,
-    tx_reserved: [u32; 3],
-    rx_filters: u32,
-    rx_reserved: [u32; 3],
-}
 
 impl PtpClock {
     /// Opens a device, and makes sure that it is one.
@@ -123,30 +106,6 @@ impl PtpClock {
     }
 }
 
-/// The number of the PTP hardware clock of a network interface; `None` if it has none.
-///
-/// # Errors
-/// ENODEV if there is no such interface; EOPNOTSUPP if its driver does not say.
-pub fn of_interface(name: &str) -> io::Result<Option<u32>> {
-    let name = CString::new(name)?;
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)?;
-    // SAFETY: both structures have integers and a union of plain values only, for which zeros are valid.
-    let (mut info, mut request): (TimestampInfo, libc::ifreq) = unsafe { (mem::zeroed(), mem::zeroed()) };
-    info.command = ETHTOOL_GET_TS_INFO;
-    let bytes = name.as_bytes_with_nul();
-    if bytes.len() > request.ifr_name.len() {
-        return Err(Errno::ENODEV.into());
-    }
-    for (place, byte) in request.ifr_name.iter_mut().zip(bytes) {
-        *place = *byte as libc::c_char;
-    }
-    request.ifr_ifru.ifru_data = (&raw mut info).cast();
-    // SAFETY: the request reads the name and fills in the structure that `ifru_data` points to; both outlive the call.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as libc::Ioctl, &raw mut request) };
-    Errno::result(result as c_int)?;
-    Ok(u32::try_from(info.phc_index).ok())
-}
-
 fn nanos(time: &ptp_clock_time) -> i64 {
     time.sec.saturating_mul(1_000_000_000).saturating_add(i64::from(time.nsec))
 }
@@ -163,14 +122,10 @@ mod tests {
         assert_eq!(libc::PTP_SYS_OFFSET as u32, 0x4340_3d05);
         assert_eq!(libc::PTP_SYS_OFFSET_PRECISE as u32, 0xc040_3d08);
         assert_eq!(libc::PTP_SYS_OFFSET_EXTENDED as u32, 0xc4c0_3d09);
-        assert_eq!(size_of::<TimestampInfo>(), 44);
     }
 
     #[test]
     fn what_is_no_clock_is_refused() {
         assert_eq!(PtpClock::open(Path::new("/dev/null")).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
-        assert_eq!(of_interface("none-such0").unwrap_err().raw_os_error(), Some(libc::ENODEV));
-        // Loopback has no clock: older kernels say so, newer ones that they stamp by software only.
-        assert!(of_interface("lo").map_or_else(|e| e.raw_os_error() == Some(libc::EOPNOTSUPP), |phc| phc.is_none()));
     }
 }

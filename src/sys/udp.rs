@@ -1,7 +1,7 @@
 //! One connected UDP socket per exchange, with the kernel's time stamps of both directions.
 //!
-//! Stamps are software stamps on CLOCK_REALTIME (Documentation/networking/timestamping.rst of Linux). They are taken close
-//! to the device driver and so leave out this process's scheduling delay.
+//! Stamps of the kernel are taken close to the device driver and so leave out this process's scheduling delay. Those of
+//! network cards leave out the kernel's as well, and are by clocks of their own.
 // The fields of `msghdr` differ between C libraries.
 #![allow(clippy::unnecessary_cast)]
 
@@ -9,12 +9,12 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-use libc::{c_int, c_uint};
+use libc::c_int;
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use super::stamp::find_stamp;
-use crate::time::Utc;
+pub use super::stamp::{PacketStamps, Timestamping};
+use super::stamp::{enable_stamps, find_stamps, set_option};
 
 /// Room for a stamp, and for whatever else the kernel attaches (an extended error with an IPv6 address is 48 bytes).
 const CONTROL_LEN: usize = 256;
@@ -32,17 +32,8 @@ pub struct SocketOptions {
     pub port: Option<u16>,
     /// Differentiated services code point of requests (`dscp`), 0 to 63.
     pub dscp: u8,
-}
-
-/// Which stamps the kernel agreed to give.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Timestamping {
-    /// None at all: read the clock after every call.
-    None,
-    /// Only of what is received (SO_TIMESTAMPNS).
-    ReceiveOnly,
-    /// Of both directions (SO_TIMESTAMPING), as far as the network driver does its part.
-    Full,
+    /// Stamps of network cards are wanted (`hwtimestamp`).
+    pub hardware_stamps: bool,
 }
 
 /// One datagram received.
@@ -50,9 +41,9 @@ pub enum Timestamping {
 pub struct Received {
     /// Bytes of the buffer that are filled.
     pub len: usize,
-    /// When the kernel received it. Absent without [`Timestamping`], and when the datagram arrived within microseconds of
-    /// opening the first socket that asks for stamps.
-    pub stamp: Option<Utc>,
+    /// When it arrived. That is absent without [`Timestamping`], and when the datagram arrived within microseconds of opening
+    /// the first socket that asks for stamps.
+    pub stamps: PacketStamps,
     /// The datagram was longer than the buffer.
     pub truncated: bool,
 }
@@ -88,7 +79,7 @@ impl ClientSocket {
             socket.set_reuse_address(options.port.is_some())?;
             socket.bind(&SocketAddr::new(options.bind.unwrap_or(any), options.port.unwrap_or(0)).into())?;
         }
-        let timestamping = enable_stamps(&socket);
+        let timestamping = enable_stamps(&socket, to.is_ipv4(), options.hardware_stamps);
         socket.connect(&to.into())?;
         Ok(ClientSocket { socket, timestamping })
     }
@@ -111,22 +102,17 @@ impl ClientSocket {
         }
     }
 
-    /// When the last datagram left, if the kernel has said so by now. Never blocks.
+    /// When the last datagram left, as far as that has been said since it was last asked for. Never blocks.
     ///
-    /// Ask right after [`ClientSocket::send`], when most drivers have already answered, and again when poll reports
-    /// POLLERR; the answer is given once.
-    pub fn transmit_stamp(&self) -> Option<Utc> {
-        if self.timestamping < Timestamping::Full {
-            return None;
+    /// Ask right after [`ClientSocket::send`], when most drivers have stamped by software, and again when poll reports
+    /// POLLERR: cards need some microseconds, and some drivers give the packet to the card later. Each stamp is given once.
+    pub fn transmit_stamps(&self) -> PacketStamps {
+        let mut found = PacketStamps::default();
+        if self.timestamping >= Timestamping::Full {
+            let read = || receive_message(&self.socket, &mut [], libc::MSG_ERRQUEUE).ok();
+            (0..MAX_ERROR_QUEUE).map_while(|_| read()).for_each(|message| found.add(message.stamps));
         }
-        let mut latest = None;
-        for _ in 0..MAX_ERROR_QUEUE {
-            match receive_message(&self.socket, &mut [], libc::MSG_ERRQUEUE) {
-                Ok(message) => latest = message.stamp.or(latest),
-                Err(_) => break,
-            }
-        }
-        latest
+        found
     }
 
     /// One datagram, or `None` if there is none yet. Never blocks.
@@ -148,29 +134,9 @@ impl AsFd for ClientSocket {
     }
 }
 
-fn enable_stamps(socket: &Socket) -> Timestamping {
-    // OPT_TSONLY returns the stamp without a copy of the datagram; OPT_CMSG is what older kernels want for IPv4 with it.
-    let base =
-        libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_RX_SOFTWARE | libc::SOF_TIMESTAMPING_TX_SOFTWARE;
-    let compact = base | libc::SOF_TIMESTAMPING_OPT_TSONLY | libc::SOF_TIMESTAMPING_OPT_CMSG;
-    if set_option(socket, libc::SO_TIMESTAMPING, compact) || set_option(socket, libc::SO_TIMESTAMPING, base) {
-        Timestamping::Full
-    } else if set_option(socket, libc::SO_TIMESTAMPNS, 1) {
-        Timestamping::ReceiveOnly
-    } else {
-        Timestamping::None
-    }
-}
-
-fn set_option(socket: &Socket, option: c_int, value: c_uint) -> bool {
-    let len = size_of::<c_uint>() as libc::socklen_t;
-    // SAFETY: the pointer and the length are those of `value`, which outlives the call.
-    unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw const value).cast(), len) == 0 }
-}
-
 /// Asks the kernel to stamp what a server's socket receives; `false` if it cannot.
 pub fn stamp_received(socket: &UdpSocket) -> bool {
-    set_option(&SockRef::from(socket), libc::SO_TIMESTAMPNS, 1)
+    set_option(&SockRef::from(socket), libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
 }
 
 /// One datagram of a non-blocking server's socket, and who sent it.
@@ -196,7 +162,7 @@ fn receive_message(socket: &Socket, buffer: &mut [u8], flags: c_int) -> io::Resu
     let receive = || unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, flags | libc::MSG_DONTWAIT) };
     let len = retry_raw(receive)?;
     let filled = control.get(..message.msg_controllen as usize).unwrap_or_default();
-    Ok(Received { len, stamp: find_stamp(filled), truncated: message.msg_flags & libc::MSG_TRUNC != 0 })
+    Ok(Received { len, stamps: find_stamps(filled), truncated: message.msg_flags & libc::MSG_TRUNC != 0 })
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
@@ -222,7 +188,7 @@ mod tests {
     use super::*;
     use crate::not_run::not_run;
     use crate::sys::clock;
-    use crate::time::Span;
+    use crate::time::{Span, Utc};
 
     /// How long a reply lies in the socket before it is read: this must not show in its stamp.
     const LAZINESS: Duration = Duration::from_millis(20);
@@ -261,13 +227,13 @@ mod tests {
         assert_eq!(traffic_class.unwrap(), u32::from(options.dscp) << 2);
         let mut buffer = [0; 64];
         assert_eq!(client.receive(&mut buffer).unwrap(), None);
-        assert_eq!(client.transmit_stamp(), None);
+        assert_eq!(client.transmit_stamps(), PacketStamps::default());
 
         let before_send = clock::read().utc;
         client.send(b"request").unwrap();
-        let sent = client.transmit_stamp().expect("loopback stamps what it sends at once");
+        let sent = client.transmit_stamps().software.expect("loopback stamps what it sends at once");
         assert_between(before_send, sent, clock::read().utc);
-        assert_eq!(client.transmit_stamp(), None, "a stamp is given once");
+        assert_eq!(client.transmit_stamps(), PacketStamps::default(), "a stamp is given once");
 
         let (len, from) = server.recv_from(&mut buffer).unwrap();
         assert_eq!((&buffer[..len], from), (&b"request"[..], client.local_addr().unwrap()));
@@ -281,7 +247,7 @@ mod tests {
             let mut buffer = [0; 64];
             let received = client.receive(&mut buffer).unwrap().expect("poll said readable");
             assert_eq!((received.truncated, &buffer[..received.len]), (false, &b"the reply"[..]));
-            received.stamp.map(|stamp| assert_between(before_reply, stamp, after_reply))
+            received.stamps.software.map(|stamp| assert_between(before_reply, stamp, after_reply))
         };
         assert!((0..10).any(|_| stamped_reply().is_some()), "ten replies without a stamp");
 
@@ -299,6 +265,24 @@ mod tests {
     #[test]
     fn both_directions_are_stamped_over_ipv6() {
         exchange(Ipv6Addr::LOCALHOST.into(), &SocketOptions { dscp: 46, ..SocketOptions::default() });
+    }
+
+    /// Loopback has no card: the stamps are those of the kernel, and the interface is told with them.
+    #[test]
+    fn who_wants_stamps_of_cards_learns_the_interface_and_has_the_kernels_stamps_as_well() {
+        for loopback in [Ipv4Addr::LOCALHOST.into(), IpAddr::from(Ipv6Addr::LOCALHOST)] {
+            let Some(server) = server(loopback) else { continue };
+            let options = SocketOptions { hardware_stamps: true, ..SocketOptions::default() };
+            let client = ClientSocket::open(server.local_addr().unwrap(), &options).unwrap();
+            assert_eq!(client.timestamping(), Timestamping::Hardware);
+            client.send(b"request").unwrap();
+            let sent = client.transmit_stamps();
+            assert_eq!((sent.software.is_some(), sent.hardware, sent.interface), (true, None, Some(1)), "{loopback}");
+            server.send_to(b"reply", client.local_addr().unwrap()).unwrap();
+            wait_readable(&client);
+            let received = client.receive(&mut [0; 8]).unwrap().expect("poll said readable").stamps;
+            assert_eq!((received.hardware, received.interface), (None, Some(1)), "{loopback}");
+        }
     }
 
     #[test]
@@ -340,7 +324,7 @@ mod tests {
             drop(gone);
             let client = ClientSocket::open(to, &SocketOptions::default()).unwrap();
             client.send(b"anybody?").unwrap();
-            assert!(client.transmit_stamp().is_some(), "the stamp survives the ICMP error");
+            assert!(client.transmit_stamps().software.is_some(), "the stamp survives the ICMP error");
             let deadline = Instant::now() + Duration::from_secs(5);
             let error = loop {
                 match client.receive(&mut [0; 8]) {
@@ -366,18 +350,18 @@ mod tests {
     fn sockets_without_stamps_still_carry_datagrams() {
         let server = server(Ipv4Addr::LOCALHOST.into()).unwrap();
         let mut client = ClientSocket::open(server.local_addr().unwrap(), &SocketOptions::default()).unwrap();
-        assert!(set_option(&client.socket, libc::SO_TIMESTAMPING, 0));
+        assert!(set_option(&client.socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, 0));
         client.timestamping = Timestamping::None;
         server.send_to(b"bare", client.local_addr().unwrap()).unwrap();
         wait_readable(&client);
         let bare = client.receive(&mut [0; 8]).unwrap().expect("poll said readable");
-        assert_eq!((bare.len, bare.stamp), (4, None));
+        assert_eq!((bare.len, bare.stamps), (4, PacketStamps::default()));
 
-        assert!(set_option(&client.socket, libc::SO_TIMESTAMPNS, 1));
+        assert!(set_option(&client.socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1));
         let before = clock::read().utc;
         server.send_to(b"stamped", client.local_addr().unwrap()).unwrap();
         wait_readable(&client);
         let stamped = client.receive(&mut [0; 8]).unwrap().expect("poll said readable");
-        assert_between(before, stamped.stamp.expect("SO_TIMESTAMPNS is on"), clock::read().utc);
+        assert_between(before, stamped.stamps.software.expect("SO_TIMESTAMPNS is on"), clock::read().utc);
     }
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use ideal::{QUIET, slot};
 use slewd::core::api::command::{Applied, ClockCommand};
-use slewd::core::api::exchange::{ExchangeId, Stamp, StampSource};
+use slewd::core::api::exchange::{ExchangeId, Stamp};
 use slewd::core::api::output::Output;
 use slewd::core::api::settings::Mode;
 use slewd::core::engine::{Engine, Floor, Input, Start, What};
@@ -176,7 +176,7 @@ impl Rig {
                 }
                 Output::Send { exchange, to, packet } => {
                     self.answer(exchange, to.ip(), &packet);
-                    What::Sent { exchange, stamp: stamp(self.now), from: None }
+                    What::Sent { exchange, stamp: stamp(self.now), from: None, awaits_hardware: false }
                 }
                 Output::Clock(command) => {
                     What::Applied(Applied::Observed { is_step: matches!(command, ClockCommand::Step { .. }) })
@@ -205,5 +205,5 @@ fn reading(raw: Raw) -> ClockReading {
 }
 
 fn stamp(at: Raw) -> Stamp {
-    Stamp { at, source: StampSource::Kernel }
+    Stamp::of_kernel(at)
 }

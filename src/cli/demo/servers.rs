@@ -172,7 +172,7 @@ impl Desk {
         while let Ok((received, from)) = udp::receive_from(&post.socket, &mut buffer) {
             // Not when this thread woke up: the forward path would be longer by that, and the backward path would not.
             let now = clock::read();
-            let lain = received.stamp.map_or(Span::ZERO, |stamp| now.utc - stamp);
+            let lain = received.stamps.software.map_or(Span::ZERO, |stamp| now.utc - stamp);
             let arrived = if (Span::ZERO..LONGEST_WAIT).contains(&lain) { now.raw - lain } else { now.raw };
             let Some(request) = client_request(&buffer[..received.len]) else {
                 post.counters.refused.fetch_add(1, Ordering::Relaxed);

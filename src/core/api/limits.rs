@@ -21,6 +21,8 @@ pub const RATIOS: RealRange = (0.0, 1e6);
 pub const ANY: RealRange = (0.0, 1e9);
 /// As [`ANY`], of both signs: `offset`, in seconds.
 pub const ANY_SIGN: RealRange = (-1e9, 1e9);
+/// `hwtstimeout`: a card that has not stamped a packet after a second never will.
+pub const STAMP_TIMEOUTS_S: RealRange = (0.0, 1.0);
 /// Whole numbers that have no other range: up to the largest `int`, as in chrony.
 pub const MAX_INT: i64 = i32::MAX as i64;
 /// Samples that chronyd keeps of a source, and we keep for the next run.

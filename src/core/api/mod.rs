@@ -11,6 +11,7 @@ pub mod flaw;
 pub mod last_good;
 pub mod limits;
 pub mod monitoring;
+pub mod network_card;
 pub mod nts;
 pub mod order;
 pub mod output;

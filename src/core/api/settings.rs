@@ -68,6 +68,8 @@ pub struct Settings {
     pub leap_mode: LeapMode,
     /// `logchange` in seconds: larger corrections are logged as "System clock wrong by".
     pub log_change_s: f64,
+    /// `hwtstimeout` in seconds: how long a reply waits for the network card to stamp its request.
+    pub stamp_timeout_s: f64,
     /// `clockprecision` in seconds; measured if `None`.
     pub clock_precision_s: Option<f64>,
     /// `refresh` in seconds: how often names are looked up again, 0 for never.
@@ -274,6 +276,7 @@ impl Default for Settings {
             rtc_sync: false,
             leap_mode: LeapMode::System,
             log_change_s: 1.0,
+            stamp_timeout_s: 0.001,
             clock_precision_s: None,
             refresh_s: 1_209_600,
             auth_select_mode: AuthSelectMode::Mix,

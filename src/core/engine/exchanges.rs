@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use crate::core::api::event::Event;
-use crate::core::api::exchange::{ExchangeId, Stamp, Undelivered};
+use crate::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::core::api::flaw::Flaw;
 use crate::core::api::output::Output;
 use crate::core::api::settings::Mode;
 use crate::core::engine::Engine;
 use crate::core::pool::line::Line;
 use crate::core::selection::quorum::PATIENCE;
-use crate::core::source::{Answer, Source};
+use crate::core::source::{Answer, HeldReply, Source};
 use crate::time::{ClockReading, Raw, Span};
 use crate::wire::ntp::{Header, KissCode};
 
@@ -81,11 +81,36 @@ impl Engine {
         self.sources.lines().iter().any(Line::is_pending)
     }
 
-    pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp, from: Option<IpAddr>) {
+    pub(super) fn sent(&mut self, exchange: ExchangeId, stamp: Stamp, from: Option<IpAddr>, awaits_hardware: bool) {
         if let Some(index) = self.sources.in_exchange(exchange) {
             let source = &mut self.sources.all_mut()[index];
-            source.sent(exchange, stamp);
+            source.sent(exchange, stamp, awaits_hardware);
             source.local = from;
+        }
+    }
+
+    /// A reply that has waited for this stamp waits no longer.
+    pub(super) fn stamped(&mut self, exchange: ExchangeId, stamp: Stamp, now: &ClockReading) {
+        let Some(index) = self.sources.in_exchange(exchange) else { return };
+        let source = &mut self.sources.all_mut()[index];
+        source.stamped(exchange, stamp, now.raw);
+        if source.held_until().is_some() && stamp.source == StampSource::Hardware {
+            self.release(index, now);
+        }
+    }
+
+    /// Replies that have waited long enough count with the stamps that there are.
+    pub(super) fn release_held(&mut self, now: &ClockReading) {
+        for index in 0..self.sources.all().len() {
+            if self.sources.all()[index].held_until().is_some_and(|until| until <= now.raw) {
+                self.release(index, now);
+            }
+        }
+    }
+
+    fn release(&mut self, index: usize, now: &ClockReading) {
+        if let Some(held) = self.sources.all_mut()[index].take_held() {
+            self.examine(held.exchange, &held.bytes, held.arrived, now);
         }
     }
 
@@ -101,7 +126,20 @@ impl Engine {
         self.outputs.push(Output::Close(exchange));
     }
 
+    /// A second datagram is a sign that the first may be forged: both are looked at, with the stamps that there are.
     pub(super) fn datagram(&mut self, exchange: ExchangeId, bytes: &[u8], arrived: Stamp, now: &ClockReading) {
+        let patience = Span::from_secs_f64(self.settings.stamp_timeout_s);
+        if let Some(index) = self.sources.in_exchange(exchange) {
+            let source = &mut self.sources.all_mut()[index];
+            if source.awaits_stamp() && patience > Span::ZERO {
+                return source.hold(HeldReply { exchange, bytes: bytes.to_vec(), arrived, until: now.raw + patience });
+            }
+            self.release(index, now);
+        }
+        self.examine(exchange, bytes, arrived, now);
+    }
+
+    fn examine(&mut self, exchange: ExchangeId, bytes: &[u8], arrived: Stamp, now: &ClockReading) {
         let Some(index) = self.sources.in_exchange(exchange) else {
             return self.outputs.push(Output::Close(exchange));
         };

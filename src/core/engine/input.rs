@@ -72,6 +72,15 @@ pub enum What<'a> {
         stamp: Stamp,
         /// From which address, if that is known: the response will arrive there.
         from: Option<IpAddr>,
+        /// The network card may say later when it left: a reply that is faster waits for that.
+        awaits_hardware: bool,
+    },
+    /// Somebody nearer to the cable says when a request left.
+    Stamped {
+        /// The exchange of this request.
+        exchange: ExchangeId,
+        /// When the request left.
+        stamp: Stamp,
     },
     /// A request could not be sent, or an ICMP error answered it.
     Unreachable {

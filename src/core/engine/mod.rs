@@ -231,7 +231,8 @@ impl Engine {
         let now = &self.clock.after_ordered_step(now);
         match input.what {
             What::Wake | What::Applied(_) => {}
-            What::Sent { exchange, stamp, from } => self.sent(exchange, stamp, from),
+            What::Sent { exchange, stamp, from, awaits_hardware } => self.sent(exchange, stamp, from, awaits_hardware),
+            What::Stamped { exchange, stamp } => self.stamped(exchange, stamp, now),
             What::Unreachable { exchange, why } => self.unreachable(exchange, why, now.raw),
             What::Datagram { exchange, bytes, arrived } => self.datagram(exchange, bytes, arrived, now),
             What::Reload { lines } => {
@@ -273,6 +274,7 @@ impl Engine {
         let opinion = self.selector.opinion();
         self.sources.tend_lines(&opinion, &mut self.random, now.raw, &mut self.outputs);
         self.follow_membership(now);
+        self.release_held(now);
         self.sources.expire_exchanges(now.raw, &mut self.outputs);
         self.establish_due_keys(now);
         self.ask_due_sources(now.raw);

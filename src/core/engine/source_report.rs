@@ -219,8 +219,10 @@ impl Engine {
             total_received: count(tally.received),
             total_valid: count(tally.valid()),
             total_good: count(tally.accepted),
-            kernel_sent: count(tally.kernel_sent),
-            kernel_received: count(tally.kernel_received),
+            kernel_sent: count(tally.sent_by.kernel),
+            kernel_received: count(tally.received_by.kernel),
+            hardware_sent: count(tally.sent_by.hardware),
+            hardware_received: count(tally.received_by.hardware),
             ..NtpData::default()
         };
         let Some(response) = &source.response else { return NtpData { leap: Some(Leap::Normal), ..counts } };
@@ -296,6 +298,7 @@ fn unknown_stats() -> SourceStats {
 
 fn stamped_by(source: StampSource) -> StampedBy {
     match source {
+        StampSource::Hardware => StampedBy::Hardware,
         StampSource::Kernel => StampedBy::Kernel,
         StampSource::Daemon => StampedBy::Daemon,
     }

@@ -1,6 +1,7 @@
 //! What is due when.
 
 use crate::core::engine::Engine;
+use crate::core::source::Source;
 use crate::time::Raw;
 
 /// What the engine may wait for.
@@ -10,6 +11,7 @@ enum Timer {
     InitialHosts,
     Request,
     Device,
+    Stamp,
     Expiry,
     Keys,
     Vote,
@@ -23,11 +25,12 @@ enum Timer {
 }
 
 impl Timer {
-    const ALL: [Timer; 14] = [
+    const ALL: [Timer; 15] = [
         Timer::Lookup,
         Timer::InitialHosts,
         Timer::Request,
         Timer::Device,
+        Timer::Stamp,
         Timer::Expiry,
         Timer::Keys,
         Timer::Vote,
@@ -47,6 +50,7 @@ impl Timer {
             Timer::InitialHosts => "initstepslew",
             Timer::Request => "request",
             Timer::Device => "reference clock",
+            Timer::Stamp => "hardware time stamp",
             Timer::Expiry => "expiry",
             Timer::Keys => "NTS keys",
             Timer::Vote => "vote",
@@ -74,6 +78,7 @@ impl Engine {
             Timer::InitialHosts => self.sources.initial_until(),
             Timer::Request => self.next_request(),
             Timer::Device => self.next_reading(),
+            Timer::Stamp => self.sources.all().iter().filter_map(Source::held_until).min(),
             Timer::Expiry => self.sources.next_expiry(),
             Timer::Keys => self.sources.next_establishment(self.seen),
             Timer::Vote => self.selector.next_vote(&self.sources, self.seen),

@@ -103,7 +103,7 @@ impl Health {
         self.odd_device += told;
         self.odd_counter += passed;
         if self.odd >= ODD_READINGS {
-            let speed = self.odd_device.secs_f64() / self.odd_counter.secs_f64();
+            let speed = told.secs_f64() / passed.secs_f64();
             self.flaw = Some(if speed.abs() < STANDSTILL { Flaw::DeviceFrozen } else { Flaw::DeviceRate });
             self.leapt = Span::ZERO;
         }

@@ -7,6 +7,7 @@
 //!
 //! What the devices themselves say is understood in `phc.rs`, `shm.rs` and `sock.rs`. Nothing here touches a device.
 
+pub mod card_clock;
 mod collection;
 mod health;
 mod moments;
@@ -262,6 +263,7 @@ impl ReferenceClock {
             root_dispersion: Span::from_secs_f64(dispersion_s),
             precision: libm::log2(precision_s.max(1e-9)).round() as i8,
             resolution: Span::from_secs_f64(BOUND_SIGMAS * noise_s),
+            stamp_margin: Span::ZERO,
             sent_by: StampSource::Kernel,
             received_by: StampSource::Kernel,
         })

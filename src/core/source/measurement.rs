@@ -29,6 +29,8 @@ pub struct Measurement {
     pub precision: i8,
     /// What the server's stamps cannot tell: its precision, or the tick that they are seen to be multiples of.
     pub resolution: Span,
+    /// Our own stamps may be wrong by so much: those of a network card are, as far as its clock is known.
+    pub stamp_margin: Span,
     /// Who noted the departure of our request.
     pub sent_by: StampSource,
     /// Who noted the arrival of the reply.
@@ -41,8 +43,9 @@ impl Measurement {
         self.sample.delay.half() + self.root_bound()
     }
 
-    /// The part of [`Measurement::bound`] that the server answers for: its root distance, and what its stamps cannot tell.
+    /// The part of [`Measurement::bound`] that no round trip tells: the root distance of the server, and what the stamps of
+    /// either side cannot tell.
     pub fn root_bound(&self) -> Span {
-        self.root_delay.half() + self.root_dispersion + self.resolution
+        self.root_delay.half() + self.root_dispersion + self.resolution + self.stamp_margin
     }
 }

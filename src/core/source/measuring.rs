@@ -1,6 +1,6 @@
 //! What an exchange measures: the times of both ends, and whether they make sense.
 
-use crate::core::api::exchange::{Stamp, StampSource};
+use crate::core::api::exchange::Stamp;
 use crate::core::estimate::{Estimate, Sample};
 use crate::core::source::measurement::Measurement;
 use crate::core::source::{Exchange, Refusal, Source};
@@ -49,7 +49,7 @@ impl Source {
         if self.heard == Some(stamps) && !self.is_within_tick(arrived) {
             return Err(Refusal::Duplicate);
         }
-        let sent = exchange.sent.unwrap_or(Stamp { at: exchange.asked, source: StampSource::Daemon });
+        let sent = exchange.sent.map_or(Stamp::of_daemon(exchange.asked), |departure| departure.stamp());
         let present = Previous { reply, sent, arrived, is_measured: false };
         let before = self.previous.take();
         self.previous = self.options.xleave.then_some(present);
@@ -103,8 +103,9 @@ impl Source {
         let held = if turnaround <= resolution { Span::ZERO } else { turnaround.min(credible) };
         let round_trip = exchange.arrived.at - exchange.sent.at;
         let delay = round_trip - held;
+        let margins = exchange.sent.margin + exchange.arrived.margin;
         // A time on the path that is slightly negative is noise of the stamps, a very negative one is a lie.
-        if round_trip - turnaround.max(Span::ZERO) < -STAMP_NOISE.max(resolution) {
+        if round_trip - turnaround.max(Span::ZERO) < -STAMP_NOISE.max(resolution).max(margins) {
             return Err(Refusal::Turnaround);
         }
         let interleaved = later.is_some();
@@ -141,6 +142,8 @@ impl Source {
             root_dispersion: header.root_dispersion,
             precision: header.precision,
             resolution: Span::ZERO,
+            // True time is not before one end of the round trip and not after the other: either end may be wrong.
+            stamp_margin: sent.margin.max(arrived.margin),
             sent_by: sent.source,
             received_by: arrived.source,
         }

@@ -4,7 +4,9 @@
 pub mod authentication;
 pub mod authenticator;
 mod delay_tests;
+mod departure;
 pub mod health;
+mod held_reply;
 pub mod measurement;
 mod measurer;
 mod measuring;
@@ -33,7 +35,9 @@ use crate::core::refclock::ReferenceClock;
 use crate::core::source::authentication::Authentication;
 use crate::core::source::authenticator::Authenticator;
 use crate::core::source::delay_tests::DelayTests;
+use crate::core::source::departure::Departure;
 use crate::core::source::health::Conduct;
+pub use crate::core::source::held_reply::HeldReply;
 use crate::core::source::measurement::Measurement;
 pub use crate::core::source::measurer::Measurer;
 use crate::core::source::nts::NtsClient;
@@ -110,6 +114,8 @@ pub struct Source {
     /// Options for selection as configured, or as people changed them: `options` has those that hold.
     pub configured: SelectOptions,
     exchange: Option<Exchange>,
+    /// The reply of the open exchange that waits for a stamp of its request.
+    held: Option<HeldReply>,
     /// What interleaved mode asks about.
     previous: Option<Previous>,
     /// The last reply that told the time bore these timestamps.
@@ -127,7 +133,7 @@ struct Exchange {
     id: ExchangeId,
     cookie: Cookie,
     asked: Raw,
-    sent: Option<Stamp>,
+    sent: Option<Departure>,
     /// The request only wakes the path (`presend`).
     waking: bool,
     /// The second cookie of a request in interleaved mode.
@@ -178,6 +184,7 @@ impl Source {
             local: None,
             configured: options.selection(),
             exchange: None,
+            held: None,
             previous: None,
             heard: None,
             resolution: Resolution::default(),
@@ -323,10 +330,10 @@ impl Source {
         (packet, lost.map(|exchange| exchange.id))
     }
 
-    /// The request left at this moment.
-    pub fn sent(&mut self, id: ExchangeId, stamp: Stamp) {
+    /// The request left at this moment. `awaits_hardware`: the network card may yet say it better.
+    pub fn sent(&mut self, id: ExchangeId, stamp: Stamp, awaits_hardware: bool) {
         if let Some(exchange) = self.exchange.as_mut().filter(|exchange| exchange.id == id) {
-            exchange.sent = Some(stamp);
+            exchange.sent = Some(Departure::new(stamp, awaits_hardware));
             self.schedule.could_send();
             self.conduct.could_send();
         }
@@ -362,7 +369,7 @@ impl Source {
     /// Who noted the departure of the request in flight.
     pub fn sent_by(&self) -> StampSource {
         let sent = self.exchange.and_then(|exchange| exchange.sent);
-        sent.map_or(StampSource::Daemon, |sent| sent.source)
+        sent.map_or(StampSource::Daemon, |sent| sent.stamp().source)
     }
 
     /// When the open exchange is to be given up.
@@ -380,7 +387,7 @@ impl Source {
     /// refusal that [`Refusal::is_answer`]. `estimate` is what is known of true time.
     pub fn receive(&mut self, bytes: &[u8], arrived: Stamp, estimate: Option<&Estimate>) -> Result<Answer, Refusal> {
         self.tally.received += 1;
-        self.tally.kernel_received += u64::from(arrived.source == StampSource::Kernel);
+        self.tally.received_by.count(arrived.source);
         let mut result = self.examine(bytes, arrived, estimate);
         match result {
             Ok(_) => self.conclude(),
@@ -480,7 +487,8 @@ impl Source {
         let (first, last) = (self.recent().next()?, self.recent().last()?);
         let apart_s = (last.sample.at - first.sample.at).secs_f64();
         let delays = (first.sample.delay + last.sample.delay).half();
-        let margin_s = (delays + first.resolution + last.resolution).secs_f64();
+        let margins = first.resolution + last.resolution + first.stamp_margin + last.stamp_margin;
+        let margin_s = (delays + margins).secs_f64();
         (apart_s > 1.0).then(|| ((last.sample.lead - first.sample.lead).secs_f64() / apart_s, margin_s / apart_s))
     }
 
@@ -579,7 +587,7 @@ impl Source {
 
     fn conclude(&mut self) {
         if let Some(sent) = self.exchange.take().and_then(|exchange| exchange.sent) {
-            self.tally.kernel_sent += u64::from(sent.source == StampSource::Kernel);
+            self.tally.sent_by.count(sent.stamp().source);
         }
     }
 

@@ -1,5 +1,6 @@
 //! What became of the packets of one source.
 
+use crate::core::api::exchange::StampSource;
 use crate::wire::ntp::Malformed;
 
 /// Why a datagram was not used. The first group leaves the request open for the real reply.
@@ -60,11 +61,30 @@ pub struct Tally {
     pub unsynchronised: u64,
     /// Kisses-o'-death.
     pub kisses: u64,
-    /// Requests stamped by the kernel.
-    pub kernel_sent: u64,
-    /// Replies stamped by the kernel.
-    pub kernel_received: u64,
+    /// Requests by who stamped them.
+    pub sent_by: StampTally,
+    /// Replies by who stamped them.
+    pub received_by: StampTally,
     refused: [u64; Refusal::ALL.len()],
+}
+
+/// How many packets were stamped by somebody other than slewd.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StampTally {
+    /// By the kernel.
+    pub kernel: u64,
+    /// By the network card.
+    pub hardware: u64,
+}
+
+impl StampTally {
+    pub(in crate::core) fn count(&mut self, source: StampSource) {
+        match source {
+            StampSource::Daemon => {}
+            StampSource::Kernel => self.kernel += 1,
+            StampSource::Hardware => self.hardware += 1,
+        }
+    }
 }
 
 impl Tally {

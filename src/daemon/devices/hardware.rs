@@ -7,13 +7,14 @@ use log::debug;
 
 use crate::core::api::reference_clock::{DeviceTime, Moment, Reading};
 use crate::core::refclock::phc::{self, ReadingWindow};
+use crate::sys::network_card;
 use crate::sys::pps::PpsDevice;
 use crate::sys::ptp::{self, PtpClock, Triple};
 use crate::time::{ClockReading, Leap, Raw, Span, Utc};
 
 /// A PTP hardware clock, and the best way of reading it.
 #[derive(Debug)]
-pub(super) struct HardwareClock {
+pub(in crate::daemon) struct HardwareClock {
     clock: PtpClock,
     way: ReadingCall,
 }
@@ -33,7 +34,7 @@ enum ReadingCall {
 
 impl HardwareClock {
     /// Opens the device at a path, or that of the interface of this name. `cross`: it may be read by cross time stamps.
-    pub(super) fn open(device: &str, cross: bool) -> io::Result<Self> {
+    pub(in crate::daemon) fn open(device: &str, cross: bool) -> io::Result<Self> {
         let clock = PtpClock::open(&path(device)?)?;
         let way = if cross && clock.capabilities()?.cross_timestamps {
             ReadingCall::Cross
@@ -44,7 +45,7 @@ impl HardwareClock {
     }
 
     /// Reads it in the best way that it allows.
-    pub(super) fn read(&mut self, now: &ClockReading) -> io::Result<Reading> {
+    pub(in crate::daemon) fn read(&mut self, now: &ClockReading) -> io::Result<Reading> {
         loop {
             match self.read_in(self.way, now) {
                 Ok(reading) => return Ok(reading),
@@ -92,7 +93,7 @@ fn path(device: &str) -> io::Result<PathBuf> {
         return Ok(PathBuf::from(device));
     }
     let none = || io::Error::other("the interface has no PTP hardware clock");
-    Ok(PathBuf::from(format!("/dev/ptp{}", ptp::of_interface(device)?.ok_or_else(none)?)))
+    Ok(PathBuf::from(format!("/dev/ptp{}", network_card::abilities(device)?.clock.ok_or_else(none)?)))
 }
 
 /// A pulse-per-second device.

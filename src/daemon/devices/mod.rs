@@ -1,6 +1,6 @@
 //! The devices of reference clocks: opened, read, and opened again when they come late or went away.
 
-mod hardware;
+pub(in crate::daemon) mod hardware;
 mod shared_memory;
 mod socket;
 

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use slewd::core::api::command::{Applied, ClockCommand};
-use slewd::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
+use slewd::core::api::exchange::{ExchangeId, Stamp, Undelivered};
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::nts::{Established, EstablishmentId, KeyFailure, KeyPair, Stage, Window};
 use slewd::core::api::output::Output;
@@ -133,7 +133,7 @@ impl<'a> Rig<'a> {
     /// One input, of the kind that the next byte says.
     fn turn(&mut self) {
         let kind = self.bytes.byte();
-        let stamp = |at| Stamp { at, source: if kind & 16 > 0 { StampSource::Kernel } else { StampSource::Daemon } };
+        let stamp = |at| if kind & 16 > 0 { Stamp::of_kernel(at) } else { Stamp::of_daemon(at) };
         match kind % 16 {
             0..=2 => {
                 self.elapsed += Span::from_millis(i64::from(self.bytes.byte()) << (kind >> 4));
@@ -276,8 +276,8 @@ impl<'a> Rig<'a> {
                 }
                 Output::Send { exchange, packet, .. } => {
                     self.open.push((exchange, packet.to_vec()));
-                    let stamp = Stamp { at: self.now().raw, source: StampSource::Kernel };
-                    let sent = What::Sent { exchange, stamp, from: None };
+                    let stamp = Stamp::of_kernel(self.now().raw);
+                    let sent = What::Sent { exchange, stamp, from: None, awaits_hardware: false };
                     self.engine.handle_input(Input { now: self.now(), what: sent });
                 }
                 Output::EstablishKeys(request) => self.establishments.push(request.id),
