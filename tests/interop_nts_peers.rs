@@ -24,7 +24,8 @@ use certificates::{Authority, P_256};
 use namespace::{Namespace, Program, chrony, newer_chrony};
 use not_run::not_run;
 use nts_space::{
-    COOKIES, KEY_ID, MODE, NAME, PATIENCE, TYPE, ask, auth, count, start_client, start_server, wait_auth, wait_for_good,
+    COOKIES, KEY_ID, MODE, NAME, PATIENCE, TYPE, ask, auth, count, count_in, start_client, start_server, wait_auth,
+    wait_for_good,
 };
 
 /// A kind of key as openssl(1) makes it, and the digest that its authority signs.
@@ -155,8 +156,9 @@ fn both_exports_of_algorithm_30_are_understood() {
         wait_auth(&space, COOKIES, "8", &client);
         assert_eq!((auth(&space, TYPE), auth(&space, KEY_ID)), ("30".into(), "1".into()), "{}", client.log());
         assert_eq!(space.connections_made(), 1, "{}", client.log());
-        let lost = count(&space, "Total RX") - count(&space, "Total good RX");
-        assert_eq!(lost, naks, "{hidden_from}: {}\n{}", ask(&space, "ntpdata 127.0.0.1"), client.log());
+        let data = ask(&space, "ntpdata 127.0.0.1");
+        let lost = count_in(&data, "Total RX") - count_in(&data, "Total good RX");
+        assert_eq!(lost, naks, "{hidden_from}: {data}\n{}", client.log());
     }
 }
 
@@ -195,22 +197,30 @@ fn ntpd_rs_is_a_server_as_good_as_chronyd() {
     space.hosts(&format!("127.0.0.1 {NAME}\n"));
     Authority::new(space.path("")).issue("server", "DNS:nts.example", 0, 100);
     let server = start_ntpd_rs(&space, &program);
-    let mut client = start_client(&space, &format!("server {NAME} iburst nts minpoll -7 maxpoll -7\n"));
+    let mut client = start_client(&space, &format!("server {NAME} iburst nts minpoll -6 maxpoll -6\n"));
     client.wait_for(&format!("Selected source 127.0.0.1 ({NAME})"), PATIENCE);
     wait_for_good(&space, 1000, &client);
     wait_auth(&space, COOKIES, "8", &client);
-    assert_eq!((auth(&space, MODE), auth(&space, TYPE), auth(&space, KEY_ID)), ("NTS".into(), "15".into(), "1".into()));
+    assert_eq!((auth(&space, MODE), auth(&space, TYPE)), ("NTS".into(), "15".into()));
+    // A busy machine may lose eight cookies in an eighth of a second. Without renewal there would be 125.
+    assert!(space.connections_made() < 10, "{}\n{}", space.connections_made(), client.log());
+    drop(client);
+    let client = start_client(&space, &format!("server {NAME} iburst nts minpoll 0 maxpoll 0\n"));
+    let go_on = |client: &Program| {
+        let before = count(&space, "Total good RX");
+        wait_for_good(&space, before + 2, client);
+    };
+    wait_auth(&space, KEY_ID, "1", &client);
+    go_on(&client);
     drop(server);
     let server = start_ntpd_rs(&space, &program);
-    let before = count(&space, "Total good RX");
-    wait_for_good(&space, before + 20, &client);
+    go_on(&client);
     assert_eq!(auth(&space, KEY_ID), "1", "it knows its keys: {}", client.log());
     drop(server);
     fs::remove_file(space.path("cookies.key")).expect("it keeps its keys there");
     let _server = start_ntpd_rs(&space, &program);
     wait_auth(&space, KEY_ID, "2", &client);
-    let before = count(&space, "Total good RX");
-    wait_for_good(&space, before + 20, &client);
+    go_on(&client);
     drop(client);
     let mut client = start_client(&space, &format!("ntsaeads 30\nserver {NAME} iburst nts\n"));
     client.wait_until_line(PATIENCE, |line| line.contains("no AEAD algorithm in common"));

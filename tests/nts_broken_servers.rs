@@ -39,6 +39,10 @@ enum Breaks {
     AnswersAndStalls(fn() -> Vec<u8>),
     /// TLS with another protocol, or none.
     Alpn(Option<&'static [u8]>),
+    /// Begins to say this, not in TLS, and then nothing more.
+    SaysAndStalls(&'static [u8]),
+    /// Says this, not in TLS, again and again.
+    Repeats(&'static [u8]),
 }
 
 /// When it is tried again (chronyd's pauses).
@@ -53,7 +57,10 @@ enum Retry {
 use Breaks::*;
 
 /// The last byte of its address, what the server does, what the log says of it, when it is tried again.
-const SERVERS: [(u8, Breaks, &str, Retry); 15] = [
+type Server = (u8, Breaks, &'static str, Retry);
+
+/// From the first byte to the end of the answer.
+const SERVERS: [Server; 15] = [
     (2, ClosesAtOnce, "it closed the connection", Retry::Soon),
     (3, ClosesAfterHello, "it closed the connection", Retry::Soon),
     (4, Stalls, "NTS-KE session with 127.0.0.4:4460 timed out", Retry::Soon),
@@ -69,6 +76,25 @@ const SERVERS: [(u8, Breaks, &str, Retry); 15] = [
     (14, Answers(|| [good(), record(0x8077, &[]), end()].concat()), "unknown type 119", Retry::Late),
     (15, AnswersAndStalls(good), "NTS-KE session with 127.0.0.15:4460 timed out", Retry::Soon),
     (16, Answers(|| [record(0x8001, &[0, 0]), record(0x8004, &[0, 15]), end()].concat()), "\"cookie\"", Retry::Late),
+];
+
+/// In the middle of the handshake, and of the answer.
+const IN_THE_MIDDLE: [Server; 7] = [
+    (20, SaysAndStalls(&[0x16, 3]), "NTS-KE session with 127.0.0.20:4460 timed out", Retry::Soon),
+    // A ServerHello of 122 bytes that ends after its first.
+    (21, SaysAndStalls(&[0x16, 3, 3, 0, 122, 2]), "NTS-KE session with 127.0.0.21:4460 timed out", Retry::Soon),
+    (22, Says(&[0x16, 3, 3, 0, 122, 2]), "it closed the connection", Retry::Soon),
+    // Parts of a message that would have 16 MB.
+    (
+        23,
+        Repeats(&[0x16, 3, 3, 0, 8, 2, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
+        "TLS handshake with 127.0.0.23:4460",
+        Retry::Late,
+    ),
+    // Change cipher spec, of which one is ignored.
+    (24, Repeats(&[0x14, 3, 3, 0, 1, 1]), "TLS handshake with 127.0.0.24:4460", Retry::Late),
+    (25, Answers(good), "it closed the connection without an answer", Retry::Soon),
+    (26, Answers(|| [good(), end(), record(5, &[7; 100])].concat()), "data after the end of the message", Retry::Late),
 ];
 
 /// Moments at which somebody connected.
@@ -101,6 +127,15 @@ fn misbehave(mut connection: TcpStream, breaks: Breaks) {
             let _ = connection.write_all(what);
             sleep(Duration::from_secs(2));
         }
+        SaysAndStalls(what) => {
+            let _ = connection.read(&mut hello);
+            let _ = connection.write_all(what);
+            sleep(Duration::from_secs(60));
+        }
+        Repeats(what) => {
+            let _ = connection.read(&mut hello);
+            while connection.write_all(what).is_ok() {}
+        }
         Answers(what) => drop(answer(connection, Some(b"ntske/1"), |_| what())),
         AnswersAndStalls(what) => {
             let _open = answer(connection, Some(b"ntske/1"), |_| what());
@@ -110,52 +145,56 @@ fn misbehave(mut connection: TcpStream, breaks: Breaks) {
     }
 }
 
-/// All of them at once, beside one that is not there, one that speaks TLS 1.2 only, and a line whose server is good, which is
-/// not kept waiting.
 #[test]
 fn none_is_believed_and_each_is_named_and_tried_again_in_time() {
-    inside(|| {
-        let ca = Authority::new(path(""));
-        let names: Vec<String> = (1..=20).map(|number| format!("IP:127.0.0.{number}")).collect();
-        ca.issue("server", &names.join(","), 0, 100);
-        let visits: Vec<Visits> = SERVERS.iter().map(|(number, breaks, ..)| serve(*number, *breaks)).collect();
-        let mut lines: Vec<String> =
-            SERVERS.iter().map(|(number, ..)| format!("server 127.0.0.{number} iburst nts")).collect();
-        lines.extend(["server 127.0.0.17 iburst nts".to_owned(), "nosystemcert".to_owned(), "cmdport 0".to_owned()]);
-        lines.push(format!("ntstrustedcerts {}", path("ca.crt").display()));
-        let began = Instant::now();
-        let mut slewd = start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-        slewd.wait_for("Could not connect to 127.0.0.17:4460 : Connection refused");
-        for (number, _, said, _) in SERVERS {
-            let server = format!("127.0.0.{number}:4460");
-            slewd.wait_until(said, |slewd| {
-                slewd.log().lines().any(|line| line.contains(&server) && line.contains(said))
-            });
-        }
-        // The first pause is over for those that are tried again soon. What stalls does so for 16 s before its pause.
-        while began.elapsed() < Duration::from_secs(18) {
-            sleep(Duration::from_millis(100));
-        }
-        assert!(slewd.is_running());
-        let log = slewd.log();
-        assert!(!log.contains("Selected source"), "{log}");
-        for ((number, breaks, _, retry), visits) in SERVERS.iter().zip(&visits) {
-            let visits = visits.lock().expect("no panic");
-            let gaps: Vec<f64> = visits.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
-            let expected = match (retry, breaks) {
-                (Retry::Late, _) | (Retry::Soon, Stalls | AnswersAndStalls(_)) => None,
-                (Retry::Soon, _) => Some(16.0),
-            };
-            let is_in_time = match (expected, gaps.first()) {
-                (Some(expected), Some(gap)) => (gap - expected).abs() < 1.0,
-                (expected, gap) => expected.is_none() == gap.is_none(),
-            };
-            assert!(is_in_time, "127.0.0.{number}: {gaps:?}, not {expected:?}:\n{log}");
-            let server = format!("127.0.0.{number}:4460");
-            let told: Vec<&str> = log.lines().filter(|line| line.contains(&server)).collect();
-            assert_eq!(told.len(), 1, "{told:?}");
-        }
-    });
+    inside(|| all_at_once(&SERVERS));
+}
+
+#[test]
+fn what_breaks_in_the_middle_is_named_and_tried_again_in_time() {
+    inside(|| all_at_once(&IN_THE_MIDDLE));
+}
+
+/// Beside one that is not there.
+fn all_at_once(servers: &[Server]) {
+    let ca = Authority::new(path(""));
+    let names: Vec<String> = (1..=30).map(|number| format!("IP:127.0.0.{number}")).collect();
+    ca.issue("server", &names.join(","), 0, 100);
+    let visits: Vec<Visits> = servers.iter().map(|(number, breaks, ..)| serve(*number, *breaks)).collect();
+    let mut lines: Vec<String> =
+        servers.iter().map(|(number, ..)| format!("server 127.0.0.{number} iburst nts")).collect();
+    lines.extend(["server 127.0.0.17 iburst nts".to_owned(), "nosystemcert".to_owned(), "cmdport 0".to_owned()]);
+    lines.push(format!("ntstrustedcerts {}", path("ca.crt").display()));
+    let began = Instant::now();
+    let mut slewd = start(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    slewd.wait_for("Could not connect to 127.0.0.17:4460 : Connection refused");
+    for (number, _, said, _) in servers {
+        let server = format!("127.0.0.{number}:4460");
+        slewd.wait_until(said, |slewd| slewd.log().lines().any(|line| line.contains(&server) && line.contains(said)));
+    }
+    // The first pause is over for those that are tried again soon. What stalls does so for 16 s before its pause.
+    while began.elapsed() < Duration::from_secs(18) {
+        sleep(Duration::from_millis(100));
+    }
+    assert!(slewd.is_running());
+    let log = slewd.log();
+    assert!(!log.contains("Selected source"), "{log}");
+    for ((number, breaks, _, retry), visits) in servers.iter().zip(&visits) {
+        let visits = visits.lock().expect("no panic");
+        let gaps: Vec<f64> = visits.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64()).collect();
+        let expected = match (retry, breaks) {
+            (Retry::Late, _) | (Retry::Soon, Stalls | Says(_) | SaysAndStalls(_) | AnswersAndStalls(_)) => None,
+            (Retry::Soon, _) => Some(16.0),
+        };
+        let is_in_time = match (expected, gaps.first()) {
+            (Some(expected), Some(gap)) => (gap - expected).abs() < 1.0,
+            (expected, gap) => expected.is_none() == gap.is_none(),
+        };
+        assert!(is_in_time, "127.0.0.{number}: {gaps:?}, not {expected:?}:\n{log}");
+        let server = format!("127.0.0.{number}:4460");
+        let told: Vec<&str> = log.lines().filter(|line| line.contains(&server)).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+    }
 }
 
 /// openssl as a server that has nothing newer than TLS 1.2.

@@ -34,6 +34,11 @@ pub(crate) fn start_server(space: &Namespace, bin: &Path, certificate: &str, mor
 
 /// slewd, which trusts the authority of the test.
 pub(crate) fn start_client(space: &Namespace, lines: &str) -> Program {
+    start_client_with(space, &[], lines)
+}
+
+/// The same, with more flags.
+pub(crate) fn start_client_with(space: &Namespace, flags: &[&str], lines: &str) -> Program {
     let conf = format!(
         "{lines}port 0\ncmdport 0\nbindcmdaddress {0}/slewd.sock\npidfile {0}/slewd.pid\nuser root\n\
          nosystemcert\nntstrustedcerts {0}/ca.crt\n",
@@ -41,7 +46,7 @@ pub(crate) fn start_client(space: &Namespace, lines: &str) -> Program {
     );
     let conf = space.file("slewd.conf", &conf);
     let program = Path::new(env!("CARGO_BIN_EXE_slewd"));
-    space.start_as("slewd", program, &["-x", "-d", "-f", &conf.to_string_lossy()])
+    space.start_as("slewd", program, &[&["-x", "-d", "-f", &conf.to_string_lossy()], flags].concat())
 }
 
 pub(crate) fn ask(space: &Namespace, command: &str) -> String {
@@ -68,6 +73,10 @@ pub(crate) const COOKIES: usize = 7;
 /// Waits until one of the columns is what it should be.
 pub(crate) fn wait_auth(space: &Namespace, column: usize, value: &str, client: &Program) {
     let deadline = Instant::now() + PATIENCE;
+    while !client.log().contains("Running with root privileges") {
+        assert!(Instant::now() < deadline, "{}", client.log());
+        sleep(Duration::from_millis(20));
+    }
     while auth(space, column) != value {
         assert!(Instant::now() < deadline, "not {value}:\n{}\n{}", ask(space, "authdata"), client.log());
         sleep(Duration::from_millis(50));
@@ -76,7 +85,11 @@ pub(crate) fn wait_auth(space: &Namespace, column: usize, value: &str, client: &
 
 /// A number of the one source in `ntpdata`.
 pub(crate) fn count(space: &Namespace, what: &str) -> u64 {
-    let data = ask(space, "ntpdata 127.0.0.1");
+    count_in(&ask(space, "ntpdata 127.0.0.1"), what)
+}
+
+/// The same, in what `ntpdata` has said.
+pub(crate) fn count_in(data: &str, what: &str) -> u64 {
     let line = data.lines().find(|line| line.starts_with(what)).expect("it is there");
     line.rsplit(' ').next().and_then(|count| count.parse().ok()).expect("a number")
 }
