@@ -1,6 +1,6 @@
 //! Which system calls are filtered, as `-F` has it (chronyd(8)).
 
-use log::{debug, warn};
+use log::{Level, debug, log, warn};
 
 use crate::daemon::os_error::plain;
 use crate::sys::seccomp::{self, List, Otherwise};
@@ -13,9 +13,11 @@ pub fn install(level: Option<i32>) {
     let Some((list, otherwise)) = meaning(level.unwrap_or(DEFAULT_LEVEL)) else { return };
     match seccomp::install(list, otherwise) {
         Ok(()) => debug!("System calls are filtered: {list:?}"),
-        // Who has asked for it is told in any case.
-        Err(reason) if level.is_some() => warn!("System calls are not filtered : {}", plain(&reason)),
-        Err(reason) => debug!("System calls are not filtered: {}", plain(&reason)),
+        // Who has asked for it is warned.
+        Err(reason) => {
+            let severity = if level.is_some() { Level::Warn } else { Level::Info };
+            log!(severity, "System calls are not filtered : {} (rights are given up all the same)", plain(&reason));
+        }
     }
 }
 

@@ -73,7 +73,8 @@ mod program {
     use super::*;
 
     pub(super) fn install(_: List, _: Otherwise) -> io::Result<()> {
-        Err(io::ErrorKind::Unsupported.into())
+        let machine = std::env::consts::ARCH;
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("there is no filter for machines called {machine}")))
     }
 }
 

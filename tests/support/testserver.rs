@@ -83,7 +83,9 @@ fn command_line() -> Result<Options, lexopt::Error> {
 
 /// The threads started from now on run before ordinary ones.
 fn become_realtime() -> Result<(), String> {
-    let priority = libc::sched_param { sched_priority: 50 };
+    // SAFETY: it holds only integers, more of them in some C libraries than in others, for which zero is a value.
+    let mut priority: libc::sched_param = unsafe { std::mem::zeroed() };
+    priority.sched_priority = 50;
     // SAFETY: the pointer is to a live `sched_param`, and 0 is the calling thread.
     match unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &priority) } {
         0 => Ok(()),
