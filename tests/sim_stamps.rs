@@ -127,3 +127,31 @@ fn what_is_not_known_of_the_cards_clock_is_in_the_bound() {
         assert_eq!(figures.beyond, 0, "seed {seed}: {figures:?}");
     }
 }
+
+/// The server's receive stamp is up to its precision later than its transmit stamp.
+#[test]
+fn a_reply_that_left_before_it_came_is_bounded_with_stamps_of_either_kind() {
+    for (seed, receives) in [(1, true), (2, false)] {
+        let mut scenario = near(seed, Some(Card { receives, ..Card::default() }));
+        // 2^-17 s are 7.6 us.
+        (scenario.servers[0].precision, scenario.servers[0].receives_late) = (-17, Span::from_nanos(7000));
+        let figures = run(scenario);
+        assert_eq!(figures.beyond, 0, "{figures:?}");
+        assert_eq!(figures.ntp.total_good, figures.ntp.total_received, "{figures:?}");
+    }
+}
+
+/// What is wrong by less than half of the round trip is within the bound. Stamps from the future, or from before the request,
+/// do not count, and the kernel's do.
+#[test]
+fn a_card_that_is_wrong_and_does_not_know_makes_no_wrong_bound() {
+    for (wrong_ns, is_used) in [(50_000, true), (-500_000, false), (500_000, false), (-3_600_000_000_000, false)] {
+        let told_after_s = (1e-4, 1e-4);
+        let card = Card { wrong_by: Span::from_nanos(wrong_ns), told_after_s, receives: false, ..Card::default() };
+        let figures = run(near(1, Some(card)));
+        let ntp = figures.ntp;
+        assert_eq!(figures.beyond, 0, "{wrong_ns}: {figures:?}");
+        let by_card = if is_used { ntp.total_received } else { 0 };
+        assert_eq!((ntp.hardware_sent, ntp.kernel_sent), (by_card, ntp.total_received - by_card), "{wrong_ns}");
+    }
+}

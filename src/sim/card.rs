@@ -12,6 +12,8 @@ pub struct Card {
     pub lag_s: f64,
     /// The card's stamps are off by up to this, and it is known.
     pub margin: Span,
+    /// They are wrong by this beside, and nobody knows: `txcomp` and `rxcomp` of another card.
+    pub wrong_by: Span,
     /// The stamp of a request is told so many seconds after it left, between the two.
     pub told_after_s: (f64, f64),
     /// The kernel's own stamp of a request is told so many seconds after it was sent; 0 for at once.
@@ -30,6 +32,7 @@ impl Default for Card {
         Card {
             lag_s: 20e-6,
             margin: Span::from_nanos(500),
+            wrong_by: Span::ZERO,
             told_after_s: (20e-6, 100e-6),
             software_after_s: 0.0,
             receives: true,
@@ -42,7 +45,7 @@ impl Card {
     /// The stamp of the card for what passed the cable at this moment.
     pub fn stamp(&self, at: Raw, dice: &mut Dice) -> Stamp {
         let off = self.margin.scaled(2.0 * dice.uniform() - 1.0);
-        Stamp::of_hardware(at + off, self.margin)
+        Stamp::of_hardware(at + off + self.wrong_by, self.margin)
     }
 
     /// What is told of a request that the kernel stamped at `sent`, and that left at `left`. `before` is what was told of

@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use slewd::core::api::monitoring::{Address, SelectOptions};
 use slewd::core::api::order::{Order, Parameter, Whom};
 use slewd::core::api::settings::{Host, SourceConfig, SourceOptions};
+use slewd::sim::card::Card;
 use slewd::sim::server::{Manner, Server};
 use slewd::sim::{Happening, Scenario};
 use slewd::time::Span;
@@ -64,6 +65,24 @@ impl Play {
         scenario.servers.extend(spare.map(|index| Server::honest(address(index), link(dice))));
         let mut play = Play { scenario, configured, bad, orders: Vec::new() };
         play.give_orders(dice);
+        play
+    }
+
+    /// The world of this seed, whose network card stamps packets, not always as it should.
+    pub(crate) fn with_card(seed: u64) -> Self {
+        let mut play = Play::new(seed);
+        // What is drawn here changes nothing else.
+        let dice = &mut fastrand::Rng::with_seed(!seed);
+        let told_after_s = between(dice, 1e-6, 3e-3);
+        play.scenario.card = Some(Card {
+            lag_s: between(dice, 1e-6, 3e-4),
+            margin: span(dice, 1e-7, 2e-5),
+            wrong_by: Span::ZERO,
+            told_after_s: (told_after_s, 2.0 * told_after_s),
+            software_after_s: if dice.bool() { between(dice, 1e-5, 1e-2) } else { 0.0 },
+            receives: dice.bool(),
+            mishaps: if dice.bool() { 0.5 * dice.f64() } else { 0.0 },
+        });
         play
     }
 

@@ -1,8 +1,10 @@
 //! Plays random worlds: servers good and bad, faults, orders, restarts, sleeps, changes of the network.
 //!
 //! ```text
-//! worlds SEED|FIRST-LAST...
+//! worlds [--card] SEED|FIRST-LAST...
 //! ```
+//! With `--card` the network card of each stamps packets.
+//!
 //! Of a single world it tells everything that happens; of several each has two lines, and what did not hold. They say what
 //! the world is, how long the engine was synchronised, its requests and steps, how soon after the last fault the clock was
 //! right and how wrong it was at the end. What must hold is in `oracles.rs`. The exit status is 1 if something did not, 2 for a wrong command
@@ -23,11 +25,14 @@ use play::Play;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let ranges: Option<Vec<_>> = arguments.iter().map(|argument| range(argument)).collect();
+    let has_card = arguments.first().is_some_and(|first| first == "--card");
+    let ranges: Option<Vec<_>> = arguments[usize::from(has_card)..].iter().map(|argument| range(argument)).collect();
     match ranges.filter(|ranges| !ranges.is_empty()) {
-        Some(ranges) => play_all(&ranges.into_iter().flatten().collect::<Vec<_>>()),
+        Some(ranges) => play_all(&ranges.into_iter().flatten().collect::<Vec<_>>(), has_card),
         None => {
-            eprintln!("worlds: which worlds? worlds SEED|FIRST-LAST..., for example: worlds 7, or worlds 1-100");
+            eprintln!(
+                "worlds: which worlds? worlds [--card] SEED|FIRST-LAST..., for example: worlds 7, or worlds 1-100"
+            );
             ExitCode::from(2)
         }
     }
@@ -38,10 +43,10 @@ fn range(text: &str) -> Option<RangeInclusive<u64>> {
     Some(first.parse().ok()?..=last.parse().ok()?).filter(|range| !range.is_empty())
 }
 
-fn play_all(seeds: &[u64]) -> ExitCode {
+fn play_all(seeds: &[u64], has_card: bool) -> ExitCode {
     let (mut broken, mut beyond, mut synchronised) = (0, 0, 0);
     for seed in seeds {
-        let play = Play::new(*seed);
+        let play = if has_card { Play::with_card(*seed) } else { Play::new(*seed) };
         // Before it is played: without unwinding a panic ends the program.
         println!("world {seed}: {}", play.summary());
         let outcome = catch_unwind(|| oracles::run(&play))
