@@ -1,5 +1,5 @@
 # The order at boot, with servers that are silent until everything else waits for them.
-checked() { systemctl start slewd-check.service 2>/dev/null; active slewd-check.service; }
+heard() { [ "$(alarms)" -gt 0 ] && echo heard; }
 
 promise boot-order
 soon 90 active active slewd.service
@@ -20,7 +20,7 @@ early=$broken
 # With the limits that are shipped, and before any server was heard.
 promise alarm
 is failed checked
-soon 10 1 alarms
+soon 10 heard heard
 says 'OnBootUSec=5min.*next_elapse=5min' property slewd-check.timer TimersMonotonic
 judge "slewd-check failed and its OnFailure unit ran; the timer runs it every five minutes"
 

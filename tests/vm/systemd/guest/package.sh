@@ -34,6 +34,9 @@ that [ -s /var/lib/slewd/drift ]
 judge "the same the other way"
 
 promise remove
+# A unit that has failed is not to be remembered for ever.
+that systemctl stop slewd.service
+is failed checked
 that quietly dpkg -r slewd
 is inactive active slewd.service
 is inactive active slewd-check.timer

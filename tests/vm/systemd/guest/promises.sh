@@ -74,3 +74,5 @@ wrong_by() { size "$(error_now)"; }
 alarms() { journalctl -q -b --no-pager -t clock | grep -c "slewd-check failed"; }
 # What timedatectl knows of NTP, NTPSynchronized, CanNTP.
 timedate() { timedatectl show --property="$1" --value; }
+# Runs the check, and says what has become of it.
+checked() { systemctl start slewd-check.service 2>/dev/null; active slewd-check.service; }
