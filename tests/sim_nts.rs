@@ -227,24 +227,53 @@ fn an_old_certificate_is_outvoted_and_its_source_dropped() {
 }
 
 /// He alone answers at first, and sets the clock to a time at which his certificate was valid. When the others come the vote
-/// undoes it, and judged by the new time his certificate is wrong.
+/// undoes it, also if their certificates were not valid then; and judged by the new time his is wrong.
 #[test]
 fn a_step_that_an_old_certificate_has_made_is_undone_and_its_source_dropped() {
-    let mut scenario = with_an_old_certificate();
-    for server in &mut scenario.servers[1..] {
-        change(server, |nts| nts.reachable_from_s = 40.0);
+    for valid_from_s in [LONG_AGO_S - 1_000_000, LONG_AGO_S + 500_000] {
+        let mut scenario = with_an_old_certificate();
+        for server in &mut scenario.servers[1..] {
+            change(server, |nts| {
+                nts.reachable_from_s = 40.0;
+                nts.certificate.from = Utc::from_secs(valid_from_s);
+            });
+        }
+        let error_s = (Utc::from_secs(LONG_AGO_S) - scenario.start).secs_f64();
+        let mut world = run(scenario, 40.0);
+        assert!((world.point().error_s.abs() - error_s.abs()).abs() < 1.0, "{}", world.point().error_s);
+        world.run_for(100.0);
+        assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
+        let steps = &world.trace().steps;
+        assert_eq!(steps.len(), 3, "the first is to when the program was built: {steps:?}");
+        assert_eq!(reports(&world)[0].flaw, Some(Flaw::Certificate));
+        let requests = |world: &World| world.engine().expect("it runs").sources()[0].tally.sent;
+        let before = requests(&world);
+        world.run_for(900.0);
+        assert_eq!(requests(&world), before, "it is not asked any more");
     }
-    let mut world = run(scenario, 40.0);
-    let error_s = (Utc::from_secs(LONG_AGO_S) - Scenario::pool(1, 1).start).secs_f64();
-    assert!((world.point().error_s.abs() - error_s.abs()).abs() < 1.0, "{}", world.point().error_s);
-    world.run_for(100.0);
-    assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
-    assert_eq!(world.trace().steps.len(), 3, "the first is to when the program was built: {:?}", world.trace().steps);
-    assert_eq!(reports(&world)[0].flaw, Some(Flaw::Certificate));
-    let requests = |world: &World| world.engine().expect("it runs").sources()[0].tally.sent;
-    let before = requests(&world);
-    world.run_for(900.0);
-    assert_eq!(requests(&world), before, "it is not asked any more");
+}
+
+/// One server is never there: what the other says is believed, and after an hour it is the date by which certificates are judged.
+#[test]
+fn a_lone_source_leaves_the_date_in_doubt_for_an_hour() {
+    let mut scenario = protected(2);
+    scenario.nts.is_provisional = true;
+    scenario.servers[1].alive = (1e9, 1e9);
+    scenario.sources[0].options.max_poll = 8;
+    // Nobody has another for it in time.
+    let expires = scenario.start + Span::from_secs(1800);
+    change(&mut scenario.servers[0], |nts| nts.certificate.until = expires);
+    let accepted = |world: &World| world.engine().expect("it runs").sources()[0].tally.accepted;
+    let mut world = run(scenario.clone(), 1700.0);
+    assert!(world.point().error_s.abs() < 0.01 && accepted(&world) > 3);
+    world.run_for(2700.0);
+    let refused = world.engine().expect("it runs").sources()[0].tally.refused(Refusal::CertificateDates);
+    assert!(refused > 0, "its certificate has expired, and may be all that spoke for this date");
+    change(&mut scenario.servers[0], |nts| nts.certificate.until = expires + Span::from_secs(7200));
+    let mut world = run(scenario, 9000.0);
+    let before = accepted(&world);
+    world.run_for(11_000.0);
+    assert!(accepted(&world) > before, "who was right for an hour keeps the keys until they are renewed");
 }
 
 /// `certtimecheck strict`: the time comes from a source with a symmetric key, and then the certificates are right at once.

@@ -391,12 +391,13 @@ impl Engine {
 
     /// NTS keys that are due, by the best that is known of the time: true time, else a clock that is not behind the floor.
     fn establish_due_keys(&mut self, now: &ClockReading) {
-        let has_voted = self.selector.sync.is_decided();
-        let known = self.time.estimate().filter(|_| has_voted).map(|estimate| estimate.true_time(now.raw));
+        let agreeing = self.selector.selection().agreeing;
+        let is_known = self.selector.sync.is_decided() && self.sources.learn_date(agreeing, now.raw);
+        let known = self.time.estimate().filter(|_| is_known).map(|estimate| estimate.true_time(now.raw));
         let dates = Dates {
             floor: self.floor,
             present: known.unwrap_or(now.utc).max(self.floor),
-            rule: self.sources.date_rule(has_voted, self.clock.updates()),
+            rule: self.sources.date_rule(self.clock.updates()),
         };
         self.sources.establish_due_keys(dates, now, &mut self.outputs);
         if let Some(present) = known {

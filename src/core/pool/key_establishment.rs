@@ -18,10 +18,14 @@ use crate::core::api::nts::{DateRule, Dates, Established, EstablishmentId, KeyFa
 use crate::core::api::output::{Output, Outputs};
 use crate::core::api::settings::Host;
 use crate::core::api::source_id::SourceId;
+use crate::core::estimate::SlotSet;
 use crate::core::pool::source_set::{SourceSet, label};
 use crate::core::source::nts::NtsClient;
 use crate::core::source::{Measurer, Source};
 use crate::time::{ClockReading, Raw, Span, Utc};
+
+/// So long the others may be late where one source alone has set the clock.
+const LONGEST_DOUBT: Span = Span::from_secs(3600);
 
 /// What the configuration says about NTS, as far as the engine decides it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,15 +61,27 @@ impl SourceSet {
         self.sources.iter().filter_map(save).collect()
     }
 
-    /// How dates of certificates are judged: `has_voted` says that the clock has been set, `updates` how often.
-    pub(in crate::core) fn date_rule(&self, has_voted: bool, updates: u32) -> DateRule {
+    /// How dates of certificates are judged: `updates` says how often the clock has been set.
+    pub(in crate::core) fn date_rule(&self, updates: u32) -> DateRule {
         if self.nts.unchecked_updates > updates {
             DateRule::Unchecked
-        } else if self.nts.is_provisional && !has_voted && self.set_at.is_none() {
+        } else if self.nts.is_provisional && !self.is_date_known {
             DateRule::Provisional
         } else {
             DateRule::Strict
         }
+    }
+
+    /// The clock has been set by these: whether dates of certificates are judged by it from now on. One source alone, whose
+    /// own certificate was accepted without knowing the date, does not make those of the others wrong.
+    pub(in crate::core) fn learn_date(&mut self, agreeing: SlotSet, now: Raw) -> bool {
+        let is_provisional = |source: &Source| source.nts().is_some_and(|nts| nts.provisional().is_some());
+        let mut followed = self.sources.iter().filter(|source| agreeing.contains(source.slot));
+        self.is_date_known |= agreeing.len() > 1
+            || self.sources.len() == 1
+            || followed.any(|source| !is_provisional(source))
+            || self.set_at.is_some_and(|at| now - at >= LONGEST_DOUBT);
+        self.is_date_known
     }
 
     /// When the next establishment begins, or has taken too long.

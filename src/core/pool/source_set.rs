@@ -34,6 +34,8 @@ pub(in crate::core) struct SourceSet {
     pub(super) past: Past,
     /// When the clock was first set.
     pub(super) set_at: Option<Raw>,
+    /// Certificates are judged by the clock; before, those of all dates may be right.
+    pub(super) is_date_known: bool,
     /// The hosts of `initstepslew` are asked until then.
     pub(super) initial_until: Option<Raw>,
     /// No source is replaced before this moment.
@@ -78,6 +80,7 @@ impl SourceSet {
             last_good,
             past: Past::default(),
             set_at: None,
+            is_date_known: false,
             initial_until: None,
             replace_after: None,
             vacated: SlotSet::default(),

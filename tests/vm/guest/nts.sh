@@ -1,8 +1,10 @@
-# Promises nts and nts-strict: a machine without a hardware clock boots in 1970 and has servers with NTS only, whose
+# Promises nts, nts-strict and nts-old: a machine without a hardware clock boots in 1970 and has servers with NTS only, whose
 # certificates are not valid yet by its clock. Ten milliseconds each way.
 servers='127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4'
 # shellcheck disable=SC2086 # several words
-ntsserver $truth --certificate /certificates/server.crt --key /certificates/server.key --delay 10ms $servers >/tmp/servers &
+serve() { exec ntsserver $truth --certificate /certificates/server.crt --key /certificates/server.key --delay 10ms $servers; }
+serve >/tmp/servers &
+honest=$!
 until grep -q serving /tmp/servers; do sleep 0.05; done
 
 # nts_conf [LINE...]: servers with NTS only.
@@ -39,3 +41,25 @@ else
 fi
 stop_client
 client_log "$client"
+
+# Somebody has the key of a certificate that expired on 2026-11-10 and tells the eighth of November, when those of the others
+# were not valid yet. He answers first, and sets the clock. The others are there after ten seconds, and are asked after 16.
+kill $honest
+old=$(($(word epoch_ns) - 23 * 86400 * 1000000000))
+ntsserver --epoch-ns $old --certificate /certificates/old.crt --key /certificates/old.key 127.0.0.5 >/tmp/old &
+liar=$!
+until grep -q serving /tmp/old; do sleep 0.05; done
+(sleep 10; serve) >/tmp/servers &
+honest=$!
+nts_conf 'server 127.0.0.5 iburst nts'
+settle "$client" $to_1970 25
+left=$(size "$(error_now)")
+if holds "$left < 0.1" && grep -q 'Selected source 127.0.0.5' /tmp/client.log &&
+    grep -q 'certificate of 127.0.0.5:4460 is valid from .* until 2026-11-10' /tmp/client.log; then
+    passed nts-old "a step that an old certificate has made is undone, and its source dropped: $left s"
+else
+    failed nts-old "error $left s"
+fi
+stop_client
+client_log "$client"
+kill $honest $liar
