@@ -13,7 +13,8 @@ const POLLS: (i64, i64) = (-6, 12);
 /// Most readings that are kept.
 const SAMPLES: i64 = 64;
 
-const OPTIONS: &str = "minpoll maxpoll minsamples maxsamples precision txcomp rxcomp nocrossts rxfilter";
+const OPTIONS: [&str; 9] =
+    ["minpoll", "maxpoll", "minsamples", "maxsamples", "precision", "txcomp", "rxcomp", "nocrossts", "rxfilter"];
 const FILTERS: [(&str, ReceiveFilter); 4] = [
     ("none", ReceiveFilter::None),
     ("ntp", ReceiveFilter::Ntp),
@@ -27,17 +28,19 @@ pub(crate) fn hw_timestamp(config: &mut Config, words: &mut Words) -> Result<(),
     let mut card = CardConfig::new(interface);
     let mut max_poll = None;
     while let Some(word) = words.next() {
-        match word.to_ascii_lowercase().as_str() {
-            "minpoll" => card.min_poll = poll("minpoll", words)?,
-            "maxpoll" => max_poll = Some(poll("maxpoll", words)?),
-            "minsamples" => card.min_samples = samples("minsamples", words)?.max(2),
-            "maxsamples" => card.max_samples = samples("maxsamples", words)?,
-            "precision" => card.precision = seconds("precision", words)?.abs(),
-            "txcomp" => card.transmit_compensation = seconds("txcomp", words)?,
-            "rxcomp" => card.receive_compensation = seconds("rxcomp", words)?,
+        let Some(name) = OPTIONS.into_iter().find(|name| name.eq_ignore_ascii_case(word)) else {
+            return Err(Fault::Parse(format!("\"{word}\" is none of the options {}", OPTIONS.join(" "))));
+        };
+        match name {
             "nocrossts" => card.cross = false,
             "rxfilter" => card.filter = Some(filter(words)?),
-            _ => return Err(Fault::Parse(format!("\"{word}\" is none of the options {OPTIONS}"))),
+            "minpoll" => card.min_poll = poll(name, words)?,
+            "maxpoll" => max_poll = Some(poll(name, words)?),
+            "minsamples" => card.min_samples = samples(name, words)?.max(2),
+            "maxsamples" => card.max_samples = samples(name, words)?,
+            "precision" => card.precision = seconds(name, words)?.abs(),
+            "txcomp" => card.transmit_compensation = seconds(name, words)?,
+            _ => card.receive_compensation = seconds(name, words)?,
         }
     }
     card.max_poll = max_poll.unwrap_or(card.min_poll + 1).max(card.min_poll);

@@ -1,6 +1,7 @@
 //! Network cards that stamp packets (`hwtimestamp`): told to, their clocks read, and their stamps placed on our own counter.
 
 use std::io;
+use std::mem;
 
 use log::{debug, info, warn};
 
@@ -76,25 +77,27 @@ impl NetworkCards {
             Ok(found) => found,
             Err(reason) => return debug!("The network interfaces are not known: {reason}"),
         };
-        self.cards.retain(|card| found.iter().any(|(index, name)| (*index, name) == (card.index, &card.interface)));
+        let is_there =
+            |card: &mut Card| found.iter().any(|(index, name)| *index == card.index && *name == card.interface);
+        self.cards.retain_mut(is_there);
+        let lines = mem::take(&mut self.lines);
         for (index, interface) in &found {
-            let exactly = |line: &&CardConfig| line.interface == *interface;
-            let about = |line: &&CardConfig| line.is_about(interface);
-            let line = self.lines.iter().find(exactly).or_else(|| self.lines.iter().find(about));
-            if let Some(config) = line.cloned() {
+            // The exact name comes first.
+            let about = lines.iter().filter(|line| line.is_about(interface));
+            if let Some(config) = about.min_by_key(|line| line.is_pattern()) {
                 self.take(*index, interface, config);
             }
         }
-        let absent = self.lines.iter().filter(|line| !line.is_pattern());
-        let absent = absent.filter(|line| found.iter().all(|(_, interface)| *interface != line.interface));
-        for interface in absent.map(|line| line.interface.clone()).collect::<Vec<_>>() {
-            self.refuse(&interface, false, "no such interface (it is taken when it appears)".to_owned());
+        let is_absent = |line: &&CardConfig| !found.iter().any(|(_, interface)| line.is_about(interface));
+        for line in lines.iter().filter(|line| !line.is_pattern()).filter(is_absent) {
+            self.refuse(&line.interface, false, "no such interface (it is taken when it appears)".to_owned());
         }
+        self.lines = lines;
     }
 
-    fn take(&mut self, index: u32, interface: &str, config: CardConfig) {
+    fn take(&mut self, index: u32, interface: &str, config: &CardConfig) {
         let is_pattern = config.is_pattern();
-        let stamping = match enable(interface, &config) {
+        let stamping = match enable(interface, config) {
             Ok(stamping) => stamping,
             Err(reason) => {
                 self.cards.retain(|card| card.index != index);
@@ -109,7 +112,7 @@ impl NetworkCards {
                 let only = if stamping.filter == network_card::RECEIVE_NONE { "(TX only) " } else { "" };
                 info!("Enabled HW timestamping {only}on {interface}");
                 self.refused.retain(|(refused, _)| refused != interface);
-                let track = CardClock::new(&config);
+                let (track, config) = (CardClock::new(config), config.clone());
                 let interface = interface.to_owned();
                 self.cards.push(Card { index, interface, config, clock, track, flaw: None, due: None });
             }

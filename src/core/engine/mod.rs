@@ -486,7 +486,7 @@ impl Engine {
     /// What the precision of both clocks and the frequency during the round trip may have hidden.
     fn dispersion_s(&self, measurement: &Measurement, now: &ClockReading) -> f64 {
         let own_s = self.settings.clock_precision_s.unwrap_or(0.0).max(0.5 * now.width.secs_f64());
-        let precision_s = own_s + measurement.resolution.secs_f64();
+        let precision_s = own_s + measurement.stamp_bound().secs_f64();
         precision_s + self.time.rate_bound() * measurement.sample.delay.secs_f64()
     }
 }

@@ -89,7 +89,7 @@ impl Engine {
             since_sample_s: last.map(|m| whole_s(now.raw - m.sample.at)),
             measured_offset_s: last.map_or(0.0, |_| source.clock_ahead.secs_f64()),
             offset_s: last.map_or(0.0, |m| now_ahead(m).secs_f64()),
-            error_s: last.map_or(0.0, |m| (m.bound() - m.resolution).secs_f64() + self.dispersion_s(m, now)),
+            error_s: last.map_or(0.0, |m| (m.bound() - m.stamp_bound()).secs_f64() + self.dispersion_s(m, now)),
         }
     }
 

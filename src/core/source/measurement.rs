@@ -46,6 +46,11 @@ impl Measurement {
     /// The part of [`Measurement::bound`] that no round trip tells: the root distance of the server, and what the stamps of
     /// either side cannot tell.
     pub fn root_bound(&self) -> Span {
-        self.root_delay.half() + self.root_dispersion + self.resolution + self.stamp_margin
+        self.root_delay.half() + self.root_dispersion + self.stamp_bound()
+    }
+
+    /// What the stamps of the server, and our own, cannot tell.
+    pub fn stamp_bound(&self) -> Span {
+        self.resolution + self.stamp_margin
     }
 }

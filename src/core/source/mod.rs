@@ -487,8 +487,7 @@ impl Source {
         let (first, last) = (self.recent().next()?, self.recent().last()?);
         let apart_s = (last.sample.at - first.sample.at).secs_f64();
         let delays = (first.sample.delay + last.sample.delay).half();
-        let margins = first.resolution + last.resolution + first.stamp_margin + last.stamp_margin;
-        let margin_s = (delays + margins).secs_f64();
+        let margin_s = (delays + first.stamp_bound() + last.stamp_bound()).secs_f64();
         (apart_s > 1.0).then(|| ((last.sample.lead - first.sample.lead).secs_f64() / apart_s, margin_s / apart_s))
     }
 
