@@ -11,7 +11,7 @@ SLEWD_LICENSE = MIT or Apache-2.0
 SLEWD_LICENSE_FILES = LICENSE-MIT LICENSE-APACHE
 
 ifeq ($(BR2_PACKAGE_SLEWD_NTS),)
-SLEWD_CARGO_BUILD_OPTS = --no-default-features
+SLEWD_CARGO_BUILD_OPTS = --no-default-features --features hwtimestamp,refclock,seccomp
 endif
 
 define SLEWD_INSTALL_TARGET_CMDS

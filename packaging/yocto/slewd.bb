@@ -18,7 +18,7 @@ inherit cargo cargo-update-recipe-crates systemd update-rc.d useradd
 
 PACKAGECONFIG ??= "nts"
 PACKAGECONFIG[nts] = ""
-CARGO_BUILD_FLAGS += "${@bb.utils.contains('PACKAGECONFIG', 'nts', '', '--no-default-features', d)}"
+CARGO_BUILD_FLAGS += "${@bb.utils.contains('PACKAGECONFIG', 'nts', '', '--no-default-features --features hwtimestamp,refclock,seccomp', d)}"
 
 SYSTEMD_SERVICE:${PN} = "slewd.service slewd-check.timer"
 INITSCRIPT_NAME = "slewd"

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::say;
-use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, Moment, Reading};
+use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, IS_BUILT, Moment, Reading};
 use crate::core::api::source_id::ReferenceId;
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::devices::{Devices, why_closed};
@@ -39,6 +39,9 @@ struct FoundClock {
 
 /// Status 0 if there is any.
 pub(super) fn run() -> Result<ExitCode, String> {
+    if !IS_BUILT {
+        return Err("this slewd was built without reference clocks (feature refclock)".to_owned());
+    }
     let found = find(Path::new(CLASSES));
     if found.is_empty() {
         say("This machine has no PTP hardware clock and no pulse-per-second device.\n");
@@ -57,7 +60,7 @@ fn find(classes: &Path) -> Vec<FoundClock> {
     for (class, file, is_pulse) in [("ptp", "clock_name", false), ("pps", "name", true)] {
         let entries = fs::read_dir(classes.join(class)).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-        names.sort();
+        tiny_sort::unstable::sort(&mut names);
         for device in names {
             let name = fs::read_to_string(classes.join(class).join(&device).join(file)).unwrap_or_default();
             found.push(FoundClock { device: format!("/dev/{device}"), name: name.trim().to_owned(), is_pulse });

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use crate::cli::words::{Arguments, Flag, Row, flag, push_flags};
-use crate::cli::{check, cleanup, demo, metrics, orders, query, show, wait};
+use crate::cli::{check, cleanup, metrics, orders, query, show, wait};
 
 /// Understands what follows the program's name; `None` if it is not a command.
 ///
@@ -162,6 +162,7 @@ pub(super) const TABLE: &[Row] = &[
         run: query::run,
         misuse: 1,
     },
+    #[cfg(feature = "demo")]
     Row {
         name: "demo",
         arguments: "",
@@ -172,8 +173,9 @@ pub(super) const TABLE: &[Row] = &[
     },
 ];
 
+#[cfg(feature = "demo")]
 fn demo_run(_words: &Arguments) -> Result<ExitCode, String> {
-    Ok(demo::run())
+    Ok(crate::cli::demo::run())
 }
 
 #[cfg(test)]

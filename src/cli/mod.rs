@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
         }
         Ok(Command::PrintConfig(options)) => print_config::run(&options),
         Ok(Command::Run(_)) if arguments.len() < 2 && !may_set_clock() => {
-            complain(FIRST_STEPS);
+            complain(&first_steps());
             ExitCode::FAILURE
         }
         Ok(Command::Run(options)) => run_daemon(*options),
@@ -58,14 +58,18 @@ pub fn main() -> ExitCode {
 }
 
 /// For somebody who types the bare name.
-const FIRST_STEPS: &str = "\
-slewd: nothing was started, because only root may set the clock. You can:
+fn first_steps() -> String {
+    let demo =
+        if cfg!(feature = "demo") { "  slewd demo           watch slewd work on a make-believe clock\n" } else { "" };
+    format!(
+        "slewd: nothing was started, because only root may set the clock. You can:
   slewd status         see whether the clock is right, if a daemon runs
   slewd query HOST     see how wrong the clock is, by a server of yours
-  slewd demo           watch slewd work on a make-believe clock
-  sudo slewd           start the daemon (a service: sudo systemctl start slewd)
+{demo}  sudo slewd           start the daemon (a service: sudo systemctl start slewd)
   slewd -d -x          start a daemon that only observes
-Help:  slewd --help, slewd(8)";
+Help:  slewd --help, slewd(8)"
+    )
+}
 
 fn may_set_clock() -> bool {
     crate::sys::privileges::is_root() || crate::sys::privileges::has_cap_sys_time()

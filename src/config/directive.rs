@@ -6,6 +6,11 @@ use super::model::Config;
 use super::table::SECTIONS;
 use crate::core::api::limits::{ANY_SIGN, RealRange};
 
+/// Text that only the manual is made of, which a test writes: a release build has no room for it.
+pub(super) const fn manual(text: &'static str) -> &'static str {
+    if cfg!(debug_assertions) { text } else { "" }
+}
+
 /// One directive: everything that the parser and the manual need to know about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Directive {
@@ -13,11 +18,11 @@ pub struct Directive {
     pub name: &'static str,
     /// The arguments, in the notation of manual pages; empty if there are none.
     pub arguments: &'static str,
-    /// What holds without the directive.
+    /// What holds without the directive; empty in a release build.
     pub default: &'static str,
     /// What becomes of the directive here.
     pub class: Class,
-    /// What the directive does, in one line.
+    /// What the directive does, in one line; empty in a release build.
     pub help: &'static str,
     pub(crate) syntax: Syntax,
 }

@@ -4,7 +4,7 @@ use super::error::Fault;
 use super::lex::Words;
 use super::model::Config;
 use crate::core::api::limits::{ANY_SIGN, MAX_INT};
-use crate::core::api::network_card::{CardConfig, ReceiveFilter};
+use crate::core::api::network_card::{CardConfig, IS_BUILT, ReceiveFilter};
 use crate::time::Span;
 
 /// Limits of `minpoll` and `maxpoll`, log2 of seconds: two readings nearer to each other tell no speed, and a clock that is
@@ -24,6 +24,13 @@ const FILTERS: [(&str, ReceiveFilter); 4] = [
 
 /// A `hwtimestamp` line. chronyd does not say which option is wrong, we do.
 pub(crate) fn hw_timestamp(config: &mut Config, words: &mut Words) -> Result<(), Fault> {
+    if !IS_BUILT {
+        while words.next().is_some() {}
+        words.notes.push(
+            "line ignored: this slewd was built without stamps of network cards (feature hwtimestamp)".to_owned(),
+        );
+        return Ok(());
+    }
     let interface = words.next().ok_or_else(|| Fault::Parse(String::new()))?;
     let mut card = CardConfig::new(interface);
     let mut max_poll = None;

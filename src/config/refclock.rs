@@ -6,7 +6,7 @@ use super::lex::Words;
 use super::model::Config;
 use super::refclock_table::{RefclockOption, RefclockSyntax, refclock_options};
 use super::suggest;
-use crate::core::api::reference_clock::{ClockConfig, Driver};
+use crate::core::api::reference_clock::{ClockConfig, Driver, IS_BUILT};
 use crate::core::api::source_id::ReferenceId;
 
 /// Limits of `poll` and `dpoll`, log2 of seconds.
@@ -24,6 +24,11 @@ pub(crate) fn refclock(config: &mut Config, words: &mut Words) -> Result<(), Fau
     let (name, parameter) = (words.required()?.to_string(), words.required()?.to_string());
     let number = config.refclock_lines;
     config.refclock_lines += 1;
+    if !IS_BUILT {
+        while words.next().is_some() {}
+        words.notes.push("line ignored: this slewd was built without reference clocks (feature refclock)".to_owned());
+        return Ok(());
+    }
     let id = default_id(&name, number);
     let driver = driver(&name, &parameter);
     let mut clock = ClockConfig::new(id, driver.clone().unwrap_or(Driver::Sock { path: String::new() }));

@@ -102,7 +102,7 @@ pub(crate) fn fragments(files: &dyn Files, directories: &[String], suffix: &str)
         .filter(|(name, _)| name.ends_with(suffix) && !name.starts_with('.'))
         .collect();
     // The sort keeps the order of directories among equal names.
-    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    tiny_sort::stable::sort_by(&mut found, |(a, _), (b, _)| a.cmp(b));
     found.dedup_by(|(later, _), (earlier, _)| later == earlier);
     found.into_iter().map(|(name, directory)| format!("{directory}/{name}")).collect()
 }

@@ -1,7 +1,7 @@
 //! The table of source options: name, value, default, class, range and one line of documentation, each said once.
 
 use super::directive::Class::{self, Planned, Used};
-use super::directive::range_text;
+use super::directive::{manual, range_text};
 use crate::core::api::limits::{ANY, ANY_SIGN, DELAYS_S, MAX_INT, RATIOS, RealRange};
 use crate::core::api::settings::{Family, SourceOptions};
 
@@ -16,7 +16,7 @@ pub struct SourceOption {
     pub default: &'static str,
     /// What becomes of the option here: [`Class::Used`] or [`Class::Planned`].
     pub class: Class,
-    /// What the option does, in one line.
+    /// What the option does, in one line; empty in a release build.
     pub help: &'static str,
     pub(crate) syntax: OptionSyntax,
 }
@@ -66,7 +66,7 @@ const fn option(
     syntax: OptionSyntax,
     help: &'static str,
 ) -> SourceOption {
-    SourceOption { name, value, default, class, help, syntax }
+    SourceOption { name, value, default, class, help: manual(help), syntax }
 }
 
 #[rustfmt::skip]

@@ -4,7 +4,7 @@
 
 use super::directive::Class::{Harmless, Planned, Refused, Retired, Unused, Used};
 use super::directive::Syntax::{Anything, ConfDir, Flag, Include, Int, Real, Text, Words};
-use super::directive::{Class, Directive, Section, Syntax};
+use super::directive::{Class, Directive, Section, Syntax, manual};
 use super::{announce, ignored, network_card, read, refclock};
 use crate::core::api::limits::{ANY, MAX_FREQUENCY, MAX_INT, MAX_SAMPLES, STAMP_TIMEOUTS_S};
 
@@ -21,7 +21,7 @@ const fn row(
     syntax: Syntax,
     help: &'static str,
 ) -> Directive {
-    Directive { name, arguments, default, class, help, syntax }
+    Directive { name, arguments, default: manual(default), class, help: manual(help), syntax }
 }
 
 const fn section(title: &'static str, directives: &'static [Directive]) -> Section {

@@ -289,6 +289,6 @@ fn add(trust: &mut Trust, path: &Path, named: bool) -> usize {
         };
     };
     let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-    files.sort();
+    tiny_sort::unstable::sort_by(&mut files, |a, b| a.as_os_str().cmp(b.as_os_str()));
     files.iter().filter_map(|file| read_promptly(file, MOST_BYTES).ok()).map(|pem| trust.add_pem(&pem, named)).sum()
 }

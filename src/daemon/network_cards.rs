@@ -6,7 +6,7 @@ use std::mem;
 use log::{debug, info, warn};
 
 use crate::core::api::exchange::Stamp;
-use crate::core::api::network_card::{CardConfig, ReceiveFilter};
+use crate::core::api::network_card::{CardConfig, IS_BUILT, ReceiveFilter};
 use crate::core::refclock::card_clock::{CardClock, CardFlaw};
 use crate::daemon::clock::Clock;
 use crate::daemon::devices::hardware::HardwareClock;
@@ -58,7 +58,7 @@ impl NetworkCards {
 
     /// Stamps of cards are asked for.
     pub fn are_wanted(&self) -> bool {
-        !self.lines.is_empty()
+        IS_BUILT && !self.lines.is_empty()
     }
 
     /// A card may appear that is to be told to stamp.
@@ -139,12 +139,12 @@ impl NetworkCards {
 
     /// When a clock is to be read next.
     pub fn due(&self, now: Raw) -> Option<Raw> {
-        self.cards.iter().map(|card| card.due.unwrap_or(now)).min()
+        self.cards.iter().filter(|_| IS_BUILT).map(|card| card.due.unwrap_or(now)).min()
     }
 
     /// Reads the clocks that are due.
     pub fn tend(&mut self, clock: &mut dyn Clock) {
-        if self.cards.is_empty() {
+        if !IS_BUILT || self.cards.is_empty() {
             return;
         }
         let now = clock.read().raw;
@@ -154,12 +154,12 @@ impl NetworkCards {
     /// A stamp of a card may come for a packet that left by this interface, or by one that is not known.
     pub fn may_stamp(&self, interface: Option<u32>) -> bool {
         let is_it = |card: &&Card| interface.is_none_or(|index| index == card.index);
-        self.cards.iter().filter(is_it).any(|card| card.flaw.is_none())
+        IS_BUILT && self.cards.iter().filter(is_it).any(|card| card.flaw.is_none())
     }
 
     /// The stamp of a card, on our own counter. `None` if there is none, or the clock of the card is not known well enough.
     pub fn place(&mut self, stamps: &PacketStamps, direction: Direction, clock: &mut dyn Clock) -> Option<Stamp> {
-        let (stamp, interface) = (stamps.hardware?, stamps.interface?);
+        let (stamp, interface) = (stamps.hardware.filter(|_| IS_BUILT)?, stamps.interface?);
         let at = self.cards.iter().position(|card| card.index == interface)?;
         // Stamps are placed between two readings: what has happened to the clock meanwhile is then seen.
         if !self.cards[at].track.is_known_at(stamp) && !self.cards[at].read(clock) {

@@ -45,7 +45,7 @@ fn sentence(proc: &Path, own: u32) -> String {
 fn suspects(proc: &Path, own: u32) -> Vec<String> {
     let entries = fs::read_dir(proc).into_iter().flatten().flatten();
     let mut numbers: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    numbers.sort_unstable();
+    tiny_sort::unstable::sort(&mut numbers);
     let others = numbers.into_iter().filter(|number| *number != own);
     others
         .filter_map(|number| {

@@ -28,7 +28,7 @@ pub fn glob(pattern: &str) -> io::Result<Vec<PathBuf>> {
     match result {
         0 | libc::GLOB_NOMATCH => {
             // The C library sorts by the locale.
-            paths.sort();
+            tiny_sort::unstable::sort_by(&mut paths, |a, b| a.as_os_str().cmp(b.as_os_str()));
             Ok(paths)
         }
         libc::GLOB_NOSPACE => Err(io::ErrorKind::OutOfMemory.into()),

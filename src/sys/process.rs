@@ -22,7 +22,8 @@ pub fn kernel_version() -> Option<(u32, u32)> {
     let mut name: libc::utsname = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is live.
     Errno::result(unsafe { libc::uname(&mut name) }).ok()?;
-    let release = name.release.iter().map(|byte| *byte as u8).take_while(|byte| *byte != 0).collect::<Vec<_>>();
+    let release =
+        name.release.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|byte| *byte != 0).collect::<Vec<_>>();
     let release = String::from_utf8_lossy(&release);
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().ok());
     Some((numbers.next()??, numbers.next()??))

@@ -2,11 +2,11 @@
 //!
 //! A call that is not allowed fails with ENOSYS, and its number is kept for the log: the C library, written for older
 //! kernels too, then takes another way. The alternative is the end of the process by SIGSYS. No filter exists where
-//! seccompiler knows no instructions for it (32-bit machines).
+//! seccompiler knows no instructions for it (32-bit machines), nor without the feature `seccomp`.
 
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+#[cfg(all(feature = "seccomp", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 mod calls;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
+#[cfg(all(feature = "seccomp", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
 mod program;
 
 use std::io;
@@ -43,7 +43,7 @@ static IS_INSTALLED: AtomicBool = AtomicBool::new(false);
 /// Filters the calls of this thread, and of all threads and processes that are started from it, for good.
 ///
 /// # Errors
-/// Unsupported on machines of 32 bits; those of prctl(2): EINVAL from a kernel
+/// Unsupported on machines of 32 bits and without the feature `seccomp`; those of prctl(2): EINVAL from a kernel
 /// without such filters, EACCES unless no_new_privs is set.
 pub fn install(list: List, otherwise: Otherwise) -> io::Result<()> {
     program::install(list, otherwise)?;
@@ -67,8 +67,8 @@ pub fn refused() -> Option<i32> {
     Some(REFUSED.swap(-1, Ordering::Relaxed)).filter(|number| *number >= 0)
 }
 
-/// seccompiler has no instructions for this machine.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
+/// Nothing that could make filters for this machine was built.
+#[cfg(not(all(feature = "seccomp", any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))))]
 mod program {
     use super::*;
 

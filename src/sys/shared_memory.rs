@@ -4,7 +4,13 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{Ordering, fence};
 
-use libc::{c_int, c_uint, time_t};
+use libc::{c_int, c_uint};
+
+/// C's `time_t`, which musl has in 64 bits on every machine.
+#[cfg(target_env = "musl")]
+type Seconds = i64;
+#[cfg(not(target_env = "musl"))]
+type Seconds = libc::time_t;
 
 /// The structure in the segment: that of NTP's driver type 28, as wide as this machine's types.
 #[repr(C)]
@@ -15,11 +21,11 @@ pub struct SegmentLayout {
     /// Counts what was written.
     pub count: c_int,
     /// The device's time, seconds.
-    pub clock_s: time_t,
+    pub clock_s: Seconds,
     /// Its microseconds.
     pub clock_us: c_int,
     /// The system clock at the same moment, seconds.
-    pub received_s: time_t,
+    pub received_s: Seconds,
     /// Its microseconds.
     pub received_us: c_int,
     /// Leap warning.

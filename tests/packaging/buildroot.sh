@@ -23,7 +23,7 @@ build/all:
 	echo '$(SLEWD_SOURCE) $(SLEWD_CARGO_BUILD_OPTS)' >said
 END
 make -C buildroot RECIPES="$recipes" build/all
-[ "$(cat buildroot/said)" = "slewd-$version-vendored.tar.gz --no-default-features" ]
+[ "$(cat buildroot/said)" = "slewd-$version-vendored.tar.gz --no-default-features --features hwtimestamp,refclock,seccomp" ]
 buildroot/target/usr/sbin/slewd -p -f buildroot/target/etc/slewd/slewd.conf
 test -x buildroot/target/etc/init.d/S49slewd
 test -s buildroot/target/usr/lib/systemd/system/slewd-alarm@.service

@@ -3,6 +3,10 @@
 use crate::core::api::settings::poll_interval;
 use crate::time::Span;
 
+/// Whether stamps of network cards are part of this build (feature `hwtimestamp`). Without them the compiler drops what
+/// tracks a card, for there never is one.
+pub const IS_BUILT: bool = cfg!(feature = "hwtimestamp");
+
 /// One `hwtimestamp` line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CardConfig {

@@ -4,6 +4,10 @@ use crate::core::api::settings::{SourceOptions, poll_interval};
 use crate::core::api::source_id::ReferenceId;
 use crate::time::{Leap, Raw, Span, Utc};
 
+/// Whether reference clocks are part of this build (feature `refclock`). Without them all that reads or judges a device is
+/// dropped by the compiler, for there never is one.
+pub const IS_BUILT: bool = cfg!(feature = "refclock");
+
 /// Names a reference clock: the place of its line among the `refclock` lines, from 0 on.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ClockId(pub usize);

@@ -62,7 +62,7 @@ impl Points {
     /// From a file with a temperature and a compensation per line, in any order.
     pub fn parse(text: &str) -> Result<Points, NoPoints> {
         let mut points = text.lines().map(point).collect::<Option<Vec<_>>>().ok_or(NoPoints::Line)?;
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
+        tiny_sort::stable::sort_by(&mut points, |a, b| a.0.total_cmp(&b.0));
         if points.len() < 2 { Err(NoPoints::TooFew) } else { Ok(Points(points)) }
     }
 

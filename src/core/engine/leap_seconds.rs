@@ -87,7 +87,7 @@ impl Engine {
             count += 1;
         }
         let rates = &mut rates[..count];
-        rates.sort_by(|(a, _), (b, _)| a.rate.total_cmp(&b.rate));
+        tiny_sort::unstable::sort_by(rates, |(a, _), (b, _)| a.rate.total_cmp(&b.rate));
         let Some(first) = split(&rates.iter().map(|(rate, _)| *rate).collect::<Vec<_>>()) else { return };
         let labels = |group: &[(Rate, usize)]| -> Vec<Label> {
             group.iter().map(|(_, index)| self.sources.all()[*index].label.clone()).collect()

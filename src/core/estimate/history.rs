@@ -93,7 +93,7 @@ impl Waiting {
         }
         self.held.rotate_left(1);
         self.held[HELD - 1] = Some(held);
-        self.held.sort_unstable_by_key(|place| place.map(|held| held.sample.at));
+        tiny_sort::unstable::sort_by_key(&mut self.held, |place| place.map(|held| held.sample.at));
     }
 
     /// Keeps what the predicate approves.

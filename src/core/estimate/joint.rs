@@ -352,7 +352,7 @@ impl Joint {
 
 /// Of a list that is not empty.
 fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
+    tiny_sort::unstable::sort_by(values, f64::total_cmp);
     0.5 * (values[(values.len() - 1) / 2] + values[values.len() / 2])
 }
 
@@ -407,7 +407,7 @@ mod tests {
                     w[at] + w[at - 1].max(w[(at + 1).min(MODELS - 1)])
                 })
                 .collect();
-            weights.sort_by(f64::total_cmp);
+            tiny_sort::unstable::sort_by(&mut weights, f64::total_cmp);
             println!("wander {wander:e}: median weight {:.2}, least {:.2}", weights[20], weights[0]);
             assert!(weights[20] > 0.7, "{weights:?}");
         }

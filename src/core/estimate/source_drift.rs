@@ -75,7 +75,7 @@ impl Discord {
             count += 1;
         }
         let others = &mut others[..count];
-        others.sort_unstable_by(f64::total_cmp);
+        tiny_sort::unstable::sort_by(others, f64::total_cmp);
         (count + 1 >= WITNESSES).then(|| 0.5 * (others[(count - 1) / 2] + others[count / 2]))
     }
 }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::core::api::event::Event;
 use crate::core::api::order::Refused;
 use crate::core::api::output::Outputs;
-use crate::core::api::reference_clock::{ClockConfig, ClockId};
+use crate::core::api::reference_clock::{ClockConfig, ClockId, IS_BUILT};
 use crate::core::api::settings::{Host, InitStepSlew, Mode, SourceConfig, SourceOptions};
 use crate::core::estimate::MAX_SOURCES;
 use crate::core::pool::auth_mode::Policy;
@@ -53,7 +53,7 @@ impl SourceSet {
 
     /// The reference clocks of the configuration. They are listed before all other sources, as in chronyd.
     pub(in crate::core) fn add_clocks(&mut self, configured: Vec<ClockConfig>, now: Raw, outputs: &mut Outputs) {
-        for (place, config) in configured.into_iter().enumerate() {
+        for (place, config) in configured.into_iter().enumerate().filter(|_| IS_BUILT) {
             let host = Host::Clock(config.id);
             let typed = SourceConfig { host, pool: false, options: config.options.clone() };
             let line = self.push_line(typed, Origin::Configuration, now);

@@ -328,7 +328,7 @@ impl SourceSet {
         for (place, slot) in places.iter_mut().enumerate() {
             *slot = place;
         }
-        places.sort_unstable_by_key(|place| (self.sources[*place].line, *place));
+        tiny_sort::unstable::sort_by_key(places, |place| (self.sources[*place].line, *place));
         self.sources.get(*places.get(index)?)
     }
 

@@ -87,7 +87,7 @@ impl Collection {
         let all = self.readings.len();
         let middle_s = median(&mut self.readings.iter().map(ahead_s).collect::<Vec<f64>>());
         let apart_s = |reading: &Collected| (ahead_s(reading) - middle_s).abs();
-        self.readings.sort_unstable_by(|a, b| apart_s(a).total_cmp(&apart_s(b)));
+        tiny_sort::unstable::sort_by(&mut self.readings, |a, b| apart_s(a).total_cmp(&apart_s(b)));
         let count = ((NEAR_MEDIAN * all as f64).ceil() as usize).clamp(1, all);
         let near = &self.readings[..count];
         let mean = |value: &dyn Fn(&Collected) -> f64| near.iter().map(value).sum::<f64>() / count as f64;
@@ -114,7 +114,7 @@ impl Collection {
 
 /// Of a list that is not empty.
 pub(super) fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
+    tiny_sort::unstable::sort_by(values, f64::total_cmp);
     0.5 * (values[(values.len() - 1) / 2] + values[values.len() / 2])
 }
 

@@ -59,7 +59,7 @@ fn deepest(voters: &Voters, witness_s: Option<f64>) -> Option<(f64, f64, usize)>
     }
     let ends = &mut ends[..count];
     // Where one interval ends as another starts they share a point: starts come first.
-    ends.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    tiny_sort::unstable::sort_by(ends, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     let mut depth = 0;
     let mut best: Option<(f64, f64, usize)> = None;
     for (at, &(position, is_end)) in ends.iter().enumerate() {

@@ -180,7 +180,8 @@ fn witnesses_within_s(eligible: &Voters) -> f64 {
     }
     let liars = eligible.len.saturating_sub(1) / 2;
     let last = liars.max(WITNESSES - 1).min(eligible.len.saturating_sub(1));
-    if distances_s.is_empty() { 0.0 } else { *distances_s.select_nth_unstable_by(last, f64::total_cmp).1 }
+    tiny_sort::unstable::sort_by(distances_s, f64::total_cmp);
+    distances_s.get(last).copied().unwrap_or(0.0)
 }
 
 fn refusal(candidate: &Candidate, settings: &Settings) -> Option<SourceStatus> {

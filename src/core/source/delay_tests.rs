@@ -71,7 +71,7 @@ impl DelayTests {
         let mut sorted = [Span::ZERO; QUANTILE_MEMORY];
         let sorted = &mut sorted[..self.delays.len()];
         sorted.copy_from_slice(&self.delays);
-        sorted.sort_unstable();
+        tiny_sort::unstable::sort(sorted);
         let place = (quantile * sorted.len() as f64) as usize;
         let is_above = sorted.len() >= ENOUGH && sorted.get(place).is_some_and(|limit| delay > *limit);
         if self.delays.len() == QUANTILE_MEMORY {

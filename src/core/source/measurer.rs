@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::core::api::reference_clock::IS_BUILT;
 use crate::core::api::source_id::SourceId;
 use crate::core::refclock::ReferenceClock;
 
@@ -34,16 +35,16 @@ impl Measurer {
     /// The device.
     pub(super) fn clock(&self) -> Option<&ReferenceClock> {
         match self {
-            Measurer::Network(_) => None,
-            Measurer::Clock(clock) => Some(clock),
+            Measurer::Clock(clock) if IS_BUILT => Some(clock),
+            _ => None,
         }
     }
 
     /// The device, to be read.
     pub(super) fn clock_mut(&mut self) -> Option<&mut ReferenceClock> {
         match self {
-            Measurer::Network(_) => None,
-            Measurer::Clock(clock) => Some(clock),
+            Measurer::Clock(clock) if IS_BUILT => Some(clock),
+            _ => None,
         }
     }
 }

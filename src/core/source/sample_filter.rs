@@ -57,11 +57,11 @@ fn combine(collected: &mut [Measurement], frequency: f64) -> Option<Measurement>
     // Seconds ahead of what the newest one says of that moment.
     let ahead_s =
         |m: &Measurement| (m.sample.lead - origin.lead).secs_f64() - frequency * (m.sample.at - origin.at).secs_f64();
-    collected.sort_unstable_by(|a, b| ahead_s(a).total_cmp(&ahead_s(b)));
+    tiny_sort::unstable::sort_by(collected, |a, b| ahead_s(a).total_cmp(&ahead_s(b)));
     let all = collected.len();
     let median_s = 0.5 * (ahead_s(&collected[(all - 1) / 2]) + ahead_s(&collected[all / 2]));
     let apart_s = |m: &Measurement| (ahead_s(m) - median_s).abs();
-    collected.sort_unstable_by(|a, b| apart_s(a).total_cmp(&apart_s(b)));
+    tiny_sort::unstable::sort_by(collected, |a, b| apart_s(a).total_cmp(&apart_s(b)));
     let count = (NEAR_MEDIAN * all as f64).ceil() as usize;
     let near = &collected[..count];
     let mean =

@@ -89,7 +89,7 @@ fn nearest_of_a_majority(far_ends: impl Iterator<Item = f64>) -> Option<f64> {
     let mut list = [f64::INFINITY; MAX_SOURCES];
     let count = list.iter_mut().zip(far_ends).map(|(place, far_end)| *place = far_end).count();
     let list = &mut list[..count];
-    list.sort_unstable_by(f64::total_cmp);
+    tiny_sort::unstable::sort_by(list, f64::total_cmp);
     let liars = count.saturating_sub(1) / 2;
     list[..(liars + 1).min(count)].iter().rev().copied().find(|far_end| far_end.is_finite())
 }

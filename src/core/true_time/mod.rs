@@ -172,7 +172,7 @@ impl TrueTime {
     pub(in crate::core) fn feed_recent(&mut self, sources: &[Source], active: SlotSet) -> bool {
         let members = sources.iter().filter(|source| active.contains(source.slot));
         let mut samples: Vec<Sample> = members.flat_map(Source::recent).map(|m| m.sample).collect();
-        samples.sort_by_key(|sample| sample.at);
+        tiny_sort::stable::sort_by_key(&mut samples, |sample| sample.at);
         let mut is_expected = true;
         for sample in &samples {
             let outcome = self.feed(sample, active);

@@ -45,7 +45,7 @@ impl TrueTime {
                 past().for_each(|kept| self.estimator.observe(&sample(kept)));
             }
         }
-        samples.sort_by_key(|sample| sample.at);
+        tiny_sort::stable::sort_by_key(&mut samples, |sample| sample.at);
         for sample in &samples {
             self.feed(sample, active);
         }

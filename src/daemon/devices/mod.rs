@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use log::{debug, info, warn};
 
-use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, Reading};
+use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, IS_BUILT, Reading};
 use crate::daemon::os_error::plain;
 use crate::time::{ClockReading, Raw, Span};
 use hardware::{HardwareClock, Pulses};
@@ -75,6 +75,9 @@ pub fn why_closed(driver: &Driver) -> Result<(), String> {
 }
 
 fn open(driver: &Driver) -> io::Result<OpenDevice> {
+    if !IS_BUILT {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
     match driver {
         Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(OpenDevice::Phc),
         Driver::Pps { device, clear } => Pulses::open(device, *clear).map(OpenDevice::Pps),

@@ -71,10 +71,12 @@ fn compile(
     on_match: Action,
     otherwise: Action,
 ) -> Result<BpfProgram, seccompiler::BackendError> {
-    let rules = rules.iter().map(|(call, rule)| Ok((*call, rule.compiled()?)));
-    let rules = rules.collect::<Result<BTreeMap<_, _>, seccompiler::BackendError>>()?;
+    let mut compiled = BTreeMap::new();
+    for (call, rule) in rules {
+        compiled.insert(*call, rule.compiled()?);
+    }
     let machine = std::env::consts::ARCH.try_into()?;
-    SeccompFilter::new(rules, otherwise.into(), on_match.into(), machine)?.try_into()
+    SeccompFilter::new(compiled, otherwise.into(), on_match.into(), machine)?.try_into()
 }
 
 impl From<Action> for SeccompAction {
