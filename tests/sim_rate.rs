@@ -141,6 +141,23 @@ fn a_jump_of_the_rate_that_one_server_shows_is_followed_in_phase_and_as_fast_as_
     }
 }
 
+/// What only wander may move is learnt in hours, not in one: 3 * 3e-7 * sqrt(t) are 100 ppm after 3.4 hours.
+#[test]
+fn a_jump_of_100_ppm_that_one_server_shows_is_learnt_in_hours() {
+    for ppm in [100, -100] {
+        for seed in SEEDS {
+            let mut scenario = Scenario::pool(seed, 1);
+            scenario.crystal.steps = vec![(JUMP_S, f64::from(ppm) * 1e-6)];
+            scenario.length_s = JUMP_S + 8.0 * 3600.0;
+            let trace = World::new(scenario).run();
+            let settled_h = trace.settled_s(0.01).map_or(f64::INFINITY, |at_s| (at_s - JUMP_S) / 3600.0);
+            let worst_s = trace.max_s(JUMP_S, f64::INFINITY);
+            println!("{ppm} ppm, seed {seed}: below 10 ms after {settled_h:.1} h, {:.0} ms at most", 1e3 * worst_s);
+            assert!(settled_h < 3.0 && worst_s < 0.08, "{ppm} ppm, seed {seed}: {settled_h} h, {worst_s} s");
+        }
+    }
+}
+
 /// A lone server's clock swings: the clock follows it, and hardly overshoots. A swing as small as the noise of the path is
 /// told from it late, and costs more.
 #[test]
