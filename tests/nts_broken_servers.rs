@@ -173,7 +173,7 @@ fn all_at_once(servers: &[Server]) {
         slewd.wait_until(said, |slewd| slewd.log().lines().any(|line| line.contains(&server) && line.contains(said)));
     }
     // The first pause is over for those that are tried again soon. What stalls does so for 16 s before its pause.
-    while began.elapsed() < Duration::from_secs(18) {
+    while began.elapsed() < Duration::from_millis(17_400) {
         sleep(Duration::from_millis(100));
     }
     assert!(slewd.is_running());
