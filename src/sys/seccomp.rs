@@ -73,8 +73,12 @@ mod program {
     use super::*;
 
     pub(super) fn install(_: List, _: Otherwise) -> io::Result<()> {
-        let machine = std::env::consts::ARCH;
-        Err(io::Error::new(io::ErrorKind::Unsupported, format!("there is no filter for machines called {machine}")))
+        let why = if cfg!(feature = "seccomp") {
+            format!("there is no filter for machines called {}", std::env::consts::ARCH)
+        } else {
+            "this slewd was built without them".to_owned()
+        };
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 }
 
