@@ -212,24 +212,36 @@ fn oldest(world: &World) -> Span {
     ages.max().expect("there are samples")
 }
 
-/// The mutant "archives are kept when a source is adopted whose time has jumped": the next run would be told of two times.
-#[test]
-fn what_was_said_before_a_jump_is_not_kept_for_the_next_run() {
-    let mut scenario = Scenario::pool(1, 4);
+/// From a contradiction on that is believed, nothing older is kept: the next run would be told of two times.
+fn forgets_what_was_before(scenario: Scenario, is_believed: fn(&Event) -> bool) {
+    let mut scenario = scenario;
     scenario.settings.keep_samples = true;
-    for server in &mut scenario.servers {
-        server.step = Some((ENDS_S, Span::from_secs(5)));
-    }
     let mut world = World::new(scenario);
     world.run_for(ENDS_S);
     assert!(oldest(&world) > Span::from_secs(3600), "until then it was: {:?}", oldest(&world));
     let mut now_s = ENDS_S;
-    while !world.trace().told(|event| matches!(event, Event::Reacquired(_))) {
+    while !world.trace().told(is_believed) {
         now_s += 1.0;
-        assert!(now_s < ENDS_S + 4000.0, "the jump is believed");
+        assert!(now_s < ENDS_S + 4000.0, "it is believed");
         world.run_for(now_s);
     }
     world.run_for(now_s + 300.0);
     let since = Span::from_secs_f64(now_s + 300.0 - ENDS_S);
-    assert!(oldest(&world) <= since, "{:?} after the jump: {:?}", since, oldest(&world));
+    assert!(oldest(&world) <= since, "{since:?} after it: {:?}", oldest(&world));
+}
+
+#[test]
+fn what_was_said_before_all_servers_jumped_is_not_kept() {
+    let mut scenario = Scenario::pool(1, 4);
+    for server in &mut scenario.servers {
+        server.step = Some((ENDS_S, Span::from_secs(5)));
+    }
+    forgets_what_was_before(scenario, |event| matches!(event, Event::Reacquired(_)));
+}
+
+#[test]
+fn what_a_lone_server_said_before_it_jumped_is_not_kept() {
+    let mut scenario = Scenario::pool(1, 1);
+    scenario.servers[0].step = Some((ENDS_S, Span::from_millis(8)));
+    forgets_what_was_before(scenario, |event| matches!(event, Event::Reacquired(_)));
 }
