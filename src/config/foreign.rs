@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 /// Directives of ntp.conf that chrony.conf does not have, and what there is instead.
-const NTP_CONF: [(&str, &str); 31] = [
+const NTP_CONF: [(&str, &str); 30] = [
     ("autokey", "remove the line, use the option nts of the server line"),
     ("broadcastclient", "remove the line, name servers instead"),
     ("controlkey", "remove the line"),
@@ -17,7 +17,6 @@ const NTP_CONF: [(&str, &str); 31] = [
     ("interface", "remove the line, bindacqaddress and bindacqdevice choose where requests come from"),
     ("keys", "write keyfile"),
     ("leapfile", "write leapseclist"),
-    ("listen", "remove the line, this client serves nobody"),
     ("logconfig", "remove the line"),
     ("logfile", "remove the line, the flag -l names a log file"),
     ("manycastclient", "remove the line, name servers instead"),
@@ -38,9 +37,10 @@ const NTP_CONF: [(&str, &str); 31] = [
 ];
 
 /// Directives of OpenNTPD's ntpd.conf.
-const OPENNTPD: [(&str, &str); 5] = [
+const OPENNTPD: [(&str, &str); 6] = [
     ("constraint", "remove the line, use the option nts of the server line"),
     ("constraints", "remove the line, use the option nts of the server line"),
+    ("listen", "remove the line, this client serves nobody"),
     ("query", "write bindacqaddress ADDRESS instead of query from ADDRESS"),
     ("sensor", "remove the line"),
     ("servers", "write pool"),

@@ -70,7 +70,7 @@ fn show() -> io::Result<Span> {
     let servers = Servers::start(truth, cast())?;
     reach(servers.addresses())?;
     let mut clock = WrongClock::new(truth, AHEAD, GAINS_PPM);
-    say("A clock that is 4 hours ahead and gains 40 ppm, and four servers on loopback, 20 ms away:\n");
+    say("A clock that is 4 hours ahead and gains 40 ppm, four servers 20 ms away:\n");
     for address in servers.addresses().iter().take(3) {
         say(&format!("  {address} tells the truth\n"));
     }
@@ -113,8 +113,8 @@ fn reach(addresses: &[SocketAddr]) -> io::Result<()> {
     let to = addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
     // What no server answers: it is too short for a request.
     socket.send_to(&[0], to).map(|_| ()).map_err(|reason| {
-        let remedy = "the servers of the demo are on the loopback interface. Is it up? ip link set lo up";
-        io::Error::new(reason.kind(), format!("{to} cannot be reached ({reason}): {remedy}"))
+        let remedy = "The servers of the demo are on the loopback interface. Is it up? ip link set lo up";
+        io::Error::new(reason.kind(), format!("{to} cannot be reached ({reason})\n{remedy}"))
     })
 }
 

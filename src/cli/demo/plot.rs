@@ -1,7 +1,7 @@
 //! The error over time as text, on a logarithmic scale.
 
-/// Columns of the picture.
-const WIDTH: usize = 72;
+/// Columns of the picture. With the scale on its left it has 80.
+const WIDTH: usize = 70;
 
 /// Decades shown: from 100000 s down to 1 us.
 const TOP_DECADE: i32 = 5;
