@@ -1,6 +1,7 @@
 #!/bin/sh
 # The scripts for sysvinit, OpenRC, runit, s6 and Buildroot's init start the program in a root of their own, as root and
-# without a word about an account: it becomes slewd and has no capability left. Then they end it.
+# without a word about an account: it becomes slewd and has no capability left. It is killed under each supervisor, and then
+# they end it.
 # shellcheck disable=SC2154 # these variables are those of tests/packaging/run
 set -eux
 cd "$work"
@@ -23,8 +24,15 @@ done
 mv "$root/etc/init.d/slewd" "$root/etc/init.d/slewd-sysv"
 INIT=openrc BINARY=$program "$home/packaging/install" "$root"
 cp "$recipes/buildroot/S49slewd" "$root/etc/init.d/S49slewd"
-printf 'server 127.0.0.1 iburst\ncmdport 0\ndriftfile /var/lib/slewd/drift\npidfile /run/slewd/slewd.pid\nsourcedir /run/slewd/sources.d\n' \
-    >"$root/etc/slewd/slewd.conf"
+cat >"$root/etc/slewd/slewd.conf" <<'END'
+server 127.0.0.1 iburst
+cmdport 0
+driftfile /var/lib/slewd/drift
+pidfile /run/slewd/slewd.pid
+metricsfile /run/slewd/slewd.prom 1
+synchronizedfile /run/slewd/synchronized
+sourcedir /run/slewd/sources.d
+END
 # The clock is left alone.
 mkdir -p "$root/etc/conf.d"
 echo 'DAEMON_OPTS=-x; SLEWD_ARGS=-x' >"$root/etc/default/slewd"
@@ -37,7 +45,8 @@ chroot "$root" chown slewd:slewd /var/lib/slewd
 # running: the daemon is there, as slewd, without capabilities.
 running() {
     tries=100
-    until pid=$(cat "$root/run/slewd/slewd.pid" 2>/dev/null) && [ "$(stat -c %U "/proc/$pid" 2>/dev/null)" != root ]; do
+    until pid=$(cat "$root/run/slewd/slewd.pid" 2>/dev/null) && account=$(stat -c %U "/proc/$pid" 2>/dev/null) &&
+        [ "$account" != root ]; do
         tries=$((tries - 1))
         [ $tries -gt 0 ]
         sleep 0.1
@@ -47,6 +56,24 @@ running() {
     grep -qx "CapPrm:	0000000000000000" "/proc/$pid/status"
     [ "$(readlink "/proc/$pid/exe")" = /usr/sbin/slewd ] || readlink "/proc/$pid/exe" | grep -q '/usr/sbin/slewd$'
     [ "$(chroot "$root" stat -c %U /run/slewd/sources.d)" = slewd ]
+}
+
+# killed: SIGKILL, and soon nothing says any more that the clock is right.
+killed() {
+    touch "$root/run/slewd/synchronized"
+    tries=100
+    until grep -qx 'slewd_up 1' "$root/run/slewd/slewd.prom"; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ]
+        sleep 0.1
+    done
+    kill -9 "$pid"
+    tries=100
+    while [ -e "$root/run/slewd/synchronized" ]; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ]
+        sleep 0.1
+    done
 }
 
 # ended: nobody is there any more, nor what says so.
@@ -85,6 +112,12 @@ echo "runit"
 chroot "$root" runsv /etc/sv/slewd >runit.log 2>&1 &
 running
 chroot "$root" sv 2 /etc/sv/slewd
+# Not started again, so that it is `finish` that makes it right.
+chroot "$root" sv once /etc/sv/slewd
+killed
+grep -qx 'slewd_up 0' "$root/run/slewd/slewd.prom"
+chroot "$root" sv up /etc/sv/slewd
+running
 chroot "$root" sv force-stop /etc/sv/slewd
 ended
 chroot "$root" sv exit /etc/sv/slewd
@@ -93,6 +126,11 @@ echo "s6"
 chroot "$root" s6-supervise /etc/s6/sv/slewd >s6.log 2>&1 &
 running
 chroot "$root" s6-svwait -t 5000 -U /etc/s6/sv/slewd
+chroot "$root" s6-svc -o /etc/s6/sv/slewd
+killed
+grep -qx 'slewd_up 0' "$root/run/slewd/slewd.prom"
+chroot "$root" s6-svc -u /etc/s6/sv/slewd
+running
 chroot "$root" s6-svc -wD -T 5000 -d /etc/s6/sv/slewd
 ended
 chroot "$root" s6-svc -x /etc/s6/sv/slewd
@@ -106,5 +144,8 @@ touch "$root/run/openrc/softlevel"
 chroot "$root" rc-service --nodeps slewd start
 running
 chroot "$root" rc-service --nodeps slewd reload
+# supervise-daemon has no script for this: the daemon that it starts again makes it right.
+killed
+running
 chroot "$root" rc-service --nodeps slewd stop
 ended
