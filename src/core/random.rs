@@ -25,7 +25,7 @@ impl Random {
         Cookie(self.bits().max(1))
     }
 
-    /// So many unpredictable bytes.
+    /// Unpredictable bytes, so many.
     pub fn bytes<const COUNT: usize>(&mut self) -> [u8; COUNT] {
         let mut bytes = [0; COUNT];
         bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.bits().to_ne_bytes()[..chunk.len()]));

@@ -212,7 +212,7 @@ fn needed_later(config: &Config, controls_clock: bool, cards_may_come: bool) -> 
     held(&needed)
 }
 
-/// Those that are needed, as far as they are there.
+/// The rights that are needed, as far as there are any.
 fn held(rights: &[(Capability, bool)]) -> Vec<Capability> {
     rights
         .iter()

@@ -27,7 +27,7 @@ pub struct KernelClock {
     reader: ClockReader,
     /// Said in the log; nothing has worked since.
     last_error: Option<ClockError>,
-    /// So is that a step has failed.
+    /// The log says already that a step has failed.
     has_told_of_step: bool,
 }
 

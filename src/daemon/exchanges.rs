@@ -59,7 +59,7 @@ pub enum Delivery {
 pub type Buffer = [u8; MAX_LEN + 4];
 
 impl Exchanges {
-    /// None yet; sockets will be bound as configured. Network cards are told to stamp, as long as there are rights to.
+    /// No exchange yet; sockets will be bound as configured. Network cards are told to stamp, as long as there are rights to.
     pub fn new(network: Network) -> Self {
         Exchanges { cards: NetworkCards::open(&network.cards), network, ..Self::default() }
     }

@@ -42,9 +42,9 @@ struct Card {
 /// Which way a packet went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
-    /// It was sent.
+    /// The packet was sent.
     Out,
-    /// It was received.
+    /// The packet was received.
     In,
 }
 

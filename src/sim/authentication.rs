@@ -15,7 +15,7 @@ use crate::wire::symmetric::SymmetricKey;
 /// How a server authenticates what it says.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub enum Authenticates {
-    /// Not at all.
+    /// The server does not authenticate.
     #[default]
     No,
     /// With this key: requests without it get no answer.
@@ -29,13 +29,13 @@ pub enum Authenticates {
 pub struct NtsServer {
     /// The dates of its certificate.
     pub certificate: Window,
-    /// It forgets its keys at these moments, in seconds after the start.
+    /// The server forgets its keys at these moments, in seconds after the start.
     pub forgets_at: Vec<f64>,
-    /// Nobody can connect to it before this many seconds after the start.
+    /// No client can connect to it before this many seconds after the start.
     pub reachable_from_s: f64,
     /// Who tells the time in its place: the first that the client does not have already.
     pub names: Vec<IpAddr>,
-    /// It heeds what the client has already; else it always names the first.
+    /// The server heeds what the client has already; else it always names the first.
     pub heeds_denials: bool,
 }
 

@@ -12,13 +12,13 @@ pub struct Card {
     pub lag_s: f64,
     /// The card's stamps are off by up to this, and it is known.
     pub margin: Span,
-    /// They are wrong by this beside, and nobody knows: `txcomp` and `rxcomp` of another card.
+    /// The stamps are wrong by this as well, and nobody knows: `txcomp` and `rxcomp` of another card.
     pub wrong_by: Span,
     /// The stamp of a request is told so many seconds after it left, between the two.
     pub told_after_s: (f64, f64),
     /// The kernel's own stamp of a request is told so many seconds after it was sent; 0 for at once.
     pub software_after_s: f64,
-    /// It stamps replies too.
+    /// The card stamps replies too.
     pub receives: bool,
     /// The part of the stamps that go wrong in one way or another.
     pub mishaps: f64,

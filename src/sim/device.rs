@@ -16,7 +16,7 @@ pub struct Device {
     pub noise_s: f64,
     /// Its time is ahead of the truth by this much.
     pub ahead: Span,
-    /// It only tells when a second begins.
+    /// The device only tells when a second begins.
     pub pulses: bool,
     /// What happens to it, and how many seconds after the start. The last that has begun holds.
     pub ailments: Vec<(f64, Ailment)>,
@@ -25,17 +25,17 @@ pub struct Device {
 /// What is wrong with a device.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Ailment {
-    /// It is well.
+    /// The device is well.
     None,
-    /// It is not there.
+    /// The device is not there.
     Absent,
-    /// It has nothing to say.
+    /// The device has nothing to say.
     Silent,
-    /// It stands still.
+    /// The device stands still.
     Frozen,
-    /// It runs at this speed; 1 is right.
+    /// The device runs at this speed; 1 is right.
     Speed(f64),
-    /// It is ahead by so much more.
+    /// The device is ahead by so much more.
     Ahead(Span),
 }
 

@@ -23,32 +23,32 @@ pub struct Server {
     pub stratum: u8,
     /// Precision that it states, log2 of seconds.
     pub precision: i8,
-    /// Its stamps are multiples of this, rounded down; zero: as fine as the wire tells.
+    /// The stamps of the server are multiples of this, rounded down; zero: as fine as the wire tells.
     pub tick: Span,
-    /// Its receive stamps are late by this much: those of its card and its program do not agree.
+    /// The receive stamps of the server are late by this much: those of its card and its program do not agree.
     pub receives_late: Span,
     /// The leap second that the server announces.
     pub announces: Announces,
-    /// It takes this long to follow a leap second, which it never announces.
+    /// The server takes this long to follow a leap second, which it never announces.
     pub smears: Option<Span>,
     /// From this many seconds after the start its clock is ahead by so much more.
     pub step: Option<(f64, Span)>,
     /// From this many seconds after the start its clock runs away at this rate.
     pub drift: Option<(f64, f64)>,
-    /// Its clock swings: amplitude and period (s).
+    /// The clock of the server swings: amplitude and period (s).
     pub swings: Option<(f64, f64)>,
-    /// Its replies leave later than they say by this much on average (s), exponentially distributed: it stamps them itself.
+    /// The replies of the server leave later than they say by this much on average (s), exponentially distributed: it stamps them itself.
     pub dawdles_s: f64,
-    /// It tells in the next reply when one really left, to those who ask for it (RFC 9769).
+    /// The server tells in the next reply when one really left, to those who ask for it (RFC 9769).
     pub interleaves: bool,
-    /// It claims that requests arrived so much earlier, and replies left so much later, than they did (s): its path looks
+    /// The server claims that requests arrived so much earlier, and replies left so much later, than they did (s): its path looks
     /// shorter than it is.
     pub inflates_turnaround_s: (f64, f64),
     /// What it says of its own root: delay and dispersion (s).
     pub root_s: (f64, f64),
     /// Somebody on the path answers with this kiss-o'-death between these moments, in seconds after the start.
     pub kisses_between: Option<([u8; 4], f64, f64)>,
-    /// It answers only between these moments, in seconds after the start.
+    /// The server answers only between these moments, in seconds after the start.
     pub alive: (f64, f64),
     /// How it authenticates what it says.
     pub authenticates: Authenticates,
@@ -61,9 +61,9 @@ pub enum Manner {
     Tells,
     /// The server does not answer at all.
     Dead,
-    /// Its host says that nobody listens (ICMP port unreachable).
+    /// The host of the server says that nobody listens (ICMP port unreachable).
     Refuses,
-    /// Its first answers are off by this much, the rest are honest.
+    /// The first answers of the server are off by this much, the rest are honest.
     LiesAtFirst {
         /// How many.
         answers: u64,

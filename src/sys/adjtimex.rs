@@ -54,7 +54,7 @@ pub struct KernelState {
 }
 
 impl KernelState {
-    /// Nobody keeps the clock, nor has for hours: so it is after the start of the machine.
+    /// No program keeps the clock, nor has for hours: so it is after the start of the machine.
     pub fn is_unset(&self) -> bool {
         !self.synchronized && self.max_error >= MAX_ERROR
     }
@@ -94,7 +94,7 @@ pub enum ClockError {
     Refused {
         /// The call that failed.
         call: &'static str,
-        /// Its errno.
+        /// The errno.
         errno: i32,
     },
 }
@@ -243,7 +243,7 @@ fn empty_request() -> timex {
     unsafe { std::mem::zeroed() }
 }
 
-/// One call; returns the kernel's answer.
+/// Makes one call; returns the kernel's answer.
 fn adjtimex(mut request: timex) -> Result<timex, ClockError> {
     // SAFETY: the pointer is to a live `timex` that the call fills in, and nothing keeps it.
     let result = Errno::result(unsafe { libc::adjtimex(&mut request) });

@@ -62,7 +62,7 @@ pub fn precision() -> Span {
 
 /// A timer that never expires but is cancelled whenever CLOCK_REALTIME jumps (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET).
 ///
-/// It becomes readable on steps, ours included, and on newer kernels when the machine wakes from suspend; not on slews.
+/// The descriptor becomes readable on steps, ours included, and on newer kernels when the machine wakes from suspend; not on slews.
 #[derive(Debug)]
 pub struct ClockWatch(TimerFd);
 

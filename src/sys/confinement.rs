@@ -20,7 +20,7 @@ const NUMBERS_TRIED: RawFd = 1024;
 pub struct Inherited(Vec<RawFd>);
 
 impl Inherited {
-    /// Those of now: call it before anything is opened. One that is closed on exec was not inherited, but opened by a
+    /// The descriptors of now: call this before anything is opened. One that is closed on exec was not inherited, but opened by a
     /// library that was loaded before `main`.
     pub fn now() -> Self {
         let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<RawFd>().ok();

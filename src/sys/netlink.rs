@@ -35,11 +35,11 @@ const EVENT_NOTIFY_PEERS: u32 = 4;
 pub enum Notice {
     /// State of an interface other than loopback.
     Link {
-        /// Its number.
+        /// The number of the link.
         index: i32,
-        /// It is up, and so is what it is connected to.
+        /// The link is up, and so is what it is connected to.
         is_running: bool,
-        /// It announces itself to its neighbours: the machine was migrated, or a bond failed over.
+        /// The link announces itself to its neighbours: the machine was migrated, or a bond failed over.
         is_announced: bool,
     },
     /// An address can be used.
@@ -58,7 +58,7 @@ pub struct RouteSocket(Socket);
 
 impl RouteSocket {
     /// # Errors
-    /// Those of socket(2) and bind(2): no netlink in this kernel, or forbidden.
+    /// The errors of socket(2) and bind(2): no netlink in this kernel, or forbidden.
     pub fn open() -> io::Result<Self> {
         let kind = Type::RAW.nonblocking().cloexec();
         let socket = Socket::new(Domain::from(libc::AF_NETLINK), kind, Some(Protocol::from(libc::NETLINK_ROUTE)))?;

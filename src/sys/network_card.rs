@@ -18,9 +18,9 @@ const ETHTOOL_GET_TS_INFO: u32 = 0x41;
 pub const RECEIVE_NONE: u32 = 0;
 /// All.
 pub const RECEIVE_ALL: u32 = 1;
-/// Those of PTP version 2 that are events, over UDP or not.
+/// The filter for events of PTP version 2, over UDP or not.
 pub const RECEIVE_PTP: u32 = 12;
-/// Those of NTP.
+/// The filter for packets of NTP.
 pub const RECEIVE_NTP: u32 = 15;
 
 /// The answer to ETHTOOL_GET_TS_INFO.
@@ -40,7 +40,7 @@ struct TimestampInfo {
 pub struct Abilities {
     /// The number of its PTP hardware clock, if it has one.
     pub clock: Option<u32>,
-    /// It can stamp what is sent.
+    /// The card can stamp what is sent.
     pub transmits: bool,
     /// One bit for each filter.
     filters: u32,
@@ -112,7 +112,7 @@ pub fn set_stamping(interface: &str, filter: u32) -> io::Result<Stamping> {
 /// The network interfaces there are: numbers and names.
 ///
 /// # Errors
-/// Those of if_nameindex(3).
+/// The errors of if_nameindex(3).
 pub fn interfaces() -> io::Result<Vec<(u32, String)>> {
     // SAFETY: the call takes nothing.
     let list = unsafe { libc::if_nameindex() };

@@ -30,7 +30,7 @@ pub fn service_manager(socket: &str, state: &str) -> io::Result<()> {
 /// Writes a newline to a descriptor inherited from the parent (option `-N`) and closes it.
 ///
 /// # Errors
-/// Those of write(2), EBADF for a number that is not open; InvalidInput for the standard streams and negative numbers,
+/// The errors of write(2), EBADF for a number that is not open; InvalidInput for the standard streams and negative numbers,
 /// which are not there to be closed.
 pub fn readiness(fd: RawFd) -> io::Result<()> {
     if fd <= libc::STDERR_FILENO {

@@ -42,7 +42,7 @@ impl<T: Copy> PollSet<T> {
     /// Waits for one of them, or for this long; without a time for ever. A signal ends the wait early.
     ///
     /// # Errors
-    /// Those of poll(2) but EINTR: there are more descriptors than RLIMIT_NOFILE allows, or there is no memory.
+    /// The errors of poll(2) but EINTR: there are more descriptors than RLIMIT_NOFILE allows, or there is no memory.
     pub fn wait(&mut self, time: Option<Span>) -> io::Result<()> {
         let count = libc::nfds_t::try_from(self.descriptors.len()).unwrap_or(libc::nfds_t::MAX);
         // SAFETY: the vector has `count` entries. A number that was closed since is reported as such, nothing worse.
@@ -57,7 +57,7 @@ impl<T: Copy> PollSet<T> {
         }
     }
 
-    /// Those that ended the wait, in the order in which they were added.
+    /// The tokens of the descriptors that ended the wait, in the order in which they were added.
     pub fn ready(&self) -> impl Iterator<Item = T> {
         let all = self.descriptors.iter().zip(&self.tokens);
         all.filter(|(descriptor, _)| descriptor.revents != 0).map(|(_, token)| *token)

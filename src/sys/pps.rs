@@ -67,7 +67,7 @@ impl PpsDevice {
     /// Opens a device and makes it capture one edge: the falling one if `clear`.
     ///
     /// # Errors
-    /// Those of open(2), ENOTTY for what is no such device, EOPNOTSUPP if it cannot capture that edge.
+    /// The errors of open(2), ENOTTY for what is no such device, EOPNOTSUPP if it cannot capture that edge.
     pub fn open(path: &Path, clear: bool) -> io::Result<Self> {
         let device = PpsDevice(File::options().read(true).write(true).open(path)?);
         let edge = if clear { CAPTURE_CLEAR } else { CAPTURE_ASSERT };

@@ -102,7 +102,7 @@ pub fn drop_root(user: &User, keep: &[Capability]) -> io::Result<()> {
 /// service.
 ///
 /// # Errors
-/// Those of capset(2).
+/// The errors of capset(2).
 pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
     let bits = kept.iter().fold(0, |bits, capability| bits | capability.bit());
     clear_ambient();
@@ -115,7 +115,7 @@ pub fn keep_only(kept: &[Capability]) -> io::Result<()> {
 /// Call it while there is one thread only.
 ///
 /// # Errors
-/// Those of fork(2), setgroups(2), setgid(2) and setuid(2).
+/// The errors of fork(2), setgroups(2), setgid(2) and setuid(2).
 pub fn can_become(user: &User) -> io::Result<()> {
     // SAFETY: the child makes system calls only, and ends.
     match unsafe { unistd::fork() }? {

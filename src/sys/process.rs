@@ -50,7 +50,7 @@ pub fn realtime_priority(priority: u8) -> io::Result<()> {
 /// Gives this thread the priority that everybody has (SCHED_OTHER of sched(7)).
 ///
 /// # Errors
-/// Those of pthread_setschedparam(3); lowering one's priority needs no rights.
+/// The errors of pthread_setschedparam(3); lowering one's priority needs no rights.
 pub(super) fn ordinary_priority() -> io::Result<()> {
     set_scheduling(libc::SCHED_OTHER, 0)
 }

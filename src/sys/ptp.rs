@@ -19,7 +19,7 @@ pub struct PtpClock(File);
 /// What a device can do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capabilities {
-    /// It can be read at the very moment of a reading of the counter.
+    /// The device can be read at the very moment of a reading of the counter.
     pub cross_timestamps: bool,
 }
 
@@ -30,7 +30,7 @@ impl PtpClock {
     /// Opens a device, and makes sure that it is one.
     ///
     /// # Errors
-    /// Those of open(2), and ENOTTY for what is no PTP hardware clock.
+    /// The errors of open(2), and ENOTTY for what is no PTP hardware clock.
     pub fn open(path: &Path) -> io::Result<Self> {
         let clock = PtpClock(File::open(path)?);
         clock.capabilities()?;
@@ -40,7 +40,7 @@ impl PtpClock {
     /// What it can do.
     ///
     /// # Errors
-    /// Those of the device.
+    /// The errors of the device.
     pub fn capabilities(&self) -> io::Result<Capabilities> {
         // SAFETY: the structure has integers only, for which zeros are valid.
         let mut caps: ptp_clock_caps = unsafe { mem::zeroed() };
@@ -83,7 +83,7 @@ impl PtpClock {
     /// Readings between two readings of CLOCK_REALTIME each, made by the kernel: every driver can do this.
     ///
     /// # Errors
-    /// Those of the device.
+    /// The errors of the device.
     pub fn basic(&self) -> io::Result<[Triple; READINGS]> {
         // SAFETY: as for the capabilities.
         let mut offset: ptp_sys_offset = unsafe { mem::zeroed() };

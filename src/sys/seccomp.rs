@@ -26,11 +26,11 @@ pub enum Otherwise {
 /// Which calls are allowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum List {
-    /// Those that a time daemon makes (`-F 1`).
+    /// The calls that a time daemon makes (`-F 1`).
     Needed,
     /// All but some that only administrators of a machine make (`-F 2`). Also for commands of others.
     Harmless,
-    /// As before, but without setting the clock: for threads that only look something up.
+    /// Harmless calls, but without setting the clock: for threads that only look something up.
     NoClock,
 }
 

@@ -22,11 +22,11 @@ pub struct SegmentLayout {
     pub count: c_int,
     /// The device's time, seconds.
     pub clock_s: Seconds,
-    /// Its microseconds.
+    /// The microseconds of that time.
     pub clock_us: c_int,
     /// The system clock at the same moment, seconds.
     pub received_s: Seconds,
-    /// Its microseconds.
+    /// The microseconds of that time.
     pub received_us: c_int,
     /// Leap warning.
     pub leap: c_int,
@@ -52,7 +52,7 @@ impl Segment {
     /// Attaches the segment with this key; if there is none it is made with these permissions.
     ///
     /// # Errors
-    /// Those of shmget(2) and shmat(2): permissions, a segment that is smaller, a kernel without them.
+    /// The errors of shmget(2) and shmat(2): permissions, a segment that is smaller, a kernel without them.
     pub fn attach(key: u32, permissions: u32) -> io::Result<Self> {
         let flags = libc::IPC_CREAT | (permissions & 0o777) as c_int;
         // SAFETY: the call takes numbers only.

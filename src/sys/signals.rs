@@ -30,7 +30,7 @@ impl Signals {
     /// Installs the handlers and ignores SIGPIPE and SIGXFSZ, whose calls then fail like others. Meant to be called once: a second call takes the signals over.
     ///
     /// # Errors
-    /// Those of socketpair(2) and sigaction(2).
+    /// The errors of socketpair(2) and sigaction(2).
     pub fn install() -> io::Result<Self> {
         let (reader, writer) = UnixStream::pair()?;
         reader.set_nonblocking(true)?;

@@ -11,9 +11,9 @@ use crate::time::{NANOS_PER_SEC, Span, Utc};
 /// Which stamps the kernel agreed to give.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Timestamping {
-    /// None at all: read the clock after every call.
+    /// No stamps: read the clock after every call.
     None,
-    /// Only of what is received (SO_TIMESTAMPNS).
+    /// Stamps only of what is received (SO_TIMESTAMPNS).
     ReceiveOnly,
     /// Of both directions (SO_TIMESTAMPING), as far as the network driver does its part.
     Full,

@@ -36,7 +36,7 @@ type News = [i32; 2];
 /// The command has ended, with this status of wait(2).
 const ENDED: i32 = 1;
 
-/// It could not be started, with this errno.
+/// The command could not be started, with this errno.
 const NOT_STARTED: i32 = 2;
 
 /// The process that runs the command, once at a time. It ends when this is dropped, or when we end, and the command with
@@ -47,12 +47,12 @@ pub struct Starter {
     process: Pid,
 }
 
-/// Which command, and as whom.
+/// The command, and the account that it runs as.
 #[derive(Clone, Debug)]
 pub struct Task<'a> {
     /// The program, as a path, and its arguments: no shell.
     pub words: &'a [String],
-    /// As who the starter is if `None`.
+    /// The account; that of the starter if `None`.
     pub user: Option<&'a User>,
     /// Where the program finds others: its variable PATH.
     pub path: &'static str,
@@ -67,7 +67,7 @@ impl Starter {
     /// Call it while there is one thread only.
     ///
     /// # Errors
-    /// Those of socketpair(2), fork(2) and opening /dev/null.
+    /// The errors of socketpair(2), fork(2) and opening /dev/null.
     pub fn fork_off(task: &Task<'_>, confine: impl FnOnce() -> Result<(), String>) -> io::Result<Self> {
         let (ours, its) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
         let null = File::options().read(true).write(true).open("/dev/null")?;
@@ -215,7 +215,7 @@ fn take_signals() -> io::Result<SignalFd> {
     Ok(SignalFd::with_flags(&SigSet::from(Signal::SIGCHLD), SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?)
 }
 
-/// It has not been waited for, so that its number is not somebody else's.
+/// The process has not been waited for, so that its number is not somebody else's.
 fn kill_group(child: &Child) {
     let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
 }

@@ -9,7 +9,7 @@ pub const DEV_LOG: &str = "/dev/log";
 
 /// Sends each `write` as one message, as it is: the caller formats `<PRI>TIME IDENT[PID]: TEXT` into one buffer.
 ///
-/// It never blocks and never fails: a clock does not wait for its log. What cannot be delivered is dropped, and a log
+/// Logging never blocks and never fails: a clock does not wait for its log. What cannot be delivered is dropped, and a log
 /// daemon that was restarted is found again with the next message.
 #[derive(Debug)]
 pub struct Syslog {

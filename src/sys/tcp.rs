@@ -16,7 +16,7 @@ impl ClientStream {
     /// Begins to connect; when the socket is writable, [`ClientStream::connected`] says what came of it.
     ///
     /// # Errors
-    /// Those of socket(7), bind(2) and connect(2): no such family, address, device or route, or no permission.
+    /// The errors of socket(7), bind(2) and connect(2): no such family, address, device or route, or no permission.
     pub fn open(to: SocketAddr, bind: Option<IpAddr>, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
         // Else the request waits for the acknowledgement of six bytes that TLS sent before it, which takes the server 40 ms.

@@ -59,7 +59,7 @@ impl ClientSocket {
     /// Opens and connects a socket with a port of the kernel's choice, unless `options` name one.
     ///
     /// # Errors
-    /// Those of socket(7), bind(2) and connect(2): no such family, address, device or route, or no permission. Stamps that
+    /// The errors of socket(7), bind(2) and connect(2): no such family, address, device or route, or no permission. Stamps that
     /// cannot be had are not an error, see [`ClientSocket::timestamping`].
     pub fn open(to: SocketAddr, options: &SocketOptions) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(to), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;

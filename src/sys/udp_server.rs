@@ -39,7 +39,7 @@ impl ServerSocket {
     /// Opens a socket at this address and port; an IPv6 socket does not hear IPv4. The address need not be there yet.
     ///
     /// # Errors
-    /// Those of socket(7) and bind(2): no such family, the port is taken or below 1024 (CAP_NET_BIND_SERVICE), no such
+    /// The errors of socket(7) and bind(2): no such family, the port is taken or below 1024 (CAP_NET_BIND_SERVICE), no such
     /// device.
     pub fn open(bind: SocketAddr, device: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(bind), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;

@@ -27,9 +27,9 @@ pub struct Dump {
     pub name: String,
     /// Outcome of the last eight requests, newest in the lowest bit.
     pub reach: u8,
-    /// Its stratum.
+    /// The stratum of the source.
     pub stratum: u8,
-    /// Its leap warning; `None` if it did not know the time.
+    /// The leap warning of the source; `None` if it did not know the time.
     pub leap: Option<Leap>,
     /// Oldest first.
     pub samples: Vec<DumpedSample>,
@@ -102,7 +102,7 @@ pub struct Archive {
 pub struct PastSamples {
     /// Oldest first.
     pub samples: Vec<Kept>,
-    /// They are right in phase, too: the counter has run on since.
+    /// The samples are right in phase, too: the counter has run on since.
     pub is_exact: bool,
 }
 
@@ -167,7 +167,7 @@ impl Archive {
         self.kept.push_back(kept);
     }
 
-    /// Those from before this moment, oldest first.
+    /// The samples from before this moment, oldest first.
     pub fn before(&self, at: Raw) -> impl Iterator<Item = &Kept> {
         self.kept.iter().filter(move |kept| kept.at < at)
     }

@@ -17,9 +17,9 @@ pub enum Event {
     Selected(Label),
     /// This source contradicts the majority.
     Falseticker(Label),
-    /// Its root distance exceeds `maxdistance` (seconds).
+    /// The root distance of the source exceeds `maxdistance` (seconds).
     TooDistant(Label, f64),
-    /// Its jitter exceeds `maxjitter` (seconds).
+    /// The jitter of the source exceeds `maxjitter` (seconds).
     TooJittery(Label, f64),
     /// This source, or a name that has none yet, is of no use: why.
     SourceUnusable(Label, Flaw),
@@ -31,7 +31,7 @@ pub enum Event {
         old: SocketAddr,
         /// What it is.
         new: SocketAddr,
-        /// As configured.
+        /// The name as configured.
         name: Label,
     },
     /// The stratum of this source is below `minstratum`.
@@ -191,7 +191,7 @@ pub enum Obstacle {
     },
     /// Only one source answers, and its time is decades away from the clock and from the last time that is known.
     LoneAndFar {
-        /// So many years from the clock.
+        /// The distance from the clock in years.
         years: i32,
     },
 }

@@ -9,7 +9,7 @@ const MAX_ADDRESSES: usize = 64;
 /// One name and the addresses that were good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastGood {
-    /// As configured.
+    /// The name as configured.
     pub name: String,
     /// Never empty.
     pub addresses: Vec<IpAddr>,

@@ -19,7 +19,7 @@ pub const DELAYS_S: RealRange = (0.0, 1000.0);
 pub const RATIOS: RealRange = (0.0, 1e6);
 /// Seconds, ratios and ppm that have no other range: keeps arithmetic finite, harms nobody.
 pub const ANY: RealRange = (0.0, 1e9);
-/// As [`ANY`], of both signs: `offset`, in seconds.
+/// The range of [`ANY`] with both signs: `offset`, in seconds.
 pub const ANY_SIGN: RealRange = (-1e9, 1e9);
 /// `hwtstimeout`: a card that has not stamped a packet after a second never will.
 pub const STAMP_TIMEOUTS_S: RealRange = (0.0, 1.0);

@@ -138,7 +138,7 @@ pub struct SourceData {
 /// One source: what its samples say together.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SourceStats {
-    /// As in [`Tracking`]; 0 without an address.
+    /// The reference ID, as in [`Tracking`]; 0 without an address.
     pub reference_id: u32,
     /// The source.
     pub address: Address,
@@ -183,13 +183,13 @@ impl SelectOptions {
 /// One source: why it is in or out. By default nothing is known of it.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct SelectData {
-    /// As in [`Tracking`]; 0 without an address.
+    /// The reference ID, as in [`Tracking`]; 0 without an address.
     pub reference_id: u32,
     /// The source.
     pub address: Address,
     /// chrony's letter.
     pub state: char,
-    /// Its answers are authenticated.
+    /// The answers of the source are authenticated.
     pub authenticated: bool,
     /// What it says of leap seconds; `None` before the first sample.
     pub leap: Option<Leap>,
@@ -339,7 +339,7 @@ pub enum Hindrance {
     NoMajority,
     /// Fewer agree than `minsources` wants.
     NotEnough,
-    /// None with the option `require` agrees.
+    /// No source with the option `require` agrees.
     NoRequired,
     /// The machine slept, or the sources contradict the clock: there is a new vote.
     Reacquiring,

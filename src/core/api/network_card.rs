@@ -35,11 +35,11 @@ pub struct CardConfig {
 /// Which packets that arrive are stamped by the card.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReceiveFilter {
-    /// None.
+    /// No packet.
     None,
-    /// Those of NTP.
+    /// Packets of NTP.
     Ntp,
-    /// Those of PTP.
+    /// Packets of PTP.
     Ptp,
     /// All.
     All,
@@ -70,7 +70,7 @@ impl CardConfig {
         }
     }
 
-    /// It is about all interfaces whose names begin in some way.
+    /// The line is about all interfaces whose names begin in some way.
     pub fn is_pattern(&self) -> bool {
         self.interface.ends_with('*')
     }

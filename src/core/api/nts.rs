@@ -19,7 +19,7 @@ pub struct KeyRequest {
     pub id: EstablishmentId,
     /// The server of key establishment.
     pub server: SocketAddr,
-    /// Its name as configured; `None` if the line has an address.
+    /// The name of the server as configured; `None` if the line has an address.
     pub name: Option<String>,
     /// `certset`.
     pub cert_set: u32,
@@ -36,7 +36,7 @@ pub struct KeyRequest {
 /// How the dates of certificates are judged.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dates {
-    /// It is not earlier than this: when the program was built, or the drift file was written.
+    /// The present is not earlier than this: when the program was built, or the drift file was written.
     pub floor: Utc,
     /// The present, as far as it is known.
     pub present: Utc,
@@ -47,11 +47,11 @@ pub struct Dates {
 /// What is made of certificates whose dates do not include the present.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DateRule {
-    /// They are refused.
+    /// Certificates whose dates are wrong are refused.
     Strict,
     /// The clock is uncertain: all dates are accepted for now, and what the server tells must lie within them.
     Provisional,
-    /// They are accepted (`nocerttimecheck`).
+    /// Certificates are accepted whatever their dates are (`nocerttimecheck`).
     Unchecked,
 }
 
@@ -97,7 +97,7 @@ pub struct SavedKeys {
 pub struct Established {
     /// The keys.
     pub keys: KeyPair,
-    /// Those of servers that export keys of algorithm 30 in another way.
+    /// The keys of servers that export keys of algorithm 30 in another way.
     pub alternative: Option<KeyPair>,
     /// At least one.
     pub cookies: Vec<NtsCookie>,

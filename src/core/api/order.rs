@@ -12,7 +12,7 @@ pub enum Order {
     SetOnline {
         /// The sources that are meant.
         whom: Whom,
-        /// They are to be asked.
+        /// The sources are to be asked.
         online: bool,
     },
     /// Ask these sources in quick succession.
@@ -62,7 +62,7 @@ pub enum Whom {
     All,
     /// The source with this address.
     One(Address),
-    /// Those whose address agrees with this one in the bits of the mask, of the same family.
+    /// The sources whose address agrees with this one in the bits of the mask, of the same family.
     Net {
         /// The address.
         address: IpAddr,

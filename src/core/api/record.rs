@@ -113,7 +113,7 @@ pub enum Test {
 pub struct ClockEntry {
     /// The reading; `None` for a measurement.
     pub reading: Option<RawReading>,
-    /// Its leap warning.
+    /// The leap warning of the clock.
     pub leap: Leap,
     /// By its time the clock is behind by this much.
     pub offset: Span,
@@ -124,7 +124,7 @@ pub struct ClockEntry {
 /// What only a reading has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RawReading {
-    /// Its place among the readings of the poll, from 0 on.
+    /// The place of the reading among the readings of the poll, from 0 on.
     pub number: u32,
     /// Only the fraction of the second counts.
     pub is_pulse: bool,

@@ -54,14 +54,14 @@ pub struct ClockConfig {
 pub enum Driver {
     /// `PHC`: a PTP hardware clock, of a network card or a hypervisor.
     Phc {
-        /// Its path, or the name of a network interface.
+        /// The path of the device, or the name of a network interface.
         device: String,
-        /// It may be read by cross time stamps: `nocrossts` forbids it.
+        /// The device may be read by cross time stamps: `nocrossts` forbids it.
         cross: bool,
     },
     /// `PPS`: a device that stamps pulses.
     Pps {
-        /// Its path.
+        /// The path of the device.
         device: String,
         /// `clear`: the falling edge counts.
         clear: bool,
@@ -82,7 +82,7 @@ pub enum Driver {
 
 /// The name of a driver in the configuration.
 impl Driver {
-    /// As it is written in a `refclock` line.
+    /// The name of the driver as a `refclock` line has it.
     pub fn name(&self) -> &'static str {
         match self {
             Driver::Phc { .. } => "PHC",
@@ -145,11 +145,11 @@ impl ClockConfig {
 /// What came of reading a device.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Reading {
-    /// It tells the time.
+    /// The device tells the time.
     Time(DeviceTime),
-    /// It has nothing new to say.
+    /// The device has nothing new to say.
     Nothing,
-    /// It cannot be opened, or not be read any more.
+    /// The device cannot be opened, or not be read any more.
     Absent,
 }
 
@@ -164,7 +164,7 @@ pub struct DeviceTime {
     pub margin: Span,
     /// Only the fraction of the second counts: it is a pulse.
     pub is_pulse: bool,
-    /// Its leap warning.
+    /// The leap warning of the device.
     pub leap: Leap,
     /// How precise it says it is, log2 of seconds.
     pub precision: Option<i8>,

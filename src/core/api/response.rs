@@ -14,9 +14,9 @@ pub struct Response {
     pub header: Header,
     /// The first of the other tests that it failed.
     pub failed: Option<Test>,
-    /// It tells of the exchange before (RFC 9769).
+    /// The response tells of the exchange before (RFC 9769).
     pub interleaved: bool,
-    /// It is known to come from the server.
+    /// The response is known to come from the server.
     pub authenticated: bool,
     /// Where it arrived, if the shell knows.
     pub local: Option<IpAddr>,

@@ -111,7 +111,7 @@ pub struct MakeStep {
 pub struct MaxChange {
     /// Corrections larger than this many seconds are refused.
     pub offset_s: f64,
-    /// Not checked in the first this many updates.
+    /// The first updates that are not checked.
     pub start: i32,
     /// Refuse this many times, then exit; negative: refuse for ever.
     pub ignore: i32,

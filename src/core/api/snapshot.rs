@@ -33,7 +33,7 @@ pub struct SourceReport {
     pub stats: SourceStats,
     /// Why it is in or out; `None` where that is not for everybody to know, as are the next two.
     pub selection: Option<SelectData>,
-    /// Its last response.
+    /// The last response of the source.
     pub ntp: Option<NtpData>,
     /// How it is authenticated.
     pub authentication: Option<AuthData>,

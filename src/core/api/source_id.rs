@@ -29,7 +29,7 @@ impl SourceId {
 }
 
 impl ReferenceId {
-    /// Nobody's.
+    /// The ID of no source.
     pub const NONE: ReferenceId = ReferenceId([b'-', 0, 0, 0]);
 
     /// `None` if the text has no characters, more than four, or one that cannot be printed.

@@ -8,7 +8,7 @@ use crate::time::{Raw, Span};
 pub struct Fallback {
     averages: Vec<Average>,
     updated: Option<Raw>,
-    /// So many of them have had their turn since the last update.
+    /// The fallback drifts that have had their turn since the last update.
     used: usize,
 }
 

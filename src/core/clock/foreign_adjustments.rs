@@ -5,7 +5,7 @@
 
 use crate::time::{Raw, Span};
 
-/// So many changes...
+/// Changes by somebody else are a habit if there are so many...
 const SEVERAL: usize = 3;
 /// ...within this time are no accident.
 const WITHIN: Span = Span::from_secs(3600);

@@ -25,7 +25,7 @@ const HALF_SECOND: Span = Span::from_millis(500);
 /// A leap second has come.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) struct LeapDue {
-    /// Which one.
+    /// The leap second.
     pub(in crate::core) second: LeapSecond,
     /// When it was.
     pub(in crate::core) moment: Raw,
@@ -46,7 +46,7 @@ pub(in crate::core) enum Mover {
     Step,
     /// slewd, by a slew.
     Slew,
-    /// Nobody, and true time is not moved either.
+    /// Neither kernel nor slewd: the clock is not moved, nor is true time.
     Nobody,
 }
 

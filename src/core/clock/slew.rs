@@ -34,7 +34,7 @@ const STRAYING: f64 = 2.0;
 /// While the history is short, it is the memory: this many times as long as the covariance says.
 const HISTORY: f64 = 3.0;
 
-/// Nobody wants to wait longer, unless the oscillator wanders less than [`QUIET_WANDER`]: then by as much longer.
+/// The longest time that a slew takes, unless the oscillator wanders less than [`QUIET_WANDER`]: then by as much longer.
 const LONGEST_DECAY_S: f64 = 512.0;
 /// Per square root of a second: temperature controlled oscillators wander less.
 const QUIET_WANDER: f64 = 6.5e-10;
@@ -49,11 +49,11 @@ const URGENT_DECAY_S: f64 = 2.0;
 /// ...and if it is worth two wake-ups a second, and a rate that programs notice.
 const LEAST_URGENT: Span = Span::from_millis(1);
 
-/// So long before a second of the clock begins the kernel is told what to do in it: timers are late by milliseconds.
+/// This long before a second of the clock begins the kernel is told what to do in it: timers are late by milliseconds.
 const EVE: Span = Span::from_millis(15);
 /// A wake-up this long before that second is early enough.
 const LONGEST_EVE: Span = Span::from_millis(30);
-/// So long after its beginning the kernel has noticed it, at its tick: every 10 ms at the least.
+/// This long after the beginning of a second the kernel has noticed it, at its tick: every 10 ms at the least.
 const NOTICED: Span = Span::from_millis(15);
 
 /// A moment within a second of the clock.
@@ -64,7 +64,7 @@ pub enum SecondPart {
         /// By the raw counter.
         until_noticed: Span,
     },
-    /// It is early enough for the present second.
+    /// The moment is early enough for the present second.
     Within {
         /// By the raw counter.
         until_eve: Span,

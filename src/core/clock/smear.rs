@@ -15,7 +15,7 @@ const LEAST_SPAN_S: f64 = 900.0;
 const LEAST_GAP: f64 = 5e-6;
 /// ...and by less than this: a second in five hours. Faster ones are falsetickers at once.
 const LARGEST_GAP: f64 = 55e-6;
-/// They differ by so many standard deviations,
+/// Two rates are different if they are apart by so many standard deviations,
 const CERTAIN: f64 = 5.0;
 /// and by so many times what the rates in each group do.
 const TIGHT: f64 = 3.0;

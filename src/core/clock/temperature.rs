@@ -22,7 +22,7 @@ pub(super) struct Temperature {
 pub(in crate::core) struct TempCorrection {
     /// The compensation.
     pub(in crate::core) ppm: f64,
-    /// It differs from what is applied.
+    /// The compensation differs from what is applied.
     pub(in crate::core) is_change: bool,
 }
 

@@ -8,12 +8,12 @@ use crate::core::source::Source;
 use crate::core::source::authentication::Authentication;
 use crate::time::{Raw, Span};
 
-/// One may be on its way, and the one before is lost.
+/// Requests without an answer after which a source is silent: one may be on its way, and the one before is lost.
 pub(super) const SILENT_AFTER: u32 = 2;
 
 /// Lookups without an address, about 7 s, after which a name is said to have none: networks take some seconds to come up.
 const FRUITLESS_LOOKUPS: u32 = 4;
-/// So it is if lookups take longer: resolvers wait for 5 s or 10 s for servers that do not answer.
+/// Lookups that take longer count as failed: resolvers wait for 5 s or 10 s for servers that do not answer.
 pub(super) const LOOKUP_PATIENCE: Span = Span::from_secs(15);
 
 /// Failures to send, about 7 s, after which they are told: addresses and devices come up late.
@@ -37,7 +37,7 @@ impl Engine {
         (line.fruitless_lookups() > 0 || line.is_flaw_told).then_some(Flaw::NoAddress)
     }
 
-    /// Those of all sources by their index, as far as there is room for them.
+    /// The flaws of all sources by their index, as far as there is room for them.
     pub(super) fn flaws(&self) -> [Option<Flaw>; FLAWS] {
         let mut flaws = [None; FLAWS];
         let of_sources =
@@ -106,7 +106,7 @@ pub(super) fn lasting_flaw(source: &Source, now: Raw) -> Option<Flaw> {
     unsent.or_else(useless).filter(|flaw| !matches!(flaw, Flaw::Denied | Flaw::RateLimited | Flaw::DeviceAbsent))
 }
 
-/// It is not asked, for its answers could not be authenticated.
+/// The source is not asked, for its answers could not be authenticated.
 pub(super) fn is_unprotected(source: &Source) -> bool {
     source.lacks_keys()
 }

@@ -27,7 +27,7 @@ pub struct Start {
     pub last_good: Vec<LastGood>,
     /// Run for ever, or once.
     pub mode: Mode,
-    /// It ends soon (`-t`): as in one-shot mode, hosts that do not answer are not waited for.
+    /// The run ends soon (`-t`): as in one-shot mode, hosts that do not answer are not waited for.
     pub is_brief: bool,
     /// Frequency from the drift file or the kernel.
     pub prior: FrequencyPrior,
@@ -46,7 +46,7 @@ pub struct Start {
 pub struct Floor {
     /// The time.
     pub utc: Utc,
-    /// It is when the drift file was written, rather than the build epoch.
+    /// The time is that at which the drift file was written, rather than the build epoch.
     pub from_drift_file: bool,
 }
 

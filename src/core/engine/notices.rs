@@ -25,7 +25,7 @@ impl Notices {
         self.flaw[slot.index()] = None;
     }
 
-    /// Nobody is selected, so that the next one will be news.
+    /// No source is selected any more, so that the next one will be news.
     pub(super) fn forget_selected(&mut self) {
         self.selected = None;
     }

@@ -26,7 +26,7 @@ pub(super) struct Recorder {
     wanted: Wanted,
     was_synchronised: bool,
     has_selected: bool,
-    /// As of the last update of the clock.
+    /// The state at the last update of the clock.
     previous: Option<Estimate>,
 }
 
@@ -135,7 +135,7 @@ impl Engine {
         self.record(Some(best), LogEntry::Tracking(entry), now);
     }
 
-    /// Nobody is followed: at the start, and when synchronisation is lost.
+    /// No source is followed: at the start, and when synchronisation is lost.
     pub(super) fn record_unsynchronised(&mut self, now: &ClockReading) {
         if !self.recorder.wanted.tracking {
             return;

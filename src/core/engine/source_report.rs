@@ -54,7 +54,7 @@ impl Engine {
         self.sources.find(address)
     }
 
-    /// One of them.
+    /// One source or line, by its index.
     pub fn source_report(&self, index: usize, now: &ClockReading) -> Option<SourceReport> {
         let Some(source) = self.sources.at_index(index) else {
             let line = self.sources.unresolved_at_index(index)?;

@@ -26,7 +26,7 @@ const WIDENED: f64 = 2.0;
 /// What the replays for one sample may cost, in units of [`step_work`]: as much as 24 steps with four sources. Replays
 /// that cannot be paid for wait.
 const WORK_PER_SAMPLE: u32 = 24 * step_work(2 + 4);
-/// So much may be saved up: it bounds the work of one exchange.
+/// The most work that may be saved up: it bounds the work of one exchange.
 const MOST_WORK: u32 = 320 * step_work(2 + 4);
 /// Paths that become shorter within this time have lost the same queue.
 const SHORTCUTS_WITHIN: Span = Span::from_secs(7200);

@@ -42,12 +42,12 @@ pub struct Sample {
 /// What became of a sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Outcome {
-    /// It entered the estimate. `surprise` asks for another one soon: it moved the estimate more than expected.
+    /// The sample entered the estimate. `surprise` asks for another one soon: the sample moved the estimate more than expected.
     Used {
         /// Worth asking again earlier than planned.
         surprise: bool,
     },
-    /// It contradicts the prediction and waits for confirmation: ask again in about two seconds.
+    /// The sample contradicts the prediction and waits for confirmation: ask again in about two seconds.
     Held,
     /// Several held samples agree: the estimate has jumped to them.
     Reacquired,

@@ -120,7 +120,7 @@ impl Path {
         mirrored.clamp(DELAY_RANGE_S.0, DELAY_RANGE_S.1)
     }
 
-    /// Nobody needs to find out the base delay of this path.
+    /// The base delay of this path is known, and need not be found out.
     pub(super) fn fix_base(&mut self, base_s: f64) {
         self.fixed = base_s.max(0.0);
     }

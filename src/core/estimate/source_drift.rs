@@ -30,7 +30,7 @@ pub(super) struct Discord {
 }
 
 impl Discord {
-    /// Nobody is apart.
+    /// No source is apart.
     pub(super) const NEW: Discord = Discord { side: [0.0; MAX_SOURCES] };
 
     /// Forgets a source.

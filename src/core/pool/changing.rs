@@ -39,7 +39,7 @@ enum Meant {
 }
 
 impl SourceSet {
-    /// As chronyc's commands `online` and `offline`.
+    /// Does what chronyc's commands `online` and `offline` do.
     pub(in crate::core) fn set_online(
         &mut self,
         whom: Whom,
@@ -73,7 +73,7 @@ impl SourceSet {
         is_any.then_some(()).ok_or(Refused::NoSuchSource)
     }
 
-    /// As chronyc's command `burst`.
+    /// Does what chronyc's command `burst` does.
     pub(in crate::core) fn burst(&mut self, whom: Whom, good: u32, most: u32, now: Raw) -> Result<(), Refused> {
         let mut is_any = whom == Whom::All && self.unresolved().next().is_some();
         for source in self.sources.iter_mut().filter(|source| is_meant(whom, source)) {

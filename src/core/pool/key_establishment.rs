@@ -24,7 +24,7 @@ use crate::core::source::nts::NtsClient;
 use crate::core::source::{Measurer, Source};
 use crate::time::{ClockReading, Raw, Span, Utc};
 
-/// So long the others may be late where one source alone has set the clock.
+/// The other sources may be late by this much where one source alone has set the clock.
 const LONGEST_DOUBT: Span = Span::from_secs(3600);
 
 /// What the configuration says about NTS, as far as the engine decides it.
@@ -112,7 +112,7 @@ impl SourceSet {
         }
     }
 
-    /// Not before the first request would be due, and not while the source is offline.
+    /// Keys are not established before the first request would be due, and not while the source is offline.
     fn keys_due(&self, source: &Source, now: Raw) -> Option<Raw> {
         let nts = source.nts()?;
         let polled = source.schedule.due()?;
@@ -312,7 +312,7 @@ impl SourceSet {
         self.sources.iter_mut().filter_map(Source::nts_mut).for_each(NtsClient::judge_dates_anew);
     }
 
-    /// As the log calls it.
+    /// The name of the server in the log.
     fn key_server_of(&self, index: usize) -> String {
         let source = &self.sources[index];
         let port = source.options.nts_port;

@@ -55,9 +55,9 @@ pub struct Line {
     pub origin: Origin,
     /// The addresses that last were worth keeping: what the address file says.
     pub last_good: Vec<IpAddr>,
-    /// It has been told that its name has no address, or that there is no place for it.
+    /// The log says already that its name has no address, or that there is no place for it.
     pub is_flaw_told: bool,
-    /// It has addresses, and there is no place for any of them.
+    /// The name has addresses, and there is no place for any of them.
     pub is_out_of_room: bool,
     lookup: Lookup,
     has_been_answered: bool,
@@ -212,7 +212,7 @@ impl Line {
         }
     }
 
-    /// Its first lookup has not ended yet: it may still yield sources.
+    /// The first lookup of the line has not ended yet: it may still yield sources.
     pub fn is_pending(&self) -> bool {
         self.name().is_some() && self.wanted() > 0 && !self.has_been_answered
     }

@@ -64,9 +64,9 @@ pub(in crate::core) struct SourceSet {
 pub(in crate::core) struct Opinion {
     /// A vote has been decided, and no other has been called since.
     pub(in crate::core) is_decided: bool,
-    /// Those that agree.
+    /// The sources that agree.
     pub(in crate::core) agreeing: SlotSet,
-    /// Those that tell a time that selection considers, right or wrong.
+    /// The sources that tell a time that selection considers, right or wrong.
     pub(in crate::core) considered: SlotSet,
 }
 

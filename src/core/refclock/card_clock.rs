@@ -43,7 +43,7 @@ pub struct CardClock {
     bend: Span,
     /// By how much the clock has just jumped, if it has.
     jump: Option<Span>,
-    /// It has jumped by so much, and has not been well for long enough since.
+    /// The clock has jumped by so much, and has not been well for long enough since.
     jumped: Option<Span>,
     good: u32,
 }
@@ -70,11 +70,11 @@ struct Line {
 /// Why the stamps of a card are not used.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum CardFlaw {
-    /// Its clock stands still.
+    /// The clock of the card stands still.
     Frozen,
-    /// Its clock is too fast or too slow to be one.
+    /// The clock of the card is too fast or too slow to be one.
     WrongSpeed,
-    /// Its clock has jumped by so much.
+    /// The clock of the card has jumped by so much.
     Jumped(Span),
 }
 

@@ -26,9 +26,9 @@ pub(in crate::core) struct Collected {
     pub(in crate::core) margin: Span,
     /// How precise the device says it is, in seconds; 0 if it does not.
     pub(super) precision_s: f64,
-    /// It was a pulse.
+    /// The reading was a pulse.
     pub(in crate::core) is_pulse: bool,
-    /// Its place among the readings of the poll, from 0 on.
+    /// The place of the reading among the readings of the poll, from 0 on.
     pub(in crate::core) number: u32,
 }
 
@@ -47,19 +47,19 @@ pub(super) struct Combined {
     pub(super) leap: Leap,
     /// How far one reading is from the others, as a standard deviation; `None` if there were too few.
     pub(super) scatter_s: Option<f64>,
-    /// So many readings were combined.
+    /// The number of readings that were combined.
     pub(super) count: usize,
     pub(super) margin_s: f64,
     pub(super) precision_s: f64,
 }
 
 impl Collection {
-    /// None yet; no more than `most` will be kept.
+    /// No reading yet; no more than `most` will be kept.
     pub(super) fn new(most: usize) -> Self {
         Collection { readings: Vec::new(), most: most.max(1) }
     }
 
-    /// One more; the oldest goes if there are too many.
+    /// Takes one more reading; the oldest goes if there are too many.
     pub(super) fn push(&mut self, reading: Collected) {
         if self.readings.len() >= self.most {
             self.readings.remove(0);

@@ -42,11 +42,11 @@ pub(super) struct Health {
 /// What one reading tells.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) enum Observation {
-    /// It goes on as before.
+    /// The device goes on as before.
     Steady,
-    /// It has jumped by this much before the last reading, and goes on from there.
+    /// The device has jumped by this much before the last reading, and goes on from there.
     Jumped(Span),
-    /// It cannot be believed, or not yet.
+    /// The device cannot be believed, or not yet.
     Odd,
 }
 

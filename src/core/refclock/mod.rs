@@ -71,11 +71,11 @@ pub struct ReferenceClock {
 /// What became of a reading.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(in crate::core) enum Taken {
-    /// It counts.
+    /// The reading counts.
     Collected(Collected),
     /// The device has jumped by so much against itself, and what it says counts from now on.
     Jumped(Span),
-    /// It does not count.
+    /// The reading does not count.
     Dropped,
 }
 
@@ -114,12 +114,12 @@ impl ReferenceClock {
         clock
     }
 
-    /// Its name.
+    /// The name of the clock.
     pub fn id(&self) -> ClockId {
         self.id
     }
 
-    /// Its line.
+    /// The line of the clock.
     pub fn config(&self) -> &ClockConfig {
         &self.config
     }

@@ -40,7 +40,7 @@ impl Noise {
         Noise { guess_s, last: [None; 2], apart_s: [0.0; MEMORY], count: 0 }
     }
 
-    /// One more measurement.
+    /// Learns from one more measurement.
     pub(super) fn learn(&mut self, at: Raw, lead: Lead, frequency: f64) {
         if let [Some(first), Some(middle)] = self.last {
             let (whole, part) = ((at - first.0).secs_f64(), (middle.0 - first.0).secs_f64());

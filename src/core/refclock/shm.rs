@@ -18,15 +18,15 @@ pub struct ShmRecord {
     pub clock_ns: u32,
     /// The system clock's at the same moment.
     pub received_s: i64,
-    /// Its microseconds.
+    /// The microseconds of the time.
     pub received_us: i32,
-    /// Its nanoseconds, if they agree.
+    /// The nanoseconds of the time, if they agree.
     pub received_ns: u32,
     /// 0 for none, 1 for an inserted second, 2 for a deleted one.
     pub leap: i32,
     /// log2 of seconds.
     pub precision: i32,
-    /// Not 0: it is new.
+    /// Not 0: the record is new.
     pub valid: i32,
 }
 

@@ -22,7 +22,7 @@ pub struct Candidate {
     pub distance_s: f64,
     /// Jitter of its path in seconds.
     pub jitter_s: f64,
-    /// Its stratum, 1 to 15.
+    /// The stratum of the source, 1 to 15.
     pub stratum: u8,
     /// Option `trust`.
     pub trust: bool,
@@ -44,12 +44,12 @@ impl Candidate {
 }
 
 impl Candidate {
-    /// Its interval and this one have a point in common.
+    /// The interval of the other and this one have a point in common.
     pub(super) fn touches(&self, (low, high): (f64, f64)) -> bool {
         self.centre_s - self.distance_s <= high && self.centre_s + self.distance_s >= low
     }
 
-    /// Its interval lies wholly in this one.
+    /// The interval of the other lies wholly in this one.
     pub(super) fn is_within(&self, (low, high): (f64, f64)) -> bool {
         self.centre_s - self.distance_s >= low && self.centre_s + self.distance_s <= high
     }
@@ -58,15 +58,15 @@ impl Candidate {
 /// What selection made of one source.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SourceStatus {
-    /// Its interval does not touch the majority's.
+    /// The interval of the source does not touch the majority's.
     Falseticker,
-    /// It is not wholly within the interval that the trusted sources have in common.
+    /// The source is not wholly within the interval that the trusted sources have in common.
     Untrusted,
-    /// Its root distance exceeds `maxdistance`.
+    /// The root distance of the source exceeds `maxdistance`.
     TooDistant,
-    /// Its jitter exceeds `maxjitter`.
+    /// The jitter of the source exceeds `maxjitter`.
     TooJittery,
-    /// Its stratum is outside `minstratum` to `maxstratum`.
+    /// The stratum of the source is outside `minstratum` to `maxstratum`.
     BadStratum,
     /// Agrees, but others are preferred.
     NotPreferred,
@@ -81,11 +81,11 @@ pub enum SourceStatus {
 pub struct Selection {
     /// Largest group that agrees, before preferences: these may vote on time and leap seconds.
     pub agreeing: SlotSet,
-    /// Those of the group whose samples are used.
+    /// The sources of the group whose samples are used.
     pub active: SlotSet,
     /// The best of them, named in the log.
     pub best: Option<Slot>,
-    /// Those whose votes count: the trusted ones, if any has spoken.
+    /// The sources whose votes count: the trusted ones, if any has spoken.
     pub electorate: SlotSet,
     /// Their number.
     pub voters: usize,

@@ -50,7 +50,7 @@ impl Selector {
         &self.selection
     }
 
-    /// Those whose samples are used.
+    /// The sources whose samples are used.
     pub(in crate::core) fn active(&self) -> SlotSet {
         self.selection.active
     }

@@ -15,7 +15,7 @@ use crate::wire::symmetric::{KeyTable, SymmetricKey};
 /// How the packets of one source are protected.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Authenticator {
-    /// Not at all: the line does not ask for it.
+    /// No authentication: the line does not ask for it.
     None,
     /// The line asks for protection, and it cannot be had.
     Missing(Protection),

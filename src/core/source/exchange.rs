@@ -45,7 +45,7 @@ pub enum Answer {
 }
 
 impl Source {
-    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`]. Without
+    /// Opens a new exchange. One still open is lost, and returned for closing. `needed` as in [`Schedule::asked`](super::poll::Schedule::asked). Without
     /// a packet the poll counts as missed: there are no keys for it.
     pub fn ask(
         &mut self,

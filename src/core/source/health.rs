@@ -142,7 +142,7 @@ impl Conduct {
         self.rate_kisses > 0
     }
 
-    /// It does not want to be asked: for how long that counts, and whether it is the first time since it told the time.
+    /// The server does not want to be asked: for how long that counts, and whether it is the first time since it told the time.
     /// `is_needed`: nobody else tells the time.
     pub fn denied(&mut self, is_needed: bool, now: Raw) -> (Span, bool) {
         let doubled = FIRST_DENIAL.times(1 << self.denials.min(MAX_DENIAL_DOUBLINGS)).min(LONGEST_DENIAL);
@@ -190,7 +190,7 @@ impl Conduct {
         self.useless >= enough
     }
 
-    /// It has been good for long enough that what was wrong is over.
+    /// The source has been good for long enough that what was wrong is over.
     pub fn has_recovered(&self) -> bool {
         self.good >= GOOD_ANSWERS
     }

@@ -10,11 +10,11 @@ use crate::time::Raw;
 pub struct HeldReply {
     /// The exchange whose socket it came from.
     pub exchange: ExchangeId,
-    /// Its content.
+    /// The content of the reply.
     pub bytes: Vec<u8>,
     /// When it arrived.
     pub arrived: Stamp,
-    /// It is not held longer than this.
+    /// The reply is not held longer than this.
     pub until: Raw,
 }
 

@@ -64,7 +64,7 @@ pub struct Source {
     measurer: Measurer,
     /// How the log names the source.
     pub label: Label,
-    /// Which configured line it came from.
+    /// The configured line that the source came from.
     pub line: usize,
     /// The options of that line.
     pub options: SourceOptions,
@@ -98,7 +98,7 @@ pub struct Source {
     pub has_exact_past: Option<bool>,
     /// How far the clock was ahead by `last`.
     pub clock_ahead: Span,
-    /// Its last response, for people.
+    /// The last response, for people.
     pub response: Option<Response>,
     /// Where the last request left from.
     pub local: Option<IpAddr>,
@@ -172,12 +172,12 @@ impl Source {
         self.measurer.address()
     }
 
-    /// It is the server at another address from now on.
+    /// The server is at another address from now on.
     pub fn move_to(&mut self, address: SocketAddr, label: Label) {
         (self.measurer, self.label) = (Measurer::Network(address), label);
     }
 
-    /// Its address, if it is a server.
+    /// The address of a server.
     pub fn ip(&self) -> Option<IpAddr> {
         self.address().map(|address| address.ip())
     }
@@ -202,13 +202,13 @@ impl Source {
         &self.authenticator
     }
 
-    /// Its key is this one from now on, or it has none.
+    /// The key is this one from now on, or there is none.
     pub fn set_authenticator(&mut self, authenticator: Authenticator) {
         self.schedule.permit(authenticator.state().is_hopeful() && self.address().is_some());
         self.authenticator = authenticator;
     }
 
-    /// Its side of NTS, if its line asks for that.
+    /// The state of NTS, if the line asks for it.
     pub fn nts(&self) -> Option<&NtsClient> {
         match &self.authenticator {
             Authenticator::Nts(client) => Some(client),
@@ -216,7 +216,7 @@ impl Source {
         }
     }
 
-    /// The same, to establish keys.
+    /// The state of NTS, to establish keys.
     pub fn nts_mut(&mut self) -> Option<&mut NtsClient> {
         match &mut self.authenticator {
             Authenticator::Nts(client) => Some(client),
@@ -230,12 +230,12 @@ impl Source {
         self.schedule.due().filter(|_| !waits_for_keys)
     }
 
-    /// Its keys are being established.
+    /// Keys are being established.
     pub fn is_establishing_keys(&self) -> bool {
         self.nts().is_some_and(|nts| nts.running().is_some())
     }
 
-    /// It cannot be asked, and nothing is being done about it.
+    /// The source cannot be asked for lack of keys, and nothing is being done about it.
     pub fn lacks_keys(&self) -> bool {
         !self.authentication().is_hopeful() || self.nts().is_some_and(NtsClient::has_failed)
     }
@@ -280,7 +280,7 @@ impl Source {
         self.missed();
     }
 
-    /// Its last accepted replies, oldest first.
+    /// The last accepted replies, oldest first.
     pub fn recent(&self) -> impl DoubleEndedIterator<Item = &Measurement> + Clone {
         self.recent.iter()
     }
@@ -347,7 +347,7 @@ impl Source {
         self.previous = None;
     }
 
-    /// Its rate begins anew: the raw counter has lost its grip on time, or true time has jumped, perhaps before the last
+    /// The rate begins anew: the raw counter has lost its grip on time, or true time has jumped, perhaps before the last
     /// reply, which then begins it.
     pub fn forget_rate(&mut self, but_last: bool) {
         self.trail = Recent::default();
@@ -362,7 +362,7 @@ impl Source {
         RateRange::of(&self.trail, jitter_s)
     }
 
-    /// Its last replies count again, those that contradicted each other too: it was the rate that was wrong.
+    /// The last replies count again, those that contradicted each other too: it was the rate that was wrong.
     pub fn restore(&mut self, replies: usize) {
         self.recent = Recent::default();
         let skipped = self.trail.iter().count().saturating_sub(replies);

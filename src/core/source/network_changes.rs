@@ -8,7 +8,7 @@ use crate::time::{Raw, Span};
 /// Changes acted on at once. Coming up takes up to four: link, address, route, a second family.
 const MOST_AT_ONCE: f64 = 8.0;
 
-/// One more each so often. A change causes at most eight requests to a server, so that a link that flaps for ever costs
+/// The bucket gains one burst each so often. A change causes at most eight requests to a server, so that a link that flaps for ever costs
 /// no more than a poll of 32 s.
 const REFILL: Span = Span::from_secs(256);
 

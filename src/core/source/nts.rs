@@ -38,7 +38,7 @@ pub struct NtsClient {
     /// Establishments that led to keys.
     successes: u32,
     running: Option<RunningHandshake>,
-    /// None is begun before this moment.
+    /// No establishment is begun before this moment.
     not_before: Option<Raw>,
     /// Why there are no keys.
     flaw: Option<Flaw>,
@@ -303,7 +303,7 @@ impl NtsClient {
         self.session.iter_mut().for_each(|session| session.is_settled = true);
     }
 
-    /// It is another time than was thought when the certificate was judged.
+    /// The time is another one than was thought when the certificate was judged.
     pub fn judge_dates_anew(&mut self) {
         self.session.iter_mut().for_each(|session| session.is_settled = false);
         self.hurry(Flaw::Certificate);

@@ -141,7 +141,7 @@ impl Refusal {
             || self.is_about_delay()
     }
 
-    /// It was the answer to our request, only not a usable one: no other is to be expected.
+    /// The packet was the answer to our request, only not a usable one: no other is to be expected.
     pub fn is_answer(self) -> bool {
         !matches!(
             self,

@@ -70,12 +70,12 @@ pub struct Demand {
 /// How soon the last sample should be followed by another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Urgency {
-    /// As planned.
+    /// No hurry: the next request goes out as planned.
     #[default]
     Calm,
-    /// It moved the estimate: ask again at the shortest regular interval.
+    /// The answer moved the estimate: ask again at the shortest regular interval.
     Surprised,
-    /// It contradicts the estimate: ask again as soon as manners allow.
+    /// The answer contradicts the estimate: ask again as soon as manners allow.
     Contradicted,
 }
 
@@ -95,7 +95,7 @@ pub struct Schedule {
     presend: Option<Span>,
     /// Requests that wake the path before one that counts: two in interleaved mode, where that one tells of the one before.
     wakings: u8,
-    /// So many have been sent before the next that counts.
+    /// Requests that only wake the path, sent before the next that counts.
     woken: u8,
     /// The last request only woke the path.
     waking: bool,
@@ -343,7 +343,7 @@ impl Schedule {
         };
     }
 
-    /// It has been asked from `first` to `last`. If that is no longer ago than it would have been left alone, it is known
+    /// The source has been asked from `first` to `last`. If that is no longer ago than it would have been left alone, it is known
     /// after the burst how often to ask.
     pub fn resume(&mut self, first: Raw, last: Raw, now: Raw) {
         if now - last <= (last - first).scaled(GROWTH.recip()).min(self.longest()) {

@@ -25,7 +25,7 @@ pub struct RateRange {
     pub high: f64,
     /// The newest replies, so many, lie on a line of such a rate.
     pub replies: usize,
-    /// None of the older ones is beside that line.
+    /// None of the older replies is beside that line.
     pub is_whole: bool,
 }
 

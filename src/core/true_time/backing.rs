@@ -49,7 +49,7 @@ impl Backing {
         }
     }
 
-    /// So many agreeing sources have been followed.
+    /// The number of agreeing sources that have been followed.
     fn followed(&mut self, agreeing: usize, hidden: Span, now: Raw) {
         self.hidden = hidden;
         if agreeing > 1 {

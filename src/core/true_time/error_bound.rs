@@ -74,7 +74,7 @@ fn rate_despite_liars(estimate: &Estimate, sources: &[Source]) -> f64 {
     nearest_of_a_majority(present(sources).map(far_end)).unwrap_or(0.0)
 }
 
-/// Those that answer, or may still do so.
+/// The sources that answer, or may still do so.
 fn present(sources: &[Source]) -> impl Iterator<Item = &Source> {
     let is_present = |source: &&Source| {
         let may_answer = !source.is_unreachable() && !source.schedule.is_offline();

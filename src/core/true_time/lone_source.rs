@@ -28,16 +28,16 @@ pub(in crate::core) struct LoneSource {
     watch: Watch,
     /// What had been learnt before it began to jump.
     learnt: Option<Prediction>,
-    /// Which way it has jumped, newest first: up to three jumps.
+    /// Which way the server has jumped, newest first: up to three jumps.
     ways: [Option<bool>; 3],
     /// When it last jumped, or was forgiven half of its swings.
     last: Option<Raw>,
-    /// It is taken to tell the time no finer than this.
+    /// The server is taken to tell the time no finer than this.
     coarseness: Span,
 }
 
 impl LoneSource {
-    /// It is taken to tell the time no finer than this.
+    /// The server is taken to tell the time no finer than this.
     pub(in crate::core) fn coarseness(&self) -> Span {
         self.coarseness
     }
@@ -87,7 +87,7 @@ impl LoneSource {
         has_jumped(true) && has_jumped(false)
     }
 
-    /// It has not jumped for a while. Returns whether it is taken to be finer than before.
+    /// The server has not jumped for a while. Returns whether it is taken to be finer than before.
     fn calmed(&mut self, now: Raw) -> bool {
         let is_calm = self.coarseness > Span::ZERO && self.last.is_none_or(|last| now - last > HALF_LIFE);
         if is_calm {

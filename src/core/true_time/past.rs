@@ -25,9 +25,9 @@ pub(in crate::core) const PHASE_SD_AFTER_SLEEP_S: f64 = 1.0;
 pub(in crate::core) enum PastUse {
     /// There are none of those who agree.
     Nothing,
-    /// They say at which rate true time runs; the phase is left to the present.
+    /// The samples say at which rate true time runs; the phase is left to the present.
     Rate,
-    /// They say what the time is: the counter has run on since.
+    /// The samples say what the time is: the counter has run on since.
     Time,
 }
 

@@ -36,21 +36,21 @@ const LONE_FINDINGS: u32 = 2;
 
 /// A doubt about the rate that is smaller is over.
 const NEGLIGIBLE: f64 = 20e-6;
-/// So many replies since a jump tell how far the rate is off.
+/// The number of replies since a jump that tell how far the rate is off.
 const TELLING: usize = 4;
 
 /// What is known of the rate of the raw counter.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) struct RateWatch {
-    /// It may be any: nothing has shown yet that it is the one believed.
+    /// The rate may be any: nothing has shown yet that it is the one believed.
     is_open: bool,
     /// The kernel cannot correct it.
     is_beyond: bool,
-    /// As far as replies tell, it may be off the one believed by this much.
+    /// As far as replies tell, the rate may be off the one believed by this much.
     doubt: f64,
     /// What was known of it before any source had spoken.
     first: FrequencyPrior,
-    /// So often it was found by the word of a lone source.
+    /// How often the rate was found by the word of a lone source.
     lone_findings: u32,
 }
 
@@ -68,9 +68,9 @@ pub(in crate::core) struct Shown {
 /// What the sources show of the rate.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::core) enum RateFinding {
-    /// It may be the one believed.
+    /// The rate may be the one believed.
     Nothing,
-    /// It is another one.
+    /// The rate is another one.
     Other(Shown),
     /// A lone source shows one rate after another: it is the source that is off, not the rate.
     Fickle,
@@ -90,7 +90,7 @@ impl RateWatch {
         self.doubt > 0.0
     }
 
-    /// It is not off by more than this.
+    /// The rate is not off by more than this.
     pub(super) fn limit_doubt(&mut self, most: f64) {
         self.doubt = self.doubt.min(most);
     }

@@ -5,12 +5,12 @@
 
 use crate::time::{Raw, Span};
 
-/// So many contradictions...
+/// Contradictions are unrest if there are so many...
 const SEVERAL: usize = 3;
 /// ...within this time are no single event.
 const WITHIN: Span = Span::from_secs(3600);
 
-/// So many bursts are free; the next one has to wait...
+/// The number of bursts that are free; the next one has to wait...
 const FREE_BURSTS: u32 = 2;
 /// ...for this long at first, and then for twice as long as the one before...
 const FIRST_WAIT: Span = Span::from_secs(128);
@@ -40,7 +40,7 @@ impl Unrest {
         self.is_known && !was_known
     }
 
-    /// It has been said that there is unrest, and it lasts: more lines would say nothing new.
+    /// The log says already that there is unrest, and it lasts: more lines would say nothing new.
     pub(in crate::core) fn is_known(&self) -> bool {
         self.is_known
     }

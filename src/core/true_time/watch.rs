@@ -22,7 +22,7 @@ pub(super) struct FittedLine {
     pub(super) rate_sd: f64,
     /// How far the farthest sample is beside it.
     pub(super) beside: Span,
-    /// The same of the newest quarter of the samples.
+    /// The range of the newest quarter of the samples.
     pub(super) beside_lately: Span,
 }
 

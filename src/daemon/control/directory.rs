@@ -24,7 +24,7 @@ const OURS: [&str; 2] = ["/run/chrony", "/var/run/chrony"];
 pub struct Owner {
     /// User.
     pub uid: u32,
-    /// Its group.
+    /// The group.
     pub gid: u32,
 }
 

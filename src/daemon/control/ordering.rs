@@ -141,7 +141,7 @@ fn whom(net: &request::AddressMask) -> Whom {
     }
 }
 
-/// As `chronyc onoffline`: each source with an address is asked if there is a way to it.
+/// Does what `chronyc onoffline` does: each source with an address is asked if there is a way to it.
 fn follow_routes(daemon: &mut dyn Daemon) {
     let addresses: Vec<_> = daemon.engine().sources().iter().filter_map(Source::address).collect();
     for address in addresses {

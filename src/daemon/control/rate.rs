@@ -17,7 +17,7 @@ pub(super) struct Limiter {
     interval: Span,
     /// How far ahead of the average rate an address may be.
     patience: Span,
-    /// One in 2 to this power of what is too much is answered all the same, so that nobody can be silenced for good by
+    /// Of the requests that are too many one in 2 to this power is answered all the same, so that nobody can be silenced for good by
     /// requests forged in their name.
     leak: u8,
     random: Random,
@@ -32,7 +32,7 @@ struct Asker {
 }
 
 impl Limiter {
-    /// Nobody has asked yet.
+    /// No request has been counted yet.
     pub(super) fn new(limit: RateLimit, seed: [u8; 16]) -> Self {
         let interval = Span::from_secs_f64(libm::exp2(f64::from(limit.interval)));
         Limiter {

@@ -11,7 +11,7 @@ const PROMPT: libc::c_int = libc::O_NONBLOCK | libc::O_NOCTTY;
 /// Reads a file whatever it is: a pipe that nobody writes to keeps nobody waiting, and a device without end is no file.
 ///
 /// # Errors
-/// Those of open(2) and read(2); EFBIG for more than `most` bytes.
+/// The errors of open(2) and read(2); EFBIG for more than `most` bytes.
 pub(in crate::daemon) fn read_promptly(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_bounded(OpenOptions::new().read(true).custom_flags(PROMPT).open(path)?, most)
 }
@@ -19,7 +19,7 @@ pub(in crate::daemon) fn read_promptly(path: &Path, most: u64) -> io::Result<Vec
 /// Reads a file of ours, which nobody but us has made: no pipe, no device, and no more than `most` bytes.
 ///
 /// # Errors
-/// Those of open(2) and read(2); InvalidInput for what is no regular file; EFBIG for more than `most` bytes.
+/// The errors of open(2) and read(2); InvalidInput for what is no regular file; EFBIG for more than `most` bytes.
 pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let file = OpenOptions::new().read(true).custom_flags(PROMPT).open(path)?;
     read_bounded(regular(file)?, most)
@@ -28,7 +28,7 @@ pub fn read_regular(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// Opens a file to add to, or makes it, in a directory where others may write: a link there leads nowhere.
 ///
 /// # Errors
-/// Those of open(2), ELOOP for a link; InvalidInput for what is no regular file.
+/// The errors of open(2), ELOOP for a link; InvalidInput for what is no regular file.
 pub fn append_regular(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let flags = PROMPT | libc::O_NOFOLLOW;
@@ -50,7 +50,7 @@ fn no_regular_file() -> io::Error {
 /// Reads an open file to its end.
 ///
 /// # Errors
-/// Those of read(2); EFBIG for more than `most` bytes.
+/// The errors of read(2); EFBIG for more than `most` bytes.
 pub(super) fn read_bounded(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     match file.take(most + 1).read_to_end(&mut bytes)? as u64 > most {

@@ -14,7 +14,7 @@ pub struct SourceDirs {
 }
 
 impl SourceDirs {
-    /// Not read yet.
+    /// The directories, not read yet.
     pub fn new(directories: Vec<Vec<String>>) -> Self {
         SourceDirs { directories, known: SourceFiles::default() }
     }

@@ -25,11 +25,11 @@ const STACK_BYTES: usize = 64 * 1024;
 
 /// A file that holds a temperature, such as those below /sys/class/hwmon.
 ///
-/// It is read off the main thread: a sensor on a slow bus takes most of a second, and a broken one may never answer.
+/// The sensor is read off the main thread: a sensor on a slow bus takes most of a second, and a broken one may never answer.
 #[derive(Debug)]
 pub struct Thermometer {
     path: String,
-    /// It has been said in the log that the sensor cannot be read.
+    /// The log says already that the sensor cannot be read.
     is_unreadable: bool,
     /// A thread is at it.
     is_being_read: bool,
@@ -42,7 +42,7 @@ impl Thermometer {
     /// Watches a sensor that is there, or will be.
     ///
     /// # Errors
-    /// Those of socketpair(2).
+    /// The errors of socketpair(2).
     pub fn new(place: &TempCompDirective) -> io::Result<Self> {
         let (told, teller) = UnixStream::pair()?;
         told.set_nonblocking(true)?;

@@ -34,7 +34,7 @@ pub struct Hook {
     program: String,
     watch: AlarmWatch,
     source: Option<Label>,
-    /// Not known yet how the clock is after them.
+    /// How the clock is after these events is not known yet.
     fresh: Vec<(Alarm, String)>,
     /// At most one of each kind.
     queue: VecDeque<Call>,
@@ -55,7 +55,7 @@ struct Call {
     est_error: Option<Span>,
     max_error: Option<Span>,
     source: Option<Label>,
-    /// So many of its kind were not told because a command was running; this is the last.
+    /// The number of this kind that were not told because a command was running; this is the last.
     skipped: u32,
 }
 

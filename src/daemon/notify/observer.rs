@@ -50,7 +50,7 @@ impl Observer for Observers {
             .fold(None, |earliest, observer| [earliest, observer.rest(engine, now)].into_iter().flatten().min())
     }
 
-    /// One of them has one: the command of `onchange`.
+    /// The descriptor of the one observer that has one: the command of `onchange`.
     fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         self.0.iter().find_map(|observer| observer.descriptor())
     }

@@ -19,9 +19,9 @@ const SECONDS_PER_SECOND: f64 = 10.0;
 pub enum ReadyCondition {
     /// The sources agree, and it is where they say, or very near.
     Right,
-    /// It is being slewed there, and may have arrived at this moment.
+    /// The clock is being slewed there, and may have arrived at this moment.
     Later(Raw),
-    /// Nobody knows when.
+    /// The moment is not known.
     Unknown,
 }
 

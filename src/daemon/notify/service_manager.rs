@@ -28,7 +28,7 @@ pub struct ServiceManager {
     unready: Option<Unready>,
     controls_clock: bool,
     is_reloading: bool,
-    /// It was too busy to hear that we are ready: without that it would give us up.
+    /// The service manager was too busy to hear that we are ready: without that it would give us up.
     is_unheard: bool,
     status: String,
     /// The status is what was told last.
@@ -36,7 +36,7 @@ pub struct ServiceManager {
     was_synchronised: bool,
 }
 
-/// Those who wait for readiness, beside systemd.
+/// Programs that wait for readiness, beside systemd.
 #[derive(Default)]
 pub struct Unready {
     /// The process that was started, while this one is in the background.

@@ -24,7 +24,7 @@ pub struct SynchronizedFiles {
 }
 
 impl SynchronizedFiles {
-    /// Those of an earlier run are removed, and directories made as long as there are rights to, for the `owner` slewd is
+    /// Files of an earlier run are removed, and directories made as long as there are rights to, for the `owner` slewd is
     /// going to be.
     pub fn prepare(paths: Vec<String>, controls_clock: bool, owner: Owner) -> Self {
         let files = SynchronizedFiles {

@@ -71,7 +71,7 @@ pub struct SimulatedKernel {
     time_constant: u8,
     /// The last second of its own whose beginning the kernel has noticed.
     second: i64,
-    /// It looks when the raw counter is a multiple of this.
+    /// The kernel looks when the raw counter is a multiple of this.
     looks_every: Span,
     /// A step is to end the share in force.
     is_ending: bool,
@@ -92,7 +92,7 @@ enum LeapState {
         second: i64,
         by: i64,
     },
-    /// It has, and will not do so again before the flag is cleared.
+    /// The kernel has done so, and will not again before the flag is cleared.
     Done,
 }
 
@@ -139,7 +139,7 @@ impl SimulatedKernel {
         self.frequency
     }
 
-    /// Its rate against the raw counter, minus one, slew included.
+    /// The rate of the clock against the raw counter, minus one, slew included.
     pub fn rate(&self) -> f64 {
         self.frequency + self.rate_error + self.slew_now_ns * 1e-9 + self.repayment()
     }

@@ -103,7 +103,7 @@ impl LeapSecond {
         self.midnight
     }
 
-    /// As packets and the kernel put it.
+    /// The leap warning as packets and the kernel put it.
     pub fn leap(self) -> Leap {
         if self.is_inserted { Leap::Insert } else { Leap::Delete }
     }
