@@ -177,9 +177,9 @@ fn after_a_kill_nothing_says_that_all_is_well() {
     }
 }
 
-/// Words in bash after this line, and what it offers for them.
+/// A line, and what bash and fish offer for its last word.
 #[test]
-fn bash_completes_commands_and_flags() {
+fn shells_complete_commands_and_flags() {
     for (words, offered) in [
         ("slewd st", "status\n"),
         ("slewd check --k", "--kernel\n"),
@@ -191,6 +191,11 @@ fn bash_completes_commands_and_flags() {
             COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _slewd; [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' \"${COMPREPLY[@]}\"";
         let file = format!("{PACKAGING}/completions/slewd.bash");
         let output = Command::new("bash").args(["-c", script, &file, words]).output().expect("bash runs");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), offered, "{words}: {output:?}");
+        let file = format!("{PACKAGING}/completions/slewd.fish");
+        let script = "source $argv[1]; complete -C $argv[2] | string split -f 1 \\t";
+        let output =
+            Command::new("fish").args(["-N", "-c", script, &file, words]).output().expect("apt-get install fish");
         assert_eq!(String::from_utf8_lossy(&output.stdout), offered, "{words}: {output:?}");
     }
 }

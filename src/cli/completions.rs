@@ -132,6 +132,7 @@ fn fish() -> String {
             };
             text += &format!("complete -c slewd -n {only} {name}{value} -d '{}'\n", quoted(help));
         }
+        text += &format!("complete -c slewd -n {only} -l help -d 'print help'\n");
         if matches!(kind(arguments), Kind::Host) {
             text += &format!("complete -c slewd -n {only} -a '(__fish_print_hostnames)'\n");
         }
