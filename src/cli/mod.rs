@@ -16,6 +16,7 @@ mod metrics;
 mod orders;
 mod print_config;
 mod query;
+mod screen;
 mod show;
 mod wait;
 mod words;
@@ -32,7 +33,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
     match parse(&arguments) {
         Ok(Command::Help) => {
-            say(&flags::help());
+            say(&screen::fitted(&flags::help()));
             ExitCode::SUCCESS
         }
         Ok(Command::Version) => {
@@ -47,7 +48,7 @@ pub fn main() -> ExitCode {
         Ok(Command::Run(options)) => run_daemon(*options),
         Ok(Command::Words(words)) => words.run(),
         Ok(Command::HelpFor(text)) => {
-            say(&text);
+            say(&screen::fitted(&text));
             ExitCode::SUCCESS
         }
         Err((reason, code)) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
+use crate::cli::screen::fitted;
 use crate::cli::words::{Arguments, address};
 use crate::cli::{complain, say};
 use crate::core::api::monitoring::{Address, SourceData, Tracking};
@@ -51,7 +52,9 @@ fn status_report(words: &Arguments, format: Format) -> Result<Result<String, Fai
     let parts = if format == Format::Text { Parts { stats: true, name: true, ..Parts::default() } } else { Parts::ALL };
     let snapshot = client.snapshot(parts, format != Format::Text);
     Ok(snapshot.map(|snapshot| match format {
-        Format::Text => status::text(&snapshot, wants_colour()),
+        Format::Text if io::stdout().is_terminal() => fitted(&status::text(&snapshot, wants_colour())),
+        // Programs that look for words find them on one line.
+        Format::Text => status::text(&snapshot, false),
         Format::Csv => status::csv(&snapshot),
         Format::Json => json::snapshot(&snapshot),
     }))

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use lexopt::prelude::*;
 
+use crate::cli::screen::fitted;
 use crate::cli::{complain, say};
 use crate::config::near;
 use crate::core::api::monitoring::Address;
@@ -89,7 +90,7 @@ impl Arguments {
     /// Runs the command.
     pub(super) fn run(&self) -> ExitCode {
         if self.wants_help {
-            say(&self.row.long_help());
+            say(&fitted(&self.row.long_help()));
             return ExitCode::SUCCESS;
         }
         (self.row.run)(self).unwrap_or_else(|reason| {
