@@ -4,6 +4,7 @@
 
 use super::error::{Location, Warning};
 use super::lex::{self, starts_comment};
+use crate::wire::secret::{Secret, wipe};
 use crate::wire::symmetric::{KeyTable, MacAlgorithm, SymmetricKey};
 
 /// Keys shorter than this can be guessed: chronyd's limit.
@@ -34,7 +35,12 @@ impl KeyFile {
         }
         for line in lex::lines(content) {
             let text = line.text.ok_or_else(|| "the line is too long".to_owned());
-            match text.and_then(|text| parse_line(&text)) {
+            let key = text.and_then(|text| {
+                let key = parse_line(&text);
+                wipe(&mut text.into_bytes());
+                key
+            });
+            match key {
                 Ok(None) => {}
                 Ok(Some(_)) if keys.count() >= MOST_KEYS => {
                     warn(line.number, format!("Could not use more than {MOST_KEYS} keys (the rest is ignored)"));
@@ -78,13 +84,12 @@ fn parse_line(line: &str) -> Result<Option<SymmetricKey>, String> {
     if line.contains(char::REPLACEMENT_CHARACTER) {
         return Err("the key has bytes that are not UTF-8: write it as HEX:".to_owned());
     }
-    let mut secret = decode(key)?;
-    if let Some(len) = algorithm.key_len().filter(|len| secret.len() != *len) {
-        let (name, found) = (algorithm.name(), secret.len());
-        secret.fill(0);
+    let secret = decode(key)?;
+    if let Some(len) = algorithm.key_len().filter(|len| secret.bytes().len() != *len) {
+        let (name, found) = (algorithm.name(), secret.bytes().len());
         return Err(format!("a key of the type {name} has {len} bytes, this one has {found}"));
     }
-    let key = SymmetricKey::new(id, algorithm, secret);
+    let key = SymmetricKey::new(id, algorithm, secret.bytes().to_vec());
     key.map(Some).ok_or_else(|| "the key is empty".to_owned())
 }
 
@@ -99,21 +104,13 @@ fn find_algorithm(name: &str) -> Result<MacAlgorithm, String> {
     Ok(algorithm)
 }
 
-fn decode(key: &str) -> Result<Vec<u8>, String> {
-    if let Some(text) = key.strip_prefix("ASCII:") {
-        return Ok(text.as_bytes().to_vec());
+fn decode(key: &str) -> Result<Secret, String> {
+    match key.strip_prefix("HEX:") {
+        Some(digits) => {
+            Secret::from_hex(digits).ok_or_else(|| "after HEX: come pairs of digits from 0 to F".to_owned())
+        }
+        None => Ok(Secret::new(key.strip_prefix("ASCII:").unwrap_or(key).as_bytes().to_vec())),
     }
-    let Some(digits) = key.strip_prefix("HEX:") else { return Ok(key.as_bytes().to_vec()) };
-    let pairs = digits.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some((hex(*high)? << 4) | hex(*low)?),
-        _ => None,
-    };
-    pairs.map(byte).collect::<Option<Vec<u8>>>().ok_or_else(|| "after HEX: come pairs of digits from 0 to F".to_owned())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

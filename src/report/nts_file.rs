@@ -71,9 +71,10 @@ pub fn parse(server: IpAddr, text: &str) -> Option<SavedKeys> {
     let words: Vec<&str> = lines.next()?.split(' ').collect();
     let [number, algorithm, to_client, to_server] = words[..] else { return None };
     let algorithm = Algorithm::find(algorithm.parse().ok()?)?;
-    let key = |hex| Key::new(algorithm, Secret::new(from_hex(hex)?));
+    let key = |hex| Key::new(algorithm, Secret::from_hex(hex)?);
     let keys = KeyPair { to_server: key(to_server)?, to_client: key(to_client)? };
-    let cookies: Vec<NtsCookie> = lines.take(MOST_COOKIES).map_while(|hex| NtsCookie::new(&from_hex(hex)?)).collect();
+    let cookies: Vec<NtsCookie> =
+        lines.take(MOST_COOKIES).map_while(|hex| NtsCookie::new(Secret::from_hex(hex)?.bytes())).collect();
     let since = Utc::from_nanos(0) + Span::from_secs_f64(since_s);
     let number = number.parse().ok()?;
     (!cookies.is_empty()).then_some(SavedKeys { server, name, since, address, number, keys, cookies })
@@ -83,16 +84,6 @@ fn put_hex(text: &mut String, bytes: &[u8]) {
     bytes.iter().for_each(|byte| {
         let _ = write!(text, "{byte:02X}");
     });
-}
-
-fn from_hex(digits: &str) -> Option<Vec<u8>> {
-    let pairs = digits.as_bytes().chunks(2);
-    let digit = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
-    let byte = |pair: &[u8]| match pair {
-        [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
-        _ => None,
-    };
-    pairs.map(byte).collect()
 }
 
 #[cfg(all(test, feature = "nts"))]

@@ -12,6 +12,18 @@ impl Secret {
         Secret(bytes)
     }
 
+    /// Bytes from pairs of hexadecimal digits; `None` if there is anything else.
+    pub fn from_hex(digits: &str) -> Option<Secret> {
+        // As long as it will be: a vector that grows leaves its former self behind.
+        let mut secret = Secret(Vec::with_capacity(digits.len() / 2));
+        let value = |digit: u8| char::from(digit).to_digit(16).map(|value| value as u8);
+        for pair in digits.as_bytes().chunks(2) {
+            let [high, low] = *pair else { return None };
+            secret.0.push((value(high)? << 4) | value(low)?);
+        }
+        Some(secret)
+    }
+
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -34,10 +46,15 @@ impl fmt::Debug for Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        self.0.fill(0);
-        // Keeps the compiler from leaving out what nobody reads.
-        std::hint::black_box(&self.0);
+        wipe(&mut self.0);
     }
+}
+
+/// Overwrites what may hold a secret.
+pub fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    // Keeps the compiler from leaving out what nobody reads.
+    std::hint::black_box(bytes);
 }
 
 /// Takes as long wherever the first difference is.

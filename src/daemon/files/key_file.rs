@@ -8,6 +8,7 @@ use crate::config::{Config, KeyFile};
 use crate::core::source::authentication::Protection;
 use crate::daemon::files::opening::read_promptly;
 use crate::daemon::os_error::plain;
+use crate::wire::secret::wipe;
 use crate::wire::symmetric::KeyTable;
 
 /// What is longer is no file of keys.
@@ -80,6 +81,6 @@ fn read_file(path: &str, said: &mut Vec<String>) -> Result<KeyFile, String> {
         said.push(format!("The keys in {path} are open to everybody (remedy: chmod o= {path})"));
     }
     let file = KeyFile::parse(path, &content);
-    content.fill(0);
+    wipe(&mut content);
     Ok(file)
 }

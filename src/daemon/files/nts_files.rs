@@ -14,6 +14,7 @@ use crate::daemon::files::opening::read_regular;
 use crate::daemon::os_error::plain;
 use crate::report::nts_file;
 use crate::sys::privileges::User;
+use crate::wire::secret::wipe;
 
 /// Longer than any of these files.
 const MAX_BYTES: u64 = 16_384;
@@ -44,8 +45,9 @@ impl NtsFiles {
         for path in entries.map(|entry| entry.path()) {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let Some(server) = nts_file::server(&name) else { continue };
-            let text = read_regular(&path, MAX_BYTES).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-            all.extend(text.and_then(|text| nts_file::parse(server, &text)));
+            let mut content = read_regular(&path, MAX_BYTES).unwrap_or_default();
+            all.extend(str::from_utf8(&content).ok().and_then(|text| nts_file::parse(server, text)));
+            wipe(&mut content);
             if let Err(reason) = fs::remove_file(&path) {
                 debug!("Could not remove {} : {}", path.display(), plain(&reason));
             }
