@@ -158,7 +158,7 @@ fn run_with_drift_file(space: &Namespace, mount: &str, drift_file: &str) -> Stri
     let mut client = start_mounted(space, mount, &format!("server 127.0.0.1 iburst minpoll 0 maxpoll 0\n{conf}\n"));
     client.wait_for("Selected source 127.0.0.1", PATIENCE);
     sleep(Duration::from_secs(8));
-    client.signal(Signal::SIGINT);
+    client.signal(Signal::SIGTERM);
     assert!(client.wait().success(), "{}", client.log());
     client.log()
 }
