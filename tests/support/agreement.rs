@@ -51,7 +51,7 @@ fn rules(command: &str) -> &'static [(usize, Rule)] {
             // Root delay and dispersion, interval of updates.
             (10, ROOT),
             (11, ROOT),
-            (12, Near(8.0)),
+            (12, AGO),
         ],
         // Last sample, its offset now and as measured, bound.
         "sources" => &[(6, AGO), (7, OFFSET), (8, OFFSET), (9, BOUND)],
