@@ -19,14 +19,14 @@ use crate::time::Raw;
 #[derive(Debug, Default)]
 pub struct NetworkCards {
     lines: Vec<CardConfig>,
-    cards: Vec<Card>,
+    cards: Vec<StampingCard>,
     /// Interfaces whose cards do not stamp although they are named, and why, as the log has it.
     refused: Vec<(String, String)>,
 }
 
 /// A card that stamps.
 #[derive(Debug)]
-struct Card {
+struct StampingCard {
     /// The number of the interface, as packets have it.
     index: u32,
     interface: String,
@@ -78,7 +78,7 @@ impl NetworkCards {
             Err(reason) => return debug!("The network interfaces are not known: {reason}"),
         };
         let is_there =
-            |card: &mut Card| found.iter().any(|(index, name)| *index == card.index && *name == card.interface);
+            |card: &mut StampingCard| found.iter().any(|(index, name)| *index == card.index && *name == card.interface);
         self.cards.retain_mut(is_there);
         let lines = mem::take(&mut self.lines);
         for (index, interface) in &found {
@@ -114,7 +114,7 @@ impl NetworkCards {
                 self.refused.retain(|(refused, _)| refused != interface);
                 let (track, config) = (CardClock::new(config), config.clone());
                 let interface = interface.to_owned();
-                self.cards.push(Card { index, interface, config, clock, track, flaw: None, due: None });
+                self.cards.push(StampingCard { index, interface, config, clock, track, flaw: None, due: None });
             }
             Err(reason) => {
                 self.refuse(interface, is_pattern, format!("its clock cannot be opened: {}", plain(&reason)))
@@ -153,7 +153,7 @@ impl NetworkCards {
 
     /// A stamp of a card may come for a packet that left by this interface, or by one that is not known.
     pub fn may_stamp(&self, interface: Option<u32>) -> bool {
-        let is_it = |card: &&Card| interface.is_none_or(|index| index == card.index);
+        let is_it = |card: &&StampingCard| interface.is_none_or(|index| index == card.index);
         IS_BUILT && self.cards.iter().filter(is_it).any(|card| card.flaw.is_none())
     }
 
@@ -176,7 +176,7 @@ impl NetworkCards {
     }
 }
 
-impl Card {
+impl StampingCard {
     /// `false` if it cannot be read any more.
     fn read(&mut self, clock: &mut dyn Clock) -> bool {
         let before = clock.read();

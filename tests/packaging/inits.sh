@@ -58,6 +58,16 @@ running() {
     [ "$(chroot "$root" stat -c %U /run/slewd/sources.d)" = slewd ]
 }
 
+# vanishes PATH: it is there no more, within ten seconds.
+vanishes() {
+    tries=100
+    while [ -e "$1" ]; do
+        tries=$((tries - 1))
+        [ $tries -gt 0 ]
+        sleep 0.1
+    done
+}
+
 # killed: SIGKILL, and soon nothing says any more that the clock is right.
 killed() {
     touch "$root/run/slewd/synchronized"
@@ -68,22 +78,12 @@ killed() {
         sleep 0.1
     done
     kill -9 "$pid"
-    tries=100
-    while [ -e "$root/run/slewd/synchronized" ]; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ]
-        sleep 0.1
-    done
+    vanishes "$root/run/slewd/synchronized"
 }
 
 # ended: nobody is there any more, nor what says so.
 ended() {
-    tries=100
-    while [ -e "/proc/$pid" ]; do
-        tries=$((tries - 1))
-        [ $tries -gt 0 ]
-        sleep 0.1
-    done
+    vanishes "/proc/$pid"
     test ! -e "$root/run/slewd/slewd.pid"
     test ! -e "$root/run/slewd/synchronized"
     rm -rf "$root/run/slewd"

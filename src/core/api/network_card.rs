@@ -32,7 +32,7 @@ pub struct CardConfig {
     pub filter: Option<ReceiveFilter>,
 }
 
-/// Which packets that arrive are stamped by the card.
+/// The packets that a card stamps when they arrive (`rxfilter`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReceiveFilter {
     /// No packet.

@@ -8,7 +8,7 @@ use crate::core::api::source_id::SourceId;
 use crate::time::{Leap, Span, Utc};
 use crate::wire::ntp::Header;
 
-/// Which records are wanted (directive `log`).
+/// The log files that are written (directive `log`): their records are made, others are not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Wanted {
     /// A record for each reply that tells the time of a server that knows it.

@@ -218,7 +218,7 @@ pub struct SourceOptions {
     pub family: Family,
 }
 
-/// Which address family a name may resolve to.
+/// The address family that the name of a source is looked up in (`ipv4`, `ipv6`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Family {
     /// Either.

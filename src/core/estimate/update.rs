@@ -24,7 +24,7 @@ const LEAST_REMAINDER: f64 = 1e-9;
 /// The observed sum's variance is at least this.
 const LEAST_VARIANCE: f64 = 1e-30;
 
-/// Which samples are to be refused.
+/// The rule by which the estimator refuses samples.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Gate {
     /// Samples more likely mad than regular are refused.

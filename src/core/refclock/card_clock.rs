@@ -38,7 +38,7 @@ pub struct CardClock {
     moments: Moments,
     health: Health,
     /// The last readings, oldest first. The last one may be near to the one before; all others are apart.
-    points: Vec<Point>,
+    points: Vec<CardReading>,
     /// By how much readings were off of late from the line through those before them: half as much after each reading.
     bend: Span,
     /// By how much the clock has just jumped, if it has.
@@ -48,9 +48,9 @@ pub struct CardClock {
     good: u32,
 }
 
-/// One reading.
+/// One reading of the clock of a card.
 #[derive(Clone, Copy, Debug)]
-struct Point {
+struct CardReading {
     card: Utc,
     at: Raw,
     /// The moment lies within so much of `at`, for sure.
@@ -60,9 +60,9 @@ struct Point {
     doubt: Span,
 }
 
-/// A line: so many nanoseconds of the counter after the newest reading, for nanoseconds of the card after it.
+/// The line through the readings: so many nanoseconds of the counter after the newest one, for nanoseconds of the card after it.
 #[derive(Clone, Copy, Debug)]
-struct Line {
+struct CardPace {
     offset_ns: f64,
     pace: f64,
 }
@@ -99,12 +99,12 @@ impl CardClock {
     pub fn take(&mut self, reading: Reading, now: &ClockReading) {
         let Reading::Time(time) = reading else { return };
         if let Some(at) = self.moments.on_counter(time.at, now) {
-            self.add(Point { card: time.time, at, margin: time.margin.max(self.precision), doubt: Span::ZERO });
+            self.add(CardReading { card: time.time, at, margin: time.margin.max(self.precision), doubt: Span::ZERO });
         }
         self.moments.pass(now);
     }
 
-    fn add(&mut self, mut point: Point) {
+    fn add(&mut self, mut point: CardReading) {
         let fixed = self.fixed();
         self.points.truncate(fixed);
         let Some(last) = self.points.last().copied() else {
@@ -174,7 +174,7 @@ impl CardClock {
     }
 
     /// The line through the readings by least squares.
-    fn line(&self) -> Option<Line> {
+    fn line(&self) -> Option<CardPace> {
         let newest = *self.points.last().filter(|_| self.points.len() >= 2)?;
         let count = self.points.len() as f64;
         let pairs =
@@ -184,17 +184,17 @@ impl CardClock {
         let (xx, xy) = pairs
             .fold((0.0, 0.0), |(xx, xy), (x, y)| (xx + (x - mean_x) * (x - mean_x), xy + (x - mean_x) * (y - mean_y)));
         let pace = xy / xx;
-        (pace - 1.0).abs().le(&LARGEST_RATE).then_some(Line { offset_ns: mean_y - pace * mean_x, pace })
+        (pace - 1.0).abs().le(&LARGEST_RATE).then_some(CardPace { offset_ns: mean_y - pace * mean_x, pace })
     }
 
-    fn place(&self, line: Line, card: Utc) -> Raw {
+    fn place(&self, line: CardPace, card: Utc) -> Raw {
         let Some(newest) = self.points.last() else { return Raw::from_nanos(0) };
         let after_ns = (card - newest.card).nanos() as f64;
         newest.at + Span::from_nanos((line.offset_ns + line.pace * after_ns).round() as i64)
     }
 
     /// What the card should say at this moment.
-    fn expected(&self, line: Line, at: Raw) -> Utc {
+    fn expected(&self, line: CardPace, at: Raw) -> Utc {
         let Some(newest) = self.points.last() else { return Utc::from_nanos(0) };
         let after_ns = ((at - newest.at).nanos() as f64 - line.offset_ns) / line.pace;
         newest.card + Span::from_nanos(after_ns.round() as i64)
@@ -220,7 +220,7 @@ impl CardClock {
         let line = self.line()?;
         // At each of the two readings the truth is within its bound, and the line off by so much from it. In between the
         // clock may have bent as it has been seen to.
-        let off = |point: &Point| point.margin + (point.at - self.place(line, point.card)).abs();
+        let off = |point: &CardReading| point.margin + (point.at - self.place(line, point.card)).abs();
         let doubt = self.points[after].doubt.max(self.bend);
         let margin = off(&self.points[after - 1]).max(off(&self.points[after])) + doubt;
         Some((self.place(line, card), margin)).filter(|_| margin <= LARGEST_MARGIN)
