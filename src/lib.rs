@@ -12,6 +12,7 @@ pub mod daemon;
 mod not_run;
 #[cfg(feature = "nts")]
 pub mod nts;
+pub mod recording;
 pub mod report;
 pub mod sim;
 pub mod sys;

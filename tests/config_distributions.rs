@@ -136,7 +136,7 @@ fn ubuntu_25_10_uses_nts_by_default_and_none_of_its_sources_is_asked_without() {
     assert_eq!(config.warnings, []);
     assert_debian_family(&config);
     assert_eq!(config.nts.trusted_certs, [(1, "/etc/chrony/nts-bootstrap-ubuntu.crt".to_string())]);
-    let SourceFiles { sources, warnings } = read_source_dirs(&files, &config.source_dirs);
+    let SourceFiles { sources, warnings, .. } = read_source_dirs(&files, &config.source_dirs);
     assert_eq!(sources.len(), 5);
     assert!(sources.iter().all(|s| s.pool && s.options.iburst && s.options.nts && s.options.max_sources == 1));
     let preferred: Vec<bool> = sources.iter().map(|s| s.options.prefer).collect();

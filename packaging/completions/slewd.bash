@@ -63,7 +63,8 @@ _slewd() {
     *:*:-F) return ;;
     *:*:-P) return ;;
     *:*:-N) return ;;
-    1:*) words="status tracking sources sourcestats selectdata ntpdata authdata activity serverstats makestep burst online offline refresh reload wait check metrics cleanup query demo -f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h" ;;
+    *:*:--record) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    1:*) words="status tracking sources sourcestats selectdata ntpdata authdata activity serverstats makestep burst online offline refresh reload wait check metrics cleanup query demo -f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only --record -v -h" ;;
     *:status:*) words="--watch -c --json -h -p --help" ;;
     *:tracking:*) words="-c --json -N -n -h -p --help" ;;
     *:sources:*) words="-a -v -c --json -N -n -h -p --help" ;;
@@ -85,7 +86,7 @@ _slewd() {
     *:cleanup:*) words="-f --help" ;;
     *:query:*) words="-4 -6 --clocks --help $(compgen -A hostname)" ;;
     *:demo:*) words="--help" ;;
-    *:*:*) words="-f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only -v -h --help" ;;
+    *:*:*) words="-f -n -d -l -L -p -q -Q -t -R -s -u -U -F -P -m -x -r -4 -6 -N --client-only --record -v -h --help" ;;
     esac
     COMPREPLY=($(compgen -W "$words" -- "$word"))
 }

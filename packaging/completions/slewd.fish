@@ -159,6 +159,7 @@ complete -c slewd -n __fish_use_subcommand -s 4 -d 'use only IPv4 addresses of n
 complete -c slewd -n __fish_use_subcommand -s 6 -d 'use only IPv6 addresses of names'
 complete -c slewd -n __fish_use_subcommand -s N -x -d 'write a newline to this descriptor and close it once ready (s6)'
 complete -c slewd -n __fish_use_subcommand -l client-only -d 'ignore directives that would serve others (allow ...) instead of refusing them'
+complete -c slewd -n __fish_use_subcommand -l record -r -F -d 'write down all that happens, so that the run can be repeated'
 complete -c slewd -n __fish_use_subcommand -s v -d 'print the version (also --version)'
 complete -c slewd -n __fish_use_subcommand -s h -d 'print this help (also --help)'
 complete -c slewd -n __fish_use_subcommand -l help -d 'print help'

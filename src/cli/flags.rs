@@ -53,6 +53,8 @@ pub(super) const FLAGS: &[Flag] = &[
     flag("-6", "", "use only IPv6 addresses of names"),
     flag("-N", "FD", "write a newline to this descriptor and close it once ready (s6)"),
     flag("--client-only", "", "ignore directives that would serve others (allow ...) instead of refusing them"),
+    #[cfg(feature = "record")]
+    flag("--record", "FILE", "write down all that happens, so that the run can be repeated"),
     flag("-v", "", "print the version (also --version)"),
     flag("-h", "", "print this help (also --help)"),
 ];
@@ -181,6 +183,7 @@ impl Flags {
             family: Family::Any,
             readiness: None,
             client_only: false,
+            record: None,
             ident,
         };
         Flags { options, foreground: false, debugging: 0, to_stderr: false, log_file: None, level: None, print: false }
@@ -194,6 +197,11 @@ impl Flags {
                 Short('v') | Long("version") => return Ok(Command::Version),
                 Long("client-only") => {
                     self.options.client_only = true;
+                    continue;
+                }
+                #[cfg(feature = "record")]
+                Long("record") => {
+                    self.options.record = Some(parser.value()?.string()?);
                     continue;
                 }
                 Value(line) => {

@@ -16,6 +16,8 @@ use crate::core::source::authentication::{Authentication, Protection};
 pub struct SourceFiles {
     /// Their lines, in order.
     pub sources: Vec<SourceConfig>,
+    /// These lines as they were typed, with single spaces.
+    pub typed: Vec<String>,
     /// What is wrong with the lines that are not among them, and what is not used of those that are.
     pub warnings: Vec<Warning>,
 }
@@ -84,7 +86,10 @@ impl SourceFiles {
         let notes = words.notes.into_iter().map(|note| format!("{name} directive: {note}"));
         self.warnings.extend(notes.map(|text| Warning { place: place.clone(), text }));
         match result {
-            Ok(source) => self.sources.extend(source),
+            Ok(source) => {
+                self.typed.extend(source.iter().map(|_| line.to_owned()));
+                self.sources.extend(source);
+            }
             Err(fault) => {
                 let usage = Directive::find(name).map(Directive::usage).unwrap_or_default();
                 let (text, remedy) = fault.text(name, &usage);

@@ -15,7 +15,7 @@ use crate::core::api::nts::EstablishmentId;
 use crate::core::api::output::Output;
 use crate::core::api::reference_clock::{ClockId, Reading};
 use crate::core::api::settings::{Family, Host};
-use crate::core::engine::{Engine, Input, NtsPolicy, Start, What};
+use crate::core::engine::{Input, NtsPolicy, Start, What};
 use crate::daemon::call_filter::Refusals;
 use crate::daemon::clock::Clock;
 use crate::daemon::control::{Control, Daemon};
@@ -35,6 +35,7 @@ use crate::daemon::key_establishment::KeyConnections;
 use crate::daemon::network::NetworkWatch;
 use crate::daemon::notify::observer::Observer;
 use crate::daemon::resolver::{LookupPurpose, Resolver};
+use crate::recording::{RecordedEngine, Recording};
 use crate::sys::clock::ClockWatch;
 use crate::sys::poll_set::PollSet;
 use crate::sys::signals::{RELOAD, REOPEN, Signals};
@@ -109,12 +110,14 @@ pub struct Environment<'a> {
     pub source_files: SourceDirs,
     /// Where chronyc and its like are answered.
     pub control: Option<Box<Control>>,
+    /// `--record`.
+    pub recording: Option<Recording>,
 }
 
 /// Runs the engine until something ends it.
-pub fn run(start: Start, world: Environment<'_>) -> io::Result<Ending> {
+pub fn run(start: Start, mut world: Environment<'_>) -> io::Result<Ending> {
     let now = world.clock.read();
-    let mut engine = Engine::new(start, now);
+    let mut engine = RecordedEngine::new(start, now, world.recording.take());
     if let Some(files) = &world.dump_files {
         engine.recall(files.take(world.recalls), dump_files::boot(), &now);
     }
@@ -131,7 +134,7 @@ pub fn run(start: Start, world: Environment<'_>) -> io::Result<Ending> {
         ending: None,
         refusals: Refusals::default(),
     };
-    turner.engine.use_nts(turner.world.nts);
+    turner.engine.unrecorded().use_nts(turner.world.nts);
     turner.recall_keys();
     turner.use_keys();
     turner.read_sources();
@@ -165,7 +168,7 @@ enum Token {
 }
 
 struct Loop<'a> {
-    engine: Engine,
+    engine: RecordedEngine,
     resolver: Resolver,
     world: Environment<'a>,
     gives_up: Option<Raw>,
@@ -252,8 +255,9 @@ impl Loop<'_> {
 
     fn read_sources(&mut self) {
         let now = self.world.clock.read();
-        let lines = self.world.source_files.read();
-        self.engine.handle_input(Input { now, what: What::Reload { lines } });
+        let files = self.world.source_files.read();
+        self.engine.source_lines(&files.typed);
+        self.engine.handle_input(Input { now, what: What::Reload { lines: &files.sources } });
         self.drain();
     }
 
@@ -442,7 +446,7 @@ impl Loop<'_> {
         if keys.count() > 0 {
             info!("Loaded {} symmetric keys", keys.count());
         }
-        self.engine.use_keys(keys.clone(), self.world.clock.read().raw);
+        self.engine.unrecorded().use_keys(keys.clone(), self.world.clock.read().raw);
     }
 
     fn read_leap_data(&mut self) {
@@ -479,8 +483,9 @@ impl Loop<'_> {
         if let Some(record) = self.engine.drift() {
             self.save(&record);
         }
-        if let Some(known) = self.engine.addresses() {
+        if let Some(known) = self.engine.unrecorded().addresses() {
             self.save_addresses(&known);
         }
+        self.engine.end();
     }
 }

@@ -21,3 +21,4 @@ pub mod os_error;
 pub mod resolver;
 pub mod rivals;
 pub mod run;
+pub mod start;

@@ -7,10 +7,8 @@ use std::process::ExitCode;
 use log::{LevelFilter, error, info, warn};
 
 use crate::config::{Config, ConfigFailure};
-use crate::core::api::settings::{Family, MakeStep, Mode};
+use crate::core::api::settings::{Family, Mode};
 use crate::core::api::temp_comp::TempComp;
-use crate::core::engine::{Floor, NtsPolicy, Start};
-use crate::core::estimate::FrequencyPrior;
 use crate::daemon::account::Account;
 use crate::daemon::call_filter;
 use crate::daemon::clock::{Clock, KernelClock, ObservedClock};
@@ -20,7 +18,7 @@ use crate::daemon::event_loop::{self, Ending};
 use crate::daemon::exchanges::Exchanges;
 use crate::daemon::files::address_file::{self, AddressFile};
 use crate::daemon::files::configuration::RealFiles;
-use crate::daemon::files::drift_file::{self, DriftFile, Found};
+use crate::daemon::files::drift_file::DriftFile;
 use crate::daemon::files::dump_files::DumpFiles;
 use crate::daemon::files::hardware_clock::set_from_rtc;
 use crate::daemon::files::key_file::Keys;
@@ -28,6 +26,8 @@ use crate::daemon::files::leap_file::LeapFile;
 use crate::daemon::files::log_files::{self, LogFiles};
 use crate::daemon::files::nts_files::NtsFiles;
 use crate::daemon::files::pid_file::{PidFile, PidFileRefusal};
+#[cfg(feature = "record")]
+use crate::daemon::files::recording_file;
 use crate::daemon::files::source_dirs::SourceDirs;
 use crate::daemon::files::state_file;
 use crate::daemon::files::thermometer::{self, Thermometer};
@@ -39,16 +39,15 @@ use crate::daemon::notify::service_manager::Unready;
 use crate::daemon::notify::synchronized_file::SynchronizedFiles;
 use crate::daemon::notify::{hook, observers};
 use crate::daemon::os_error::plain;
+use crate::daemon::start;
+use crate::recording::Recording;
 use crate::sys::clock::ClockWatch;
 use crate::sys::confinement::Inherited;
 use crate::sys::daemonize::{Foreground, daemonize};
 use crate::sys::signals::Signals;
 use crate::sys::starter::Starter;
 use crate::sys::{clock, privileges, process};
-use crate::time::{BUILD_EPOCH, Span, Utc};
-
-/// A drift file from further in the future was written by a clock that was wrong.
-const PLAUSIBLE_AFTER_BUILD: Span = Span::from_secs(20 * 365 * 86_400);
+use crate::time::Span;
 
 /// Where a configuration is looked for, in this order.
 const CONFIG_PATHS: [&str; 3] = ["/etc/slewd/slewd.conf", "/etc/chrony/chrony.conf", "/etc/chrony.conf"];
@@ -92,6 +91,8 @@ pub struct Options {
     pub readiness: Option<RawFd>,
     /// `--client-only`.
     pub client_only: bool,
+    /// `--record`.
+    pub record: Option<String>,
     /// The name we were called by: `chronyd` if installed under that name.
     pub ident: String,
 }
@@ -155,6 +156,7 @@ struct Prepared {
     exchanges: Exchanges,
     /// Read from a file of points.
     temp_comp: Option<TempComp>,
+    recording: Option<Recording>,
 }
 
 fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
@@ -189,7 +191,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     let nts_files = nts_files(options, config, &account);
     // A run that ends by itself is over before anybody could ask, or wait.
     let is_daemon = options.mode == Mode::Discipline;
-    let control = if is_daemon { Control::open(&config.commands, account.owner(), seed()) } else { None };
+    let control = if is_daemon { Control::open(&config.commands, account.owner(), start::seed()) } else { None };
     let synchronized_files = is_daemon.then(|| {
         let paths = config.announcements.synchronized_files(controls_clock);
         SynchronizedFiles::prepare(paths, controls_clock, account.owner())
@@ -198,6 +200,10 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         account.prepare_directories(config);
     }
     let starter = if is_daemon { starter(options, config, &account) } else { None };
+    #[cfg(feature = "record")]
+    let recording = recording_file::begin(options, config, temp_comp.as_ref(), log_files.is_some())?;
+    #[cfg(not(feature = "record"))]
+    let recording = None;
     account.assume(options, config, controls_clock, exchanges.cards.may_come())?;
     if is_daemon {
         account.check_directories(config);
@@ -217,6 +223,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         devices,
         exchanges,
         temp_comp,
+        recording,
     })
 }
 
@@ -315,13 +322,8 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         if prepared.controls_clock { Box::new(KernelClock::new()) } else { Box::new(ObservedClock::new()) };
     let drift_path = config.files.drift.as_ref().map(|drift| drift.path.as_str());
     let (leap_file, leap_table) = LeapFile::find(&config.files).unzip();
-    let mut start = Start { leap_table, ..start(options, config, drift_path.map(Path::new)) };
-    if prepared.temp_comp.is_some() {
-        start.settings.temp_comp = prepared.temp_comp;
-    }
-    if prepared.log_files.is_some() {
-        start.settings.records = log_files::wanted(&config.logs);
-    }
+    let settings = start::settings(config, prepared.temp_comp, options.restarted, prepared.log_files.is_some());
+    let start = start::start(options, config, settings, leap_table, drift_path.map(Path::new));
     let network = NetworkWatch::new(clock.read().raw);
     let unready = Unready { foreground, descriptor: options.readiness };
     let told = Some(&config.announcements).filter(|_| options.mode == Mode::Discipline);
@@ -341,7 +343,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         network,
         leap_file,
         keys: Some(prepared.keys),
-        nts: nts_policy(config),
+        nts: start::nts_policy(config),
         #[cfg(feature = "nts")]
         key_connections: KeyConnections::new(config.nts.clone(), config.network.clone()),
         devices: prepared.devices,
@@ -357,6 +359,7 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         observer: &mut observers,
         source_files: SourceDirs::new(config.source_dirs.clone()),
         control: prepared.control,
+        recording: prepared.recording,
     };
     let ending = event_loop::run(start, world);
     drop(observers);
@@ -369,76 +372,6 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
         Ok(Ending::Finished { success: false } | Ending::TimedOut { synchronised: false }) => ExitCode::FAILURE,
         Err(reason) => fail(None, &format!("Could not wait for events : {reason}")),
     }
-}
-
-fn start(options: &Options, config: &Config, drift_path: Option<&Path>) -> Start {
-    let found = drift_path.and_then(drift_file::read);
-    let mut settings = config.settings.clone();
-    if options.restarted {
-        settings.init_step_slew = None;
-    }
-    if let Some(makestep) = settings.makestep.as_mut().filter(|makestep| makestep.limit > 0 && options.restarted) {
-        makestep.limit = 0;
-    } else if options.restarted && settings.makestep.is_none() {
-        settings.makestep = Some(MakeStep { threshold_s: 0.0, limit: 0 });
-    }
-    Start {
-        is_brief: options.timeout.is_some(),
-        settings,
-        sources: config.sources.clone(),
-        clocks: config.clocks.clone(),
-        last_good: drift_path.map_or(Vec::new(), |path| address_file::read(&address_file::path(path), options.family)),
-        mode: options.mode,
-        prior: prior(found.as_ref()),
-        floor: floor(drift_path.and_then(drift_file::written)),
-        drift_interval: Span::from_secs(config.files.drift.as_ref().map_or(3600, |drift| i64::from(drift.interval_s))),
-        leap_table: None,
-        seed: seed(),
-    }
-}
-
-/// Dates of certificates are only doubted for a clock that nobody has set since the machine was started.
-fn nts_policy(config: &Config) -> NtsPolicy {
-    let is_uncertain = clock::state().is_ok_and(|state| state.is_unset());
-    NtsPolicy {
-        refresh: Some(Span::from_secs(i64::from(config.nts.refresh_s))),
-        unchecked_updates: config.nts.no_cert_time_check,
-        is_provisional: is_uncertain && !config.nts.strict_cert_time,
-    }
-}
-
-/// What is known of the frequency: from the drift file, or else what the kernel runs at.
-fn prior(found: Option<&Found>) -> FrequencyPrior {
-    let age = |found: &Found| drift_file::age(found, clock::read().utc);
-    if let Some(prior) = found.and_then(|found| found.record.prior(age(found))) {
-        return prior;
-    }
-    let kernel_ppm = clock::state().map_or(0.0, |state| state.frequency_ppm);
-    if kernel_ppm.abs() > clock::MAX_FREQUENCY_PPM / 2.0 || kernel_ppm == 0.0 {
-        return FrequencyPrior::unknown();
-    }
-    info!("Initial frequency {:.3} ppm", -kernel_ppm);
-    FrequencyPrior { frequency: kernel_ppm * 1e-6, ..FrequencyPrior::unknown() }
-}
-
-fn floor(written: Option<Utc>) -> Floor {
-    let build = Floor { utc: BUILD_EPOCH, from_drift_file: false };
-    match written.filter(|written| *written > BUILD_EPOCH && *written - BUILD_EPOCH < PLAUSIBLE_AFTER_BUILD) {
-        Some(written) => Floor { utc: written, from_drift_file: true },
-        None => build,
-    }
-}
-
-fn seed() -> [u8; 16] {
-    let mut seed = [0; 16];
-    match process::random_seed() {
-        Ok(random) => seed.copy_from_slice(&random[..16]),
-        Err(reason) => {
-            warn!("No random numbers from the kernel ({reason}): cookies can be guessed");
-            seed[..8].copy_from_slice(&clock::read().raw.nanos().to_le_bytes());
-        }
-    }
-    seed
 }
 
 /// In the background the waiting foreground process prints the message, and the log has it as well.

@@ -17,6 +17,7 @@ use crate::core::api::source_id::SourceId;
 use crate::core::clock::leap::LeapTable;
 use crate::core::engine::{Engine, Floor, Input, Start, What};
 use crate::core::estimate::FrequencyPrior;
+use crate::recording::{RecordedEngine, Recording};
 use crate::report::dump_file;
 use crate::sim::card::Told;
 use crate::sim::interleaving::Memory;
@@ -54,7 +55,7 @@ pub struct World {
     dice: Dice,
     served: Vec<u64>,
     remembered: Vec<Memory>,
-    engine: Option<Engine>,
+    engine: Option<RecordedEngine>,
     queue: BinaryHeap<Reverse<Pending>>,
     sequence: u64,
     wake_at: Option<Raw>,
@@ -70,6 +71,8 @@ pub struct World {
     /// What the card said of the last request.
     told: Option<Told>,
     trace: Trace,
+    /// Makes a recording for each start.
+    recorder: Option<Box<dyn FnMut() -> Recording>>,
 }
 
 /// Something that is going to happen.
@@ -112,6 +115,11 @@ enum Incident {
 impl World {
     /// Everything is as the scenario says, and slewd has just been started.
     pub fn new(scenario: Scenario) -> Self {
+        Self::recorded(scenario, None)
+    }
+
+    /// A world whose engine is recorded, anew each time that slewd starts.
+    pub fn recorded(scenario: Scenario, recorder: Option<Box<dyn FnMut() -> Recording>>) -> Self {
         let oscillator = Oscillator::new(scenario.crystal.clone(), scenario.start, FIRST_RAW, scenario.seed);
         let clock = scenario.start + scenario.clock_ahead;
         let mut world = World {
@@ -134,6 +142,7 @@ impl World {
             recorded: scenario.start,
             told: None,
             trace: Trace::default(),
+            recorder,
             scenario,
         };
         for (at_s, happening) in world.scenario.happenings.clone() {
@@ -168,7 +177,7 @@ impl World {
     pub fn handle_order(&mut self, order: Order) -> Result<(), Refused> {
         let now = self.reading();
         let Some(mut engine) = self.engine.take() else { return Err(Refused::Failed) };
-        let result = engine.handle_order(order, &now);
+        let result = engine.handle_order(order, &now, None);
         self.drain(engine);
         result
     }
@@ -199,7 +208,7 @@ impl World {
 
     /// The engine, while it runs.
     pub fn engine(&self) -> Option<&Engine> {
-        self.engine.as_ref()
+        self.engine.as_deref()
     }
 
     /// The clock.
@@ -233,9 +242,10 @@ impl World {
             seed: (u128::from(self.scenario.seed) << 64 | u128::from(self.sequence)).to_le_bytes(),
         };
         let now = self.reading();
-        let mut engine = Engine::new(start, now);
-        engine.use_keys(self.scenario.keys.clone(), now.raw);
-        engine.use_nts(self.scenario.nts);
+        let recording = self.recorder.as_mut().map(|make| make());
+        let mut engine = RecordedEngine::new(start, now, recording);
+        engine.unrecorded().use_keys(self.scenario.keys.clone(), now.raw);
+        engine.unrecorded().use_nts(self.scenario.nts);
         self.starts += 1;
         let dumps = std::mem::take(&mut self.dumps);
         if self.scenario.recalls {

@@ -78,6 +78,7 @@ fn show() -> io::Result<Span> {
     let mut narrator = Narrator { began: raw_now(), last: raw_now() };
     let world = Environment {
         control: None,
+        recording: None,
         clock: &mut clock,
         exchanges: Exchanges::new(Network::default()),
         signals: None,

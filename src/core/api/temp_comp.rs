@@ -59,6 +59,11 @@ impl Curve {
 }
 
 impl Points {
+    /// Temperature and compensation in ppm of each.
+    pub fn all(&self) -> &[(f64, f64)] {
+        &self.0
+    }
+
     /// From a file with a temperature and a compensation per line, in any order.
     pub fn parse(text: &str) -> Result<Points, NoPoints> {
         let mut points = text.lines().map(point).collect::<Option<Vec<_>>>().ok_or(NoPoints::Line)?;

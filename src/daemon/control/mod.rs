@@ -18,6 +18,7 @@ use std::path::Path;
 use log::{debug, info, warn};
 
 pub use self::directory::{Owner, own};
+pub use self::ordering::order;
 
 use self::access::{Access, AskerKind};
 use self::rate::Limiter;
@@ -42,8 +43,8 @@ pub trait Daemon {
     fn engine(&self) -> &Engine;
     /// The clocks.
     fn read_clock(&mut self) -> ClockReading;
-    /// Has the engine carry out an order, and carries out what follows from it.
-    fn obey(&mut self, order: Order) -> Result<(), Refused>;
+    /// Has the engine carry out an order, and carries out what follows from it. `request`: the datagram that it was made of.
+    fn obey(&mut self, order: Order, request: Option<&[u8]>) -> Result<(), Refused>;
     /// Reads the `.sources` files again.
     fn reload_sources(&mut self);
     /// Begins the log files anew.
@@ -129,7 +130,7 @@ impl Control {
             Disposition::Drop => self.counts.command_drops += 1,
             Disposition::Refuse(header, status) => self.reply(index, sender, &header, Err(status), len),
             Disposition::Request(header, request) => {
-                let answer = self.carry_out(&request, daemon);
+                let answer = self.carry_out(&request, len, daemon);
                 self.reply(index, sender, &header, answer.as_ref().map_err(|status| *status), len);
                 if request == ControlRequest::Shutdown {
                     info!("Received shutdown command");

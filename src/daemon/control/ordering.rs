@@ -13,10 +13,15 @@ use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::request::{self, ControlRequest, NewSource2, Prefix};
 
 impl Control {
-    /// Does what was asked, and says what to answer.
+    /// Does what was asked with the `len` bytes in the inbox, and says what to answer.
     // Inlined into the loop over sockets it makes the binary 9 kB larger.
     #[inline(never)]
-    pub(super) fn carry_out(&mut self, request: &ControlRequest, daemon: &mut dyn Daemon) -> Result<Body, ReplyStatus> {
+    pub(super) fn carry_out(
+        &mut self,
+        request: &ControlRequest,
+        len: usize,
+        daemon: &mut dyn Daemon,
+    ) -> Result<Body, ReplyStatus> {
         let now = daemon.read_clock();
         if let Some(report) = reporting::report(request, daemon.engine(), &now, self.counts) {
             return report;
@@ -39,7 +44,7 @@ impl Control {
             other => {
                 let order = order(other)?.within_limits().ok_or(ReplyStatus::Failed)?;
                 let said = words(&order);
-                daemon.obey(order).map_err(status)?;
+                daemon.obey(order, self.inbox.get(..len)).map_err(status)?;
                 if let Some(said) = said {
                     info!("{said}");
                 }
@@ -93,7 +98,10 @@ impl Control {
 }
 
 /// What the engine is to do.
-fn order(request: &ControlRequest) -> Result<Order, ReplyStatus> {
+///
+/// # Errors
+/// chronyd's answers to what is no order, or none that can be carried out.
+pub fn order(request: &ControlRequest) -> Result<Order, ReplyStatus> {
     let change = |source: &Address, parameter| Order::Change { source: *source, parameter };
     Ok(match request {
         ControlRequest::Online(net) => Order::SetOnline { whom: whom(net), online: true },
@@ -147,7 +155,7 @@ fn follow_routes(daemon: &mut dyn Daemon) {
     for address in addresses {
         let online = daemon.has_route(address);
         let whom = Whom::One(Address::Ip(address.ip()));
-        if let Err(refused) = daemon.obey(Order::SetOnline { whom, online }) {
+        if let Err(refused) = daemon.obey(Order::SetOnline { whom, online }, None) {
             debug!("{address} is not set online ({online}): {refused:?}");
         }
     }

@@ -13,7 +13,7 @@ impl Loop<'_> {
     /// The engine is given the keys of the last run.
     pub(super) fn recall_keys(&mut self) {
         if let Some(files) = &self.world.nts_files {
-            self.engine.recall_keys(files.take());
+            self.engine.unrecorded().recall_keys(files.take());
         }
     }
 

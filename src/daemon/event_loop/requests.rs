@@ -32,9 +32,9 @@ impl Daemon for Loop<'_> {
         self.world.clock.read()
     }
 
-    fn obey(&mut self, order: Order) -> Result<(), Refused> {
+    fn obey(&mut self, order: Order, request: Option<&[u8]>) -> Result<(), Refused> {
         let now = self.world.clock.read();
-        let result = self.engine.handle_order(order, &now);
+        let result = self.engine.handle_order(order, &now, request);
         self.drain();
         result
     }

@@ -11,6 +11,8 @@ pub mod log_files;
 pub mod nts_files;
 pub mod opening;
 pub mod pid_file;
+#[cfg(feature = "record")]
+pub mod recording_file;
 pub mod source_dirs;
 pub mod state_file;
 pub mod thermometer;

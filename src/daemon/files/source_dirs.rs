@@ -3,7 +3,6 @@
 use log::warn;
 
 use crate::config::{SourceFiles, read_source_dirs};
-use crate::core::api::settings::SourceConfig;
 use crate::daemon::files::configuration::PromptFiles;
 
 /// Where they are, and what they said last.
@@ -20,10 +19,10 @@ impl SourceDirs {
     }
 
     /// All their lines as they are now. Warns of what is wrong with them, once.
-    pub fn read(&mut self) -> &[SourceConfig] {
+    pub fn read(&mut self) -> &SourceFiles {
         let found = read_source_dirs(&PromptFiles, &self.directories);
         found.warnings.iter().filter(|warning| !self.known.warnings.contains(warning)).for_each(|w| warn!("{w}"));
         self.known = found;
-        &self.known.sources
+        &self.known
     }
 }

@@ -9,7 +9,8 @@ use crate::core::api::flaw::Flaw;
 use crate::core::api::nts::{KeyFailure, KeyRequest, Stage};
 use crate::core::api::output::Output;
 use crate::core::api::reference_clock::{ClockId, Reading};
-use crate::core::engine::{Engine, Input, What};
+use crate::core::engine::{Input, What};
+use crate::recording::RecordedEngine;
 use crate::sim::authentication::Authenticates;
 use crate::sim::server::Manner;
 use crate::sim::server::Server;
@@ -22,7 +23,7 @@ const MAX_OUTPUTS: usize = 10_000;
 const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
 
 impl World {
-    pub(super) fn drain(&mut self, mut engine: Engine) {
+    pub(super) fn drain(&mut self, mut engine: RecordedEngine) {
         for _ in 0..MAX_OUTPUTS {
             let output = engine.poll_output();
             match output {
@@ -42,7 +43,7 @@ impl World {
         panic!("the engine does not come to rest");
     }
 
-    fn perform(&mut self, engine: &mut Engine, output: Output) {
+    fn perform(&mut self, engine: &mut RecordedEngine, output: Output) {
         match output {
             Output::Send { exchange, to, packet } => {
                 let what = if self.is_network_up() && !self.scenario.unroutable.contains(&to.ip()) {

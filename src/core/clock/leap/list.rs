@@ -2,7 +2,7 @@
 //! minus UTC from then on. `#@` gives the day it expires; other lines with `#` are comments.
 
 use super::table::{Entry, Unusable};
-use crate::time::Utc;
+use crate::time::{NANOS_PER_SEC, Utc};
 
 /// Seconds from 1900 to 1970. The list counts on beyond the NTP era that ends in 2036.
 const NTP_TO_UNIX_S: i64 = 2_208_988_800;
@@ -30,6 +30,13 @@ pub(super) fn parse(text: &[u8]) -> Result<(Vec<Entry>, Option<Utc>), Unusable> 
         entries.push(entry);
     }
     Ok((entries, expires))
+}
+
+/// The text that [`parse`] reads.
+pub(super) fn text(entries: &[Entry], expires: Option<Utc>) -> String {
+    let ntp_s = |utc: Utc| utc.nanos().div_euclid(NANOS_PER_SEC) + NTP_TO_UNIX_S;
+    let expiry = expires.into_iter().map(|expires| format!("#@ {}\n", ntp_s(expires)));
+    expiry.chain(entries.iter().map(|entry| format!("{} {}\n", ntp_s(entry.from), entry.tai_s))).collect()
 }
 
 fn midnight(word: &str) -> Option<Utc> {

@@ -71,6 +71,11 @@ impl LeapTable {
         self.expires
     }
 
+    /// The text of a list that [`LeapTable::from_list`] reads.
+    pub fn list(&self) -> String {
+        list::text(&self.entries, self.expires)
+    }
+
     /// How the log calls it.
     pub fn name(&self) -> &Arc<str> {
         &self.name
