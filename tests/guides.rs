@@ -1,62 +1,19 @@
-//! What the documents show is right: each block of configuration is read without a warning, each `slewd` command line is
-//! understood, each line of the tables in docs/migrate.md meets with what the table says, each reason of `slewd status` is
-//! explained, and links lead somewhere.
+//! What the documents say is right: each line of the tables in docs/migrate.md meets with what the table says, each reason of
+//! `slewd status` is explained, and links lead somewhere. Commands and configurations: shown_commands.rs.
 
 #![allow(missing_docs, clippy::disallowed_methods, clippy::disallowed_types)]
+
+#[path = "support/documents.rs"]
+mod documents;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use slewd::config::{Class, Config, MemoryFiles, directives};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// Documents by path: those for people, not the changelog.
-fn documents() -> Vec<(String, String)> {
-    let mut paths = ["README.md", "packaging/README.md", "packaging/systemd/README.md"].map(str::to_owned).to_vec();
-    for entry in fs::read_dir(Path::new(ROOT).join("docs")).expect("docs") {
-        let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
-        if name.ends_with(".md") || name.ends_with(".8") || name.ends_with(".5") {
-            paths.push(format!("docs/{name}"));
-        }
-    }
-    paths.sort();
-    paths.iter().map(|path| (path.clone(), fs::read_to_string(Path::new(ROOT).join(path)).expect(path))).collect()
-}
-
-/// The fenced blocks of a document: language and text.
-fn blocks(text: &str) -> Vec<(String, String)> {
-    let mut blocks = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        if let Some(language) = line.strip_prefix("```") {
-            let body: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
-            blocks.push((language.to_owned(), body.join("\n") + "\n"));
-        }
-    }
-    blocks
-}
-
-/// Code in the running text, a line break in it being a space.
-fn spans(text: &str) -> Vec<String> {
-    let mut prose = String::new();
-    let mut in_block = false;
-    for line in text.lines() {
-        if line.starts_with("```") {
-            in_block = !in_block;
-        } else if !in_block {
-            prose.push_str(line);
-            prose.push('\n');
-        }
-    }
-    // A span does not reach beyond its paragraph.
-    let paragraphs = prose.split("\n\n").map(str::to_owned);
-    paragraphs
-        .flat_map(|part| part.split('`').skip(1).step_by(2).map(|span| span.replace('\n', " ")).collect::<Vec<_>>())
-        .collect()
-}
+use documents::{ROOT, blocks, documents, spans};
 
 #[derive(Debug, PartialEq)]
 enum Verdict {
@@ -71,27 +28,6 @@ fn verdict(text: &str) -> (Verdict, String) {
         Ok(config) => (Verdict::Warning, config.warnings[0].to_string()),
         Err(failure) => (Verdict::Error, failure.error.to_string()),
     }
-}
-
-#[test]
-fn every_block_of_configuration_is_read_without_a_warning() {
-    let mut tried = 0;
-    for (path, text) in documents() {
-        let mut configurations: Vec<String> =
-            blocks(&text).into_iter().filter(|(language, _)| language == "conf").map(|(_, body)| body).collect();
-        if path.ends_with(".5") {
-            configurations.extend(
-                text.split(".Bd -literal -offset indent\n")
-                    .skip(1)
-                    .map(|rest| rest.split(".Ed").next().expect("a display").to_owned()),
-            );
-        }
-        for configuration in configurations {
-            assert_eq!(verdict(&configuration), (Verdict::Accepted, String::new()), "{path}:\n{configuration}");
-            tried += 1;
-        }
-    }
-    assert!(tried > 20, "only {tried} blocks found");
 }
 
 /// Rows of a table of lines: the old line, what becomes of it, and the lines that may be written instead.
@@ -129,94 +65,6 @@ fn every_line_of_the_migration_tables_meets_with_what_the_table_says() {
         .map(|directive| directive.name)
         .collect();
     assert!(missing.is_empty(), "docs/migrate.md does not say what becomes of {missing:?}");
-}
-
-/// The words of a command line as a shell finds them, up to a redirection or a second command.
-fn words(line: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let (mut quote, mut in_word) = (None, false);
-    for letter in line.chars() {
-        match (quote, letter) {
-            (Some(open), close) if open == close => quote = None,
-            (None, '\'' | '"') => {
-                quote = Some(letter);
-                if !in_word {
-                    words.push(String::new());
-                }
-                in_word = true;
-            }
-            (None, ' ') => in_word = false,
-            (None, '#' | '|' | '&' | ';' | '>') if !in_word => break,
-            _ => {
-                if !in_word {
-                    words.push(String::new());
-                }
-                in_word = true;
-                words.last_mut().expect("a word").push(letter);
-            }
-        }
-    }
-    words
-}
-
-/// The arguments if the line runs slewd.
-fn arguments(line: &str) -> Option<Vec<String>> {
-    let mut words = words(line.trim().trim_start_matches(".Dl ").trim_start_matches("ExecStartPre="));
-    if words.first().is_some_and(|word| word == "sudo") {
-        words.remove(0);
-    }
-    let program = words.first()?;
-    ["slewd", "$slewd", "/usr/sbin/slewd"].contains(&program.as_str()).then(|| words.split_off(1))
-}
-
-/// Whether the program understands the arguments; nothing is asked, and nothing done.
-fn parse(arguments: &[String]) -> Output {
-    let is_daemon = arguments.first().is_none_or(|first| first.starts_with('-') || first.contains(' '));
-    let names_file = arguments.iter().any(|word| word == "-f");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_slewd"));
-    // Help comes after all words before it were understood. Configuration on the command line is read and printed.
-    match (is_daemon, names_file) {
-        (true, false) => command.arg("-p").args(arguments),
-        (true, true) => command.args(arguments).arg("-h"),
-        (false, _) => command.args(arguments).arg("--help"),
-    };
-    command.output().expect("slewd starts")
-}
-
-#[test]
-fn every_command_line_is_understood() {
-    let mut tried = BTreeSet::new();
-    for (path, text) in documents() {
-        let fenced = blocks(&text);
-        let shell = fenced.iter().filter(|(language, _)| language.is_empty() || language == "sh");
-        let mut lines: Vec<String> = shell.flat_map(|(_, body)| body.lines().map(str::to_owned)).collect();
-        if path.ends_with(".md") {
-            lines.extend(spans(&text));
-        } else {
-            lines.extend(text.lines().filter(|line| line.starts_with(".Dl ")).map(str::to_owned));
-        }
-        for line in lines {
-            let Some(arguments) = arguments(&line) else { continue };
-            // The program itself, a sentence about any command, and a message of the program.
-            if arguments.is_empty()
-                || arguments.contains(&"COMMAND".to_owned())
-                || line.starts_with("slewd has ")
-                || !tried.insert(arguments.clone())
-            {
-                continue;
-            }
-            let output = parse(&arguments);
-            assert!(output.status.success(), "{path}: {line}\n{}", String::from_utf8_lossy(&output.stderr));
-        }
-    }
-    assert!(tried.len() > 40, "only {} command lines found", tried.len());
-}
-
-#[test]
-fn a_mistyped_command_line_would_be_found() {
-    for line in ["slewd chekc", "slewd check --agreeing 3:", "slewd -Q -t", "sudo slewd -q 'pol pool.ntp.org'"] {
-        assert!(!parse(&arguments(line).expect("slewd")).status.success(), "{line}");
-    }
 }
 
 #[test]

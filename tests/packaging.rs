@@ -1,6 +1,9 @@
 //! What is shipped for service managers, read by the programs it is for. Nothing is installed or started.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
+#[path = "support/documents.rs"]
+mod documents;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -44,7 +47,29 @@ fn systemd_finds_no_fault_with_the_units() {
     assert!(output.status.success() && said.is_empty(), "{}", String::from_utf8_lossy(&said));
 }
 
-/// The test above can fail.
+/// Each drop-in that the documents show, for the unit that they name.
+#[test]
+fn systemd_finds_no_fault_with_the_drop_ins_of_the_documents() {
+    let mut tried = 0;
+    for (path, text) in documents::documents() {
+        for (_, drop_in) in documents::blocks(&text).into_iter().filter(|(language, _)| language == "ini") {
+            let root = root("drop-in", |text| text);
+            let unit = if drop_in.contains("ExecStart=") { "slewd-alarm@.service.d" } else { "slewd.service.d" };
+            let directory = root.join("etc/systemd/system").join(unit);
+            fs::create_dir_all(&directory).expect("our own directory");
+            fs::write(directory.join("shown.conf"), &drop_in).expect("our own directory");
+            fs::copy(root.join("usr/bin/logger"), root.join("usr/bin/curl")).expect("any program will do");
+            let output = verify(&root);
+            let said = [output.stdout, output.stderr].concat();
+            let is_fine = output.status.success() && said.is_empty();
+            assert!(is_fine, "{path}:\n{drop_in}{}", String::from_utf8_lossy(&said));
+            tried += 1;
+        }
+    }
+    assert!(tried > 4, "only {tried} drop-ins found");
+}
+
+/// The tests above can fail.
 #[test]
 fn systemd_finds_faults() {
     for (right, wrong) in [("WatchdogSec=", "WatchdogSecs="), ("/usr/sbin/slewd", "/usr/sbin/slewed")] {

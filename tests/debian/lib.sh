@@ -3,7 +3,7 @@
 # debian_root CACHE: unpacks a root with chrony and systemd into $root. The first time it is made, in CACHE, and needs the
 # network.
 debian_root() {
-    packages=apparmor,chrony,dbus,kmod,oathtool,passwd,systemd-sysv,udev
+    packages=apparmor,chrony,dbus,iproute2,kmod,oathtool,passwd,systemd-sysv,udev
     tar=$1/root-$(echo "$packages" | cksum | cut -d ' ' -f 1).tar
     mkdir -p "$1"
     if [ ! -s "$tar" ]; then

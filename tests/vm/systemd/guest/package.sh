@@ -66,6 +66,7 @@ that systemctl start chrony.service
 that quietly apt-get install -y --no-install-recommends /guest/this.deb
 is inactive active chrony.service
 soon 20 active active slewd.service
+that quietly /usr/lib/slewd/from-chrony --dry-run
 that quietly /usr/lib/slewd/from-chrony
 that systemctl restart slewd.service
 soon 30 yes timedate NTPSynchronized
