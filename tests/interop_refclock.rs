@@ -1,16 +1,18 @@
-//! Reference clocks beside the real chronyd: one writer tells both the time through shared memory and sockets, and what
-//! they make of it is compared reading by reading and field by field.
+//! Reference clocks beside the real chronyd: one writer, or a real gpsd, tells both the time through shared memory and sockets,
+//! and what they make of it is compared reading by reading and field by field.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
 #[path = "support/namespace.rs"]
 mod namespace;
+#[path = "support/refuse.rs"]
+mod refuse;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use namespace::{Namespace, Program, chrony};
+use namespace::{Namespace, Program, chrony, fetch};
 use nix::sys::signal::Signal;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -19,6 +21,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const RUN: Duration = Duration::from_secs(40);
 
 const WRITER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/refclock_writer.py");
+const RECEIVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/gps_receiver.py");
+
+/// The reach register of a source whose last eight polls all brought something.
+const ALL_REACHED: &str = "377";
 
 fn slewd() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_slewd"))
@@ -32,22 +38,14 @@ struct Side {
     port: &'static str,
 }
 
-/// Numbers of segments are the machine's: those of this process are nobody else's.
-fn unit(side: u32) -> String {
-    (1000 + 2 * (std::process::id() % 100_000) + side).to_string()
-}
-
-fn start(space: &Namespace, name: &'static str, program: &Path, side: u32, port: &'static str) -> Side {
+fn start(space: &Namespace, name: &'static str, program: &Path, port: &'static str, clocks: &str) -> Side {
     let directory = space.path(name);
     fs::create_dir(&directory).expect("the test's directory is writable");
     let at = directory.display();
     let config = space.file(
         &format!("{name}.conf"),
         &format!(
-            "refclock SHM {} refid SHM0 poll 2 offset 0.001 precision 1e-6\n\
-             refclock SOCK {at}/clock.sock poll 2 delay 0.0002 stratum 3 noselect\n\
-             log refclocks\nlogdir {at}\ndumpdir {at}\nbindcmdaddress /\ncmdport {port}\npidfile {at}/pid\n",
-            unit(side)
+            "{clocks}log refclocks\nlogdir {at}\ndumpdir {at}\nbindcmdaddress /\ncmdport {port}\npidfile {at}/pid\n"
         ),
     );
     let program = space.start_as(name, program, &["-x", "-d", "-u", "root", "-f", &config.to_string_lossy()]);
@@ -55,13 +53,14 @@ fn start(space: &Namespace, name: &'static str, program: &Path, side: u32, port:
 }
 
 impl Side {
-    fn socket(&self) -> String {
-        self.directory.join("clock.sock").display().to_string()
-    }
-
     fn chronyc(&self, space: &Namespace, command: &str) -> String {
         let output = space.run(&chrony().join("chronyc"), &["-c", "-n", "-h", "127.0.0.1", "-p", self.port, command]);
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn stop(&mut self) {
+        self.program.signal(Signal::SIGTERM);
+        self.program.wait();
     }
 
     /// The offset of each reading against the system clock.
@@ -73,28 +72,12 @@ impl Side {
     }
 }
 
-#[test]
-fn one_writer_and_two_daemons_agree_on_every_reading_and_report() {
-    let space = Namespace::new("refclock");
-    let theirs = start(&space, "chronyd", &chrony().join("chronyd"), 0, "1123");
-    let ours = start(&space, "slewd", slewd(), 1, "1124");
-    let mut sides = [theirs, ours];
-    sleep(Duration::from_secs(2));
-    let length = (RUN.as_secs() + 10).to_string();
-    let sockets = [sides[0].socket(), sides[1].socket()];
-    let arguments = [WRITER, &length, &unit(0), &unit(1), &sockets[0], &sockets[1]];
-    let mut writer = space.start_as("writer", Path::new("python3"), &arguments);
-    for side in &mut sides {
-        side.program.wait_for("Selected source SHM0", PATIENCE);
-    }
-    sleep(RUN);
-    let [theirs, ours] = &sides;
+/// What is the same whatever the clock does, in the reports of both daemons.
+fn compare_reports(space: &Namespace, theirs: &Side, ours: &Side) {
     for command in ["sources", "sourcestats", "tracking", "activity", "ntpdata", "authdata"] {
-        let (them, us) = (theirs.chronyc(&space, command), ours.chronyc(&space, command));
+        let (them, us) = (theirs.chronyc(space, command), ours.chronyc(space, command));
         println!("{command}\n{them}{us}");
-        // What is the same whatever the clock does, by column.
         let columns: &[usize] = match command {
-            "sources" => &[0, 1, 2, 3, 4],
             "sourcestats" => &[0],
             "tracking" => &[0, 1, 2, 10],
             _ => &[0, 1, 2, 3, 4],
@@ -107,15 +90,36 @@ fn one_writer_and_two_daemons_agree_on_every_reading_and_report() {
             text.lines().map(line).collect()
         };
         assert_eq!(fields(&us), fields(&them), "{command}");
-        assert_eq!(
-            us.lines().next().map(|line| line.split(',').count()),
-            them.lines().next().map(|l| l.split(',').count())
-        );
+        let width = |text: &str| text.lines().next().map(|line| line.split(',').count());
+        assert_eq!(width(&us), width(&them), "{command}");
     }
+}
+
+#[test]
+fn one_writer_and_two_daemons_agree_on_every_reading_and_report() {
+    let space = Namespace::new("refclock");
+    let socket = |name: &str| space.path(name).join("clock.sock").display().to_string();
+    let sockets = [socket("chronyd"), socket("slewd")];
+    let clocks = |side: usize| {
+        let path = &sockets[side];
+        format!(
+            "refclock SHM {side} refid SHM0 poll 2 offset 0.001 precision 1e-6\n\
+             refclock SOCK {path} poll 2 delay 0.0002 stratum 3 noselect\n"
+        )
+    };
+    let theirs = start(&space, "chronyd", &chrony().join("chronyd"), "1123", &clocks(0));
+    let ours = start(&space, "slewd", slewd(), "1124", &clocks(1));
+    let mut sides = [theirs, ours];
+    sleep(Duration::from_secs(2));
+    let length = (RUN.as_secs() + 10).to_string();
+    let arguments = [WRITER, &length, "0", "1", &sockets[0], &sockets[1]];
+    let mut writer = space.start_as("writer", Path::new("python3"), &arguments);
     for side in &mut sides {
-        side.program.signal(Signal::SIGTERM);
-        side.program.wait();
+        side.program.wait_for("Selected source SHM0", PATIENCE);
     }
+    sleep(RUN);
+    compare_reports(&space, &sides[0], &sides[1]);
+    sides.iter_mut().for_each(Side::stop);
     for clock in ["SHM0", "SOC1"] {
         let [them, us] = [&sides[0], &sides[1]].map(|side| side.readings(clock));
         // On a busy machine readings are missing. The first reading of a device has nothing to be compared with, and either may miss one at its ends.
@@ -125,13 +129,83 @@ fn one_writer_and_two_daemons_agree_on_every_reading_and_report() {
         println!("{clock}: {} readings, {} of chronyd, {common} in common", us.len(), them.len());
         assert!(common + 3 >= us.len() && common >= 25, "{us:?}\n{them:?}");
     }
-    for side in &sides {
-        assert!(!side.directory.join("clock.sock").exists(), "{} leaves its socket behind", side.name);
+    for (side, socket) in sides.iter().zip(&sockets) {
+        assert!(!Path::new(socket).exists(), "{} leaves its socket behind", side.name);
         let dump = fs::read_to_string(side.directory.join("refid:53484d30.dat")).expect("samples are kept");
         let head: Vec<&str> = dump.lines().take(3).collect();
         assert!(head[..2] == ["SRC0", "."] && head[2].ends_with(" 8 0 0"), "{}: {dump}", side.name);
     }
     writer.wait();
+}
+
+/// A receiver beside each daemon, since a record in shared memory is for one reader. gpsd reads both, and tells of each the
+/// time of the sentences and that of the pulses.
+#[test]
+fn what_a_real_gpsd_says_reaches_both_daemons_unchanged() {
+    let space = Namespace::new("gpsd");
+    space.empty("/run");
+    let lines = ["chronyd", "slewd"].map(|name| space.path(&format!("tty-{name}")));
+    let clocks = |side: usize| {
+        let (sentences, pulses) = (2 * side, 2 * side + 1);
+        let line = lines[side].file_name().expect("a name").to_string_lossy();
+        format!(
+            "refclock SHM {sentences} refid NMEA poll 0 offset 0.13 delay 0.2 noselect\n\
+             refclock SHM {pulses} refid PPS poll 0 precision 1e-4\n\
+             refclock SOCK /run/chrony.{line}.sock refid KPPS poll 0 noselect\n"
+        )
+    };
+    let theirs = start(&space, "chronyd", &chrony().join("chronyd"), "1123", &clocks(0));
+    let ours = start(&space, "slewd", slewd(), "1124", &clocks(1));
+    let mut sides = [theirs, ours];
+    let [first, second] = lines.each_ref().map(|line| line.to_string_lossy());
+    let mut receivers = space.start_as("receivers", Path::new("python3"), &[RECEIVER, &first, &second]);
+    receivers.wait_for_line("receiving", PATIENCE);
+    // A socket has to be there when gpsd opens the line.
+    sleep(Duration::from_secs(1));
+    let gpsd = fetch("fetch-gpsd", "gpsd", &[]).join("gpsd").to_string_lossy().into_owned();
+    let preload = format!("LD_PRELOAD={}", refuse::compile("serial_line").display());
+    // At once (-n), without writing to a receiver (-b), whatever it thinks of its position (-r); each sample in the log (-D 4).
+    let arguments = [&preload, &gpsd, "-N", "-n", "-b", "-r", "-D", "4", &*first, &*second];
+    let gpsd = space.start_as("gpsd", Path::new("env"), &arguments);
+    for side in &mut sides {
+        side.program.wait_for("Selected source PPS", PATIENCE);
+    }
+    let deadline = Instant::now() + PATIENCE;
+    // chronyd makes a measurement of a socket from several datagrams, so that its polls of 1 s may have none.
+    let is_reached = |side: &Side| {
+        let report = side.chronyc(&space, "sources");
+        report.lines().filter(|line| line.split(',').nth(5) == Some(ALL_REACHED)).count() >= 2
+    };
+    while !sides.iter().all(is_reached) {
+        assert!(Instant::now() < deadline, "{}", gpsd.log());
+        sleep(Duration::from_millis(200));
+    }
+    compare_reports(&space, &sides[0], &sides[1]);
+    sides.iter_mut().for_each(Side::stop);
+    for (side, line) in sides.iter().zip(&lines) {
+        let (pulses, sentences): (Vec<f64>, Vec<f64>) =
+            told(&gpsd.log(), line).iter().partition(|offset_s| **offset_s > -0.05);
+        for (clock, told) in [("NMEA", &sentences), ("PPS", &pulses), ("KPPS", &pulses)] {
+            let readings = side.readings(clock);
+            // As exact as the log of a daemon, which has seven digits.
+            let is_told = |reading: &&f64| told.iter().any(|offset_s| (offset_s - **reading).abs() < 1e-7);
+            let exact = readings.iter().filter(is_told).count();
+            println!("{} {clock}: gpsd said {}, {} readings, {exact} exact", side.name, told.len(), readings.len());
+            assert!(exact == readings.len() && exact >= 8 && exact + 4 >= told.len(), "{readings:?}\n{told:?}");
+        }
+    }
+}
+
+/// The offsets of the samples that gpsd, by its log, has made of a line.
+fn told(log: &str, line: &Path) -> Vec<f64> {
+    let nanos = |word: &str| -> i64 { word.replace('.', "").parse().expect("a time in nanoseconds") };
+    let marker = format!("ntpshm_put({},", line.display());
+    let samples = log.lines().filter_map(|said| said.split_once(&marker)).map(|(_, sample)| {
+        let words: Vec<&str> = sample.split_whitespace().collect();
+        // -20) TIME @ SYSTEM
+        (nanos(words[1]) - nanos(words[3])) as f64 / 1e9
+    });
+    samples.collect()
 }
 
 #[test]

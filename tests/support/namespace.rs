@@ -1,4 +1,4 @@
-//! A network namespace of our own, the programs running in it, and their logs.
+//! Namespaces of our own (network, mounts, shared memory), the programs running in them, and their logs.
 //!
 //! Everything started here lacks CAP_SYS_TIME, so that no mistake of a client under test can reach the clock of this
 //! machine, and ends when its handle is dropped.
@@ -20,7 +20,7 @@ use nix::unistd::Pid;
 /// A daemon starts well within this, also on a busy machine.
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
-/// A namespace with nothing but a loopback interface, and a directory for the files of its programs.
+/// A namespace with nothing but a loopback interface and no shared memory, and a directory for the files of its programs.
 pub(crate) struct Namespace {
     holder: Child,
     directory: PathBuf,
@@ -42,7 +42,7 @@ impl Namespace {
         if !root() {
             unshare.arg("--map-root-user");
         }
-        unshare.args(["--net", "--mount", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
+        unshare.args(["--net", "--mount", "--ipc", "sh", "-c", "ip link set lo up && echo ready && exec cat"]);
         let mut holder = unshare
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -134,9 +134,15 @@ impl Namespace {
         fs::read_to_string(format!("/proc/{}/net/{name}", self.holder.id())).expect("the namespace is there")
     }
 
+    /// Hides a directory of the machine behind an empty one.
+    pub(crate) fn empty(&self, directory: &str) {
+        let output = self.run(Path::new("mount"), &["-t", "tmpfs", "none", directory]);
+        assert!(output.status.success(), "{output:?}");
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.arg("--target").arg(self.holder.id().to_string()).args(["--net", "--mount"]);
+        command.arg("--target").arg(self.holder.id().to_string()).args(["--net", "--mount", "--ipc"]);
         if !root() {
             command.args(["--user", "--preserve-credentials"]);
         }
@@ -247,20 +253,21 @@ pub(crate) fn start_chronyd(space: &Namespace, more: &str) -> Program {
 /// Debian's chronyd and chronyc as files: the directory with both.
 pub(crate) fn chrony() -> PathBuf {
     static FETCHED: OnceLock<PathBuf> = OnceLock::new();
-    FETCHED.get_or_init(|| fetch_chrony("chrony", &[])).clone()
+    FETCHED.get_or_init(|| fetch("fetch-chrony", "chrony", &[])).clone()
 }
 
 /// The same of the next release of Debian, chrony 4.6.
 pub(crate) fn newer_chrony() -> PathBuf {
     static FETCHED: OnceLock<PathBuf> = OnceLock::new();
-    FETCHED.get_or_init(|| fetch_chrony("chrony-trixie", &["trixie"])).clone()
+    FETCHED.get_or_init(|| fetch("fetch-chrony", "chrony-trixie", &["trixie"])).clone()
 }
 
-fn fetch_chrony(name: &str, suite: &[&str]) -> PathBuf {
+/// Programs of Debian as files, unpacked by a script of tests/support: the directory with them.
+pub(crate) fn fetch(script: &str, name: &str, arguments: &[&str]) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/fetch-chrony");
-    let status = Command::new(script).arg(&directory).args(suite).status().expect("fetch-chrony is executable");
-    assert!(status.success(), "tests/support/fetch-chrony failed: its message is above");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support").join(script);
+    let status = Command::new(path).arg(&directory).args(arguments).status().expect("the script is executable");
+    assert!(status.success(), "tests/support/{script} failed: its message is above");
     directory.join("bin")
 }
 
