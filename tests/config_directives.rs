@@ -26,7 +26,7 @@ fn warnings(config: &Config) -> Vec<String> {
 fn example(directive: &Directive) -> String {
     let arguments = match directive.name {
         "server" | "pool" | "peer" => "ntp.example.net iburst",
-        "refclock" => "PHC /dev/ptp0:nocrossts poll 0 dpoll -2 lock GPS tai",
+        "refclock" => "PHC /dev/ptp0:extpps:pin=1:nocrossts poll 0 dpoll -2 lock GPS tai",
         "initstepslew" => "30 ntp.example.net 192.0.2.1",
         "bindacqaddress" | "bindaddress" => "192.0.2.1",
         "bindcmdaddress" => "/run/x.sock",

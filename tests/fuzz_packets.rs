@@ -211,6 +211,7 @@ impl Rig {
         let reading = match self.rng.u8(..6) {
             0 => Reading::Absent,
             1 => Reading::Nothing,
+            2 => Reading::Unwell(Flaw::DeviceRate),
             _ => Reading::Time(time),
         };
         self.engine.handle_input(Input { now, what: What::Reading { clock, reading } });

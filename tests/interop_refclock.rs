@@ -38,7 +38,23 @@ struct Side {
     port: &'static str,
 }
 
-fn start(space: &Namespace, name: &'static str, program: &Path, port: &'static str, clocks: &str) -> Side {
+/// Starts both daemons with the lines of clocks that belong to chronyd (0) and slewd (1), and a library before the C library.
+fn start_both(space: &Namespace, clocks: &dyn Fn(usize) -> String, preload: &Path) -> [Side; 2] {
+    let theirs = chrony().join("chronyd");
+    [
+        start(space, "chronyd", &theirs, "1123", &clocks(0), preload),
+        start(space, "slewd", slewd(), "1124", &clocks(1), preload),
+    ]
+}
+
+fn start(
+    space: &Namespace,
+    name: &'static str,
+    program: &Path,
+    port: &'static str,
+    clocks: &str,
+    preload: &Path,
+) -> Side {
     let directory = space.path(name);
     fs::create_dir(&directory).expect("the test's directory is writable");
     let at = directory.display();
@@ -48,7 +64,10 @@ fn start(space: &Namespace, name: &'static str, program: &Path, port: &'static s
             "{clocks}log refclocks\nlogdir {at}\ndumpdir {at}\nbindcmdaddress /\ncmdport {port}\npidfile {at}/pid\n"
         ),
     );
-    let program = space.start_as(name, program, &["-x", "-d", "-u", "root", "-f", &config.to_string_lossy()]);
+    let preload = format!("LD_PRELOAD={}", preload.display());
+    let (program, config) = (program.to_string_lossy(), config.to_string_lossy());
+    let program =
+        space.start_as(name, Path::new("env"), &[&preload, &program, "-x", "-d", "-u", "root", "-f", &config]);
     Side { name, program, directory, port }
 }
 
@@ -65,10 +84,15 @@ impl Side {
 
     /// The offset of each reading against the system clock.
     fn readings(&self, clock: &str) -> Vec<f64> {
+        self.column(clock, 6)
+    }
+
+    /// A column of the log for all readings of a clock.
+    fn column(&self, clock: &str, column: usize) -> Vec<f64> {
         let text = fs::read_to_string(self.directory.join("refclocks.log")).expect("the log was written");
         let lines = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
         let readings = lines.filter(|words| words.get(2) == Some(&clock) && words.get(3) != Some(&"-"));
-        readings.map(|words| words[6].parse().expect("a number")).collect()
+        readings.map(|words| words[column].parse().expect("a number")).collect()
     }
 }
 
@@ -98,21 +122,21 @@ fn compare_reports(space: &Namespace, theirs: &Side, ours: &Side) {
 #[test]
 fn one_writer_and_two_daemons_agree_on_every_reading_and_report() {
     let space = Namespace::new("refclock");
-    let socket = |name: &str| space.path(name).join("clock.sock").display().to_string();
-    let sockets = [socket("chronyd"), socket("slewd")];
+    let socket = |name: &str, file: &str| space.path(name).join(file).display().to_string();
+    let sockets = ["chronyd", "slewd"].map(|name| socket(name, "clock.sock"));
+    let pulses = ["chronyd", "slewd"].map(|name| socket(name, "pulse.sock"));
     let clocks = |side: usize| {
-        let path = &sockets[side];
+        let (path, pulse) = (&sockets[side], &pulses[side]);
         format!(
             "refclock SHM {side} refid SHM0 poll 2 offset 0.001 precision 1e-6\n\
-             refclock SOCK {path} poll 2 delay 0.0002 stratum 3 noselect\n"
+             refclock SOCK {path} poll 2 delay 0.0002 stratum 3 noselect\n\
+             refclock SOCK {pulse} poll 2 lock SHM0 refid PULS noselect\n"
         )
     };
-    let theirs = start(&space, "chronyd", &chrony().join("chronyd"), "1123", &clocks(0));
-    let ours = start(&space, "slewd", slewd(), "1124", &clocks(1));
-    let mut sides = [theirs, ours];
+    let mut sides = start_both(&space, &clocks, Path::new(""));
     sleep(Duration::from_secs(2));
     let length = (RUN.as_secs() + 10).to_string();
-    let arguments = [WRITER, &length, "0", "1", &sockets[0], &sockets[1]];
+    let arguments = [WRITER, &length, "0", "1", &sockets[0], &sockets[1], &pulses[0], &pulses[1]];
     let mut writer = space.start_as("writer", Path::new("python3"), &arguments);
     for side in &mut sides {
         side.program.wait_for("Selected source SHM0", PATIENCE);
@@ -120,7 +144,7 @@ fn one_writer_and_two_daemons_agree_on_every_reading_and_report() {
     sleep(RUN);
     compare_reports(&space, &sides[0], &sides[1]);
     sides.iter_mut().for_each(Side::stop);
-    for clock in ["SHM0", "SOC1"] {
+    for clock in ["SHM0", "SOC1", "PULS"] {
         let [them, us] = [&sides[0], &sides[1]].map(|side| side.readings(clock));
         // On a busy machine readings are missing. The first reading of a device has nothing to be compared with, and either may miss one at its ends.
         // The writer's offsets are whole microseconds.
@@ -154,9 +178,7 @@ fn what_a_real_gpsd_says_reaches_both_daemons_unchanged() {
              refclock SOCK /run/chrony.{line}.sock refid KPPS poll 0 noselect\n"
         )
     };
-    let theirs = start(&space, "chronyd", &chrony().join("chronyd"), "1123", &clocks(0));
-    let ours = start(&space, "slewd", slewd(), "1124", &clocks(1));
-    let mut sides = [theirs, ours];
+    let mut sides = start_both(&space, &clocks, Path::new(""));
     let [first, second] = lines.each_ref().map(|line| line.to_string_lossy());
     let mut receivers = space.start_as("receivers", Path::new("python3"), &[RECEIVER, &first, &second]);
     receivers.wait_for_line("receiving", PATIENCE);
@@ -206,6 +228,50 @@ fn told(log: &str, line: &Path) -> Vec<f64> {
         (nanos(words[1]) - nanos(words[3])) as f64 / 1e9
     });
     samples.collect()
+}
+
+/// PTP hardware clocks of a library that stands before the kernel (fake_phc.c): one is 12.345 us ahead of the system clock, the
+/// other keeps a time of its own and stamps pulses that come 123.456 us after each second of the system clock.
+#[test]
+fn hardware_clocks_and_the_pulses_at_their_pins_are_read_as_by_chronyd() {
+    let space = Namespace::new("phc");
+    let at = space.path("phc").display().to_string();
+    let clocks = |_| {
+        format!(
+            "refclock PHC {at}/utc-phc poll 0 dpoll -2 refid PHC\n\
+             refclock PHC {at}/free-phc:extpps:pin=1:channel=1 poll 0 refid EXT lock PHC noselect\n"
+        )
+    };
+    let mut sides = start_both(&space, &clocks, &refuse::compile("fake_phc"));
+    for side in &mut sides {
+        side.program.wait_for("Selected source PHC", PATIENCE);
+    }
+    sleep(Duration::from_secs(10));
+    compare_reports(&space, &sides[0], &sides[1]);
+    sides.iter_mut().for_each(Side::stop);
+    let told = sides.each_ref().map(|side| {
+        let log = side.program.log();
+        let mut told: Vec<String> = log.lines().filter(|line| line.contains("channel")).map(str::to_owned).collect();
+        told.sort();
+        told
+    });
+    assert_eq!(
+        told[0],
+        ["channel 1: flags 0", "channel 1: flags 3", "pin 1: function 0, channel 1", "pin 1: function 1, channel 1"]
+    );
+    assert_eq!(told[1], told[0]);
+    for side in &sides {
+        // The first second is that before the clock is known. chronyd's offsets before correction are against the free clock.
+        let (readings, pulses) = (side.readings("PHC"), side.column("EXT", 7));
+        for (what, offsets_s, expected_s) in
+            [("PHC", &readings[..], 12.345e-6), ("EXT", &pulses[4..], -123.456e-6 - 12.345e-6)]
+        {
+            let mut apart_s: Vec<f64> = offsets_s.iter().map(|offset_s| (offset_s - expected_s).abs()).collect();
+            apart_s.sort_by(f64::total_cmp);
+            println!("{} {what}: {apart_s:?}", side.name);
+            assert!(apart_s.len() >= 5 && apart_s[apart_s.len() / 2] < 1e-6, "{} {what}: {offsets_s:?}", side.name);
+        }
+    }
 }
 
 #[test]

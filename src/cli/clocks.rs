@@ -76,7 +76,7 @@ fn offset(device: &str) -> Result<Span, String> {
     let mut clock = ObservedClock::new();
     let now = clock.read();
     let mut devices = Devices::open(&[ClockConfig::new(ReferenceId::NONE, driver)], now.raw);
-    let Reading::Time(read) = devices.read(ClockId(0), &now) else {
+    let Reading::Time(read) = devices.read(ClockId(0), &mut clock) else {
         return Err("it does not tell the time".to_owned());
     };
     let now = clock.read();

@@ -6,7 +6,7 @@ use super::lex::Words;
 use super::model::Config;
 use super::refclock_table::{RefclockOption, RefclockSyntax, refclock_options};
 use super::suggest;
-use crate::core::api::reference_clock::{ClockConfig, Driver, IS_BUILT};
+use crate::core::api::reference_clock::{ClockConfig, Driver, IS_BUILT, PulseInput};
 use crate::core::api::source_id::ReferenceId;
 
 /// Limits of `poll` and `dpoll`, log2 of seconds.
@@ -89,7 +89,13 @@ fn driver(name: &str, parameter: &str) -> Result<Driver, LineFault> {
     }
     match name {
         "PHC" if has("extpps") => {
-            Err(LineFault::Unused("external pulses of a PHC (extpps) are not supported".to_string()))
+            let number = |wanted: &str| value_of(wanted).map_or(Some(0), |text| text.parse().ok());
+            let (Some(pin), Some(channel)) = (number("pin"), number("channel")) else {
+                let remedy = "pin= and channel= take a number from 0 on".to_string();
+                return Err(LineFault::Fatal("Invalid parameter of refclock PHC".to_string(), remedy));
+            };
+            let input = PulseInput { pin, channel, clear: has("clear") };
+            Ok(Driver::ExternalPulses { device: parameter, cross: !has("nocrossts"), input })
         }
         "PHC" => Ok(Driver::Phc { device: parameter, cross: !has("nocrossts") }),
         "PPS" => Ok(Driver::Pps { device: parameter, clear: has("clear") }),
@@ -160,6 +166,19 @@ fn settle(clock: &mut ClockConfig, words: &mut Words) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pin_and_a_channel_are_numbers() {
+        let input = |options: &str| match driver("PHC", &format!("/dev/ptp0:extpps{options}")) {
+            Ok(Driver::ExternalPulses { input, cross, .. }) => Some((input.pin, input.channel, input.clear, cross)),
+            _ => None,
+        };
+        assert_eq!(input(""), Some((0, 0, false, true)));
+        assert_eq!(input(":pin=2:channel=1:clear:nocrossts"), Some((2, 1, true, false)));
+        for wrong in [":pin=x", ":channel=-1", ":pins=1"] {
+            assert_eq!(input(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn options_and_their_table_agree_on_defaults() {

@@ -216,8 +216,7 @@ impl Loop<'_> {
                     self.tell(What::Applied(applied));
                 }
                 Output::ReadClock(clock) => {
-                    let now = self.world.clock.read();
-                    let reading = self.world.devices.read(clock, &now);
+                    let reading = self.world.devices.read(clock, &mut *self.world.clock);
                     self.tell(What::Reading { clock, reading });
                 }
                 Output::ReadLeapData => self.read_leap_data(),
@@ -425,8 +424,7 @@ impl Loop<'_> {
     /// Feeds what a device that speaks by itself has said.
     fn hear(&mut self, clock: ClockId) {
         for _ in 0..MOST_AT_ONCE {
-            let now = self.world.clock.read();
-            let reading = self.world.devices.read(clock, &now);
+            let reading = self.world.devices.read(clock, &mut *self.world.clock);
             if !matches!(reading, Reading::Time(_)) {
                 break;
             }

@@ -55,6 +55,7 @@ fn device(reading: &Reading) -> String {
         Reading::Time(time) => time,
         Reading::Nothing => return " nothing".to_owned(),
         Reading::Absent => return " absent".to_owned(),
+        Reading::Unwell(flaw) => return format!(" unwell {}", *flaw as u8),
     };
     let (by, at) = match time.at {
         Moment::System(utc) => ("utc", utc.nanos()),

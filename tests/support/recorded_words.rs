@@ -79,10 +79,7 @@ impl<'a> Words<'a> {
         match self.next::<i32>()? {
             -1 => Ok(Undelivered::PortClosed),
             -2 => Ok(Undelivered::AddressGone),
-            code => {
-                let flaw = Flaw::ALL.iter().find(|flaw| i32::from(**flaw as u8) == code);
-                flaw.map(|flaw| Undelivered::NeverLeft(*flaw)).ok_or_else(|| format!("there is no flaw {code}"))
-            }
+            code => flaw(code).map(Undelivered::NeverLeft),
         }
     }
 
@@ -94,6 +91,7 @@ impl<'a> Words<'a> {
         let at = match self.next::<String>()?.as_str() {
             "nothing" => return Ok(Reading::Nothing),
             "absent" => return Ok(Reading::Absent),
+            "unwell" => return flaw(self.next()?).map(Reading::Unwell),
             "utc" => Moment::System(Utc::from_nanos(self.next()?)),
             "raw" => Moment::Counter(Raw::from_nanos(self.next()?)),
             other => return Err(format!("there is no reading {other:?}")),
@@ -127,4 +125,9 @@ pub(crate) fn bytes(digits: &str) -> Result<Vec<u8>, String> {
     let bytes: Option<Vec<u8>> =
         digits.as_bytes().chunks(2).map(|pair| byte(pair).filter(|_| pair.len() == 2)).collect();
     bytes.ok_or_else(|| format!("{digits:?} are not the digits of bytes"))
+}
+
+fn flaw(code: i32) -> Result<Flaw, String> {
+    let flaw = Flaw::ALL.iter().find(|flaw| i32::from(**flaw as u8) == code);
+    flaw.copied().ok_or_else(|| format!("there is no flaw {code}"))
 }

@@ -1,6 +1,7 @@
 """Tells the time to reference clocks as gpsd does: each sample goes to all segments and sockets that are named.
 
-Arguments: seconds to run, then numbers of SHM segments and paths of sockets. Says what it sent, one offset in ns a line.
+Arguments: seconds to run, then numbers of SHM segments and paths of sockets. Sockets called pulse.sock are told of a pulse, and
+not which second it began. Says what it sent, one offset in ns a line.
 """
 import ctypes, os, random, socket, struct, sys, time
 
@@ -36,8 +37,11 @@ while time.monotonic() < ends:
         poke(segment, 52, "II", clock % 10**9, now % 10**9)
         poke(segment, 48, "i", 1)
     for path in sockets:
+        is_pulse = path.endswith("pulse.sock")
+        # Of a pulse: by how much the system clock was ahead of the second.
+        told = -offset / 1e9 if is_pulse else offset / 1e9
         try:
-            sender.sendto(struct.pack("qqdiiii", now // 10**9, now % 10**9 // 1000, offset / 1e9, 0, 0, 0, 0x534F434B), path)
+            sender.sendto(struct.pack("qqdiiii", now // 10**9, now % 10**9 // 1000, told, is_pulse, 0, 0, 0x534F434B), path)
         except OSError:
             pass
     print(offset, flush=True)

@@ -1,5 +1,6 @@
 //! Reference clocks: what a `refclock` line asks for, and what a device says when it is read.
 
+use crate::core::api::flaw::Flaw;
 use crate::core::api::settings::{SourceOptions, poll_interval};
 use crate::core::api::source_id::ReferenceId;
 use crate::time::{Leap, Raw, Span, Utc};
@@ -59,6 +60,15 @@ pub enum Driver {
         /// The device may be read by cross time stamps: `nocrossts` forbids it.
         cross: bool,
     },
+    /// `PHC` with `extpps`: pulses on a pin of a PTP hardware clock, which stamps them.
+    ExternalPulses {
+        /// The path of the device, or the name of a network interface.
+        device: String,
+        /// The device may be read by cross time stamps: `nocrossts` forbids it.
+        cross: bool,
+        /// Where the pulses come in, and which edge counts.
+        input: PulseInput,
+    },
     /// `PPS`: a device that stamps pulses.
     Pps {
         /// The path of the device.
@@ -80,12 +90,23 @@ pub enum Driver {
     },
 }
 
+/// Where a PTP hardware clock gets its pulses from.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PulseInput {
+    /// `pin`: the number of the pin, if the clock has pins that can be told what to do.
+    pub pin: u32,
+    /// `channel`: the number of the unit that stamps.
+    pub channel: u32,
+    /// `clear`: the falling edge counts.
+    pub clear: bool,
+}
+
 /// The name of a driver in the configuration.
 impl Driver {
     /// The name of the driver as a `refclock` line has it.
     pub fn name(&self) -> &'static str {
         match self {
-            Driver::Phc { .. } => "PHC",
+            Driver::Phc { .. } | Driver::ExternalPulses { .. } => "PHC",
             Driver::Pps { .. } => "PPS",
             Driver::Shm { .. } => "SHM",
             Driver::Sock { .. } => "SOCK",
@@ -95,7 +116,9 @@ impl Driver {
     /// The parameter, for messages.
     pub fn parameter(&self) -> String {
         match self {
-            Driver::Phc { device, .. } | Driver::Pps { device, .. } => device.clone(),
+            Driver::Phc { device, .. } | Driver::ExternalPulses { device, .. } | Driver::Pps { device, .. } => {
+                device.clone()
+            }
             Driver::Shm { unit, .. } => unit.to_string(),
             Driver::Sock { path } => path.clone(),
         }
@@ -149,6 +172,8 @@ pub enum Reading {
     Time(DeviceTime),
     /// The device has nothing new to say.
     Nothing,
+    /// The device is not well, and what it says is no time.
+    Unwell(Flaw),
     /// The device cannot be opened, or not be read any more.
     Absent,
 }

@@ -5,10 +5,12 @@
 //! is left is collected, and once in a `poll` the collection becomes one measurement (`collection.rs`), whose noise is
 //! learnt from the measurements before it (`noise.rs`): there is no round trip that could tell.
 //!
-//! What the devices themselves say is understood in `phc.rs`, `shm.rs` and `sock.rs`. Nothing here touches a device.
+//! What the devices themselves say is understood in `phc.rs`, `external_pulses.rs`, `shm.rs` and `sock.rs`. Nothing here touches
+//! a device.
 
 pub mod card_clock;
 mod collection;
+pub mod external_pulses;
 mod health;
 mod moments;
 mod noise;
@@ -62,6 +64,8 @@ pub struct ReferenceClock {
     newest: Option<(Raw, Lead)>,
     /// Readings in a row in which the device was absent.
     absent: u32,
+    /// What the last reading that said something has shown to be wrong with the device, if nothing else is known of it.
+    unwell: Option<Flaw>,
     /// The last pulse came at no second that is known.
     lacks_seconds: bool,
     /// The device tells a time before this program was built.
@@ -103,6 +107,7 @@ impl ReferenceClock {
             collection: Collection::new(config.filter),
             newest: None,
             absent: 0,
+            unwell: None,
             lacks_seconds: false,
             is_impossible: false,
             config: Box::new(config),
@@ -161,6 +166,11 @@ impl ReferenceClock {
         let taken = match reading {
             Reading::Time(time) => self.take_time(&time, seconds, tai_s, now),
             Reading::Nothing => Taken::Dropped,
+            Reading::Unwell(flaw) => {
+                (self.absent, self.unwell) = (0, Some(flaw));
+                self.collection.clear();
+                Taken::Dropped
+            }
             Reading::Absent => {
                 self.absent = self.absent.saturating_add(1);
                 Taken::Dropped
@@ -177,7 +187,7 @@ impl ReferenceClock {
         tai_s: Option<i32>,
         now: &ClockReading,
     ) -> Taken {
-        self.absent = 0;
+        (self.absent, self.unwell) = (0, None);
         let Some(at) = self.moments.on_counter(device.at, now) else { return Taken::Dropped };
         let is_pulse = device.is_pulse || self.config.pps;
         let mut time = device.time;
@@ -301,12 +311,16 @@ impl ReferenceClock {
         let absent = (self.absent > 0).then_some(Flaw::DeviceAbsent);
         let pulses = self.lacks_seconds.then_some(Flaw::NoSeconds);
         let impossible = self.is_impossible.then_some(Flaw::ImpossibleTimes);
-        absent.or(impossible).or(self.health.flaw()).or(pulses)
+        absent.or(impossible).or(self.device_flaw()).or(pulses)
     }
 
     /// What the device says is not to be believed, nor what it said.
     pub(in crate::core) fn is_out(&self) -> bool {
-        self.is_impossible || self.health.flaw().is_some() || self.absent >= GONE_AFTER
+        self.is_impossible || self.device_flaw().is_some() || self.absent >= GONE_AFTER
+    }
+
+    fn device_flaw(&self) -> Option<Flaw> {
+        self.unwell.or(self.health.flaw())
     }
 
     fn offset(&self) -> Span {

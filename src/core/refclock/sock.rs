@@ -2,6 +2,9 @@
 //!
 //! A datagram is a C structure in the order of this machine: a `timeval`, the offset as a double, then `pulse`, `leap`,
 //! padding and a magic number as ints. The `timeval` is 16 bytes, or 8 on machines and from programs with 32-bit time.
+//!
+//! The offset is by how much true time is ahead of the system clock; of a pulse, by how much the system clock was ahead of the
+//! second (chronyd 4.3 and 4.6 do so, their manual does not say it).
 
 use crate::core::api::reference_clock::{DeviceTime, Moment, Reading};
 use crate::time::{Span, Utc};
@@ -41,8 +44,10 @@ fn parse(datagram: &[u8]) -> Option<DeviceTime> {
         return None;
     }
     let at = Utc::from_secs(stamp.0) + Span::from_nanos(1000 * stamp.1);
-    let time = at + Span::from_secs_f64(offset_s);
-    Some(DeviceTime { at: Moment::System(at), time, margin: Span::ZERO, is_pulse: pulse != 0, leap, precision: None })
+    let is_pulse = pulse != 0;
+    let ahead_s = if is_pulse { -offset_s } else { offset_s };
+    let time = at + Span::from_secs_f64(ahead_s);
+    Some(DeviceTime { at: Moment::System(at), time, margin: Span::ZERO, is_pulse, leap, precision: None })
 }
 
 fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -66,6 +71,8 @@ mod tests {
         assert_eq!(said.time, Utc::from_nanos(1_800_000_000_750_000_000));
         assert_eq!(said.at, Moment::System(Utc::from_nanos(1_800_000_000_500_000_000)));
         assert_eq!((said.leap, said.is_pulse), (crate::time::Leap::Insert, false));
+        let Reading::Time(pulse) = reading(&datagram(1_800_000_000, 500_000, 0.25, [1, 0, 0, MAGIC])) else { panic!() };
+        assert_eq!((pulse.time, pulse.is_pulse), (Utc::from_nanos(1_800_000_000_250_000_000), true));
         let narrow = [&1_800_000_000_i32.to_ne_bytes()[..], &500_000_i32.to_ne_bytes(), &wide[16..]].concat();
         assert_eq!(reading(&narrow), Reading::Time(said));
     }

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 
 use log::debug;
 
-use crate::core::api::reference_clock::{DeviceTime, Moment, Reading};
+use crate::core::api::reference_clock::{DeviceTime, Moment, PulseInput, Reading};
+use crate::core::refclock::external_pulses::ExternalPulses;
 use crate::core::refclock::phc::{self, ReadingWindow};
+use crate::daemon::clock::Clock;
+use crate::daemon::os_error::plain;
 use crate::sys::network_card;
 use crate::sys::pps::PpsDevice;
 use crate::sys::ptp::{self, PtpClock, Triple};
@@ -35,7 +38,10 @@ enum ReadingCall {
 impl HardwareClock {
     /// Opens the device at a path, or that of the interface of this name. `cross`: it may be read by cross time stamps.
     pub(in crate::daemon) fn open(device: &str, cross: bool) -> io::Result<Self> {
-        let clock = PtpClock::open(&path(device)?)?;
+        Self::with(PtpClock::open(&path(device)?)?, cross)
+    }
+
+    fn with(clock: PtpClock, cross: bool) -> io::Result<Self> {
         let way = if cross && clock.capabilities()?.cross_timestamps {
             ReadingCall::Cross
         } else {
@@ -94,6 +100,47 @@ fn path(device: &str) -> io::Result<PathBuf> {
     }
     let none = || io::Error::other("the interface has no PTP hardware clock");
     Ok(PathBuf::from(format!("/dev/ptp{}", network_card::abilities(device)?.clock.ok_or_else(none)?)))
+}
+
+/// Pulses at a pin of a PTP hardware clock.
+#[derive(Debug)]
+pub(super) struct PinPulses {
+    clock: HardwareClock,
+    input: PulseInput,
+    pulses: ExternalPulses,
+}
+
+impl PinPulses {
+    /// Opens the device as [`HardwareClock::open`] does, and makes it stamp pulses.
+    pub(super) fn open(device: &str, cross: bool, input: PulseInput) -> io::Result<Self> {
+        let PulseInput { pin, channel, clear } = input;
+        let clock = PtpClock::open_for_pulses(&path(device)?)?;
+        let able = clock.capabilities()?;
+        if channel >= able.channels {
+            let count = able.channels;
+            return Err(io::Error::other(format!("channel {channel} is not among the {count} that stamp pulses")));
+        }
+        let refused =
+            |what: &str, reason: io::Error| io::Error::new(reason.kind(), format!("{what}: {}", plain(&reason)));
+        if able.pins > 0 {
+            clock.make_input(pin, channel).map_err(|reason| refused(&format!("pin {pin} is no input"), reason))?;
+        }
+        clock.stamp_pulses(channel, clear).map_err(|reason| refused("it stamps no pulses", reason))?;
+        Ok(PinPulses { clock: HardwareClock::with(clock, cross)?, input, pulses: ExternalPulses::default() })
+    }
+
+    /// The last pulse, if it is new.
+    pub(super) fn read(&mut self, ours: &mut dyn Clock) -> io::Result<Reading> {
+        let pulse = self.clock.clock.newest_pulse(self.input.channel)?.map(Utc::from_nanos);
+        let reading = self.clock.read(&ours.read())?;
+        Ok(self.pulses.take(reading, pulse, &ours.read()))
+    }
+}
+
+impl Drop for PinPulses {
+    fn drop(&mut self) {
+        self.clock.clock.stop_pulses(self.input.pin, self.input.channel);
+    }
 }
 
 /// A pulse-per-second device.

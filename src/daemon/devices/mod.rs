@@ -10,9 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use log::{debug, info, warn};
 
 use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, IS_BUILT, Reading};
+use crate::daemon::clock::Clock;
 use crate::daemon::os_error::plain;
-use crate::time::{ClockReading, Raw, Span};
-use hardware::{HardwareClock, Pulses};
+use crate::time::{Raw, Span};
+use hardware::{HardwareClock, PinPulses, Pulses};
 use shared_memory::SharedMemory;
 use socket::ClockSocket;
 
@@ -39,6 +40,7 @@ struct WaitedDevice {
 #[derive(Debug)]
 enum OpenDevice {
     Phc(HardwareClock),
+    ExternalPulses(Box<PinPulses>),
     Pps(Pulses),
     Shm(SharedMemory),
     Sock(ClockSocket),
@@ -55,8 +57,8 @@ impl Devices {
     }
 
     /// Reads a device.
-    pub fn read(&mut self, clock: ClockId, now: &ClockReading) -> Reading {
-        self.devices.get_mut(clock.0).map_or(Reading::Absent, |device| device.read(now))
+    pub fn read(&mut self, clock: ClockId, ours: &mut dyn Clock) -> Reading {
+        self.devices.get_mut(clock.0).map_or(Reading::Absent, |device| device.read(ours))
     }
 
     /// The descriptors to wait for, of the devices that speak by themselves.
@@ -80,6 +82,9 @@ fn open(driver: &Driver) -> io::Result<OpenDevice> {
     }
     match driver {
         Driver::Phc { device, cross } => HardwareClock::open(device, *cross).map(OpenDevice::Phc),
+        Driver::ExternalPulses { device, cross, input } => {
+            PinPulses::open(device, *cross, *input).map(|pulses| OpenDevice::ExternalPulses(Box::new(pulses)))
+        }
         Driver::Pps { device, clear } => Pulses::open(device, *clear).map(OpenDevice::Pps),
         Driver::Shm { unit, permissions } => SharedMemory::open(*unit, *permissions).map(OpenDevice::Shm),
         Driver::Sock { path } => ClockSocket::open(path).map(OpenDevice::Sock),
@@ -107,13 +112,15 @@ impl WaitedDevice {
         }
     }
 
-    fn read(&mut self, now: &ClockReading) -> Reading {
+    fn read(&mut self, ours: &mut dyn Clock) -> Reading {
+        let now = ours.read();
         if self.open.is_none() && self.retry_at.is_none_or(|at| at <= now.raw) {
             self.try_open(now.raw);
         }
         let read = match &mut self.open {
             None => return Reading::Absent,
-            Some(OpenDevice::Phc(clock)) => clock.read(now),
+            Some(OpenDevice::Phc(clock)) => clock.read(&now),
+            Some(OpenDevice::ExternalPulses(pulses)) => pulses.read(ours),
             Some(OpenDevice::Pps(pulses)) => pulses.read(),
             Some(OpenDevice::Shm(segment)) => segment.read(),
             Some(OpenDevice::Sock(socket)) => socket.read(),
