@@ -169,13 +169,17 @@ fn what_a_real_gpsd_says_reaches_both_daemons_unchanged() {
     let space = Namespace::new("gpsd");
     space.empty("/run");
     let lines = ["chronyd", "slewd"].map(|name| space.path(&format!("tty-{name}")));
+    // slewd's is elsewhere, with a link where gpsd looks (docs/reference-clocks.md).
+    let sockets = [PathBuf::from("/run/chrony.tty-chronyd.sock"), space.path("pulses.sock")];
+    let linked = space.run(Path::new("ln"), &["-s", &sockets[1].to_string_lossy(), "/run/chrony.tty-slewd.sock"]);
+    assert!(linked.status.success(), "{linked:?}");
     let clocks = |side: usize| {
         let (sentences, pulses) = (2 * side, 2 * side + 1);
-        let line = lines[side].file_name().expect("a name").to_string_lossy();
         format!(
             "refclock SHM {sentences} refid NMEA poll 0 offset 0.13 delay 0.2 noselect\n\
              refclock SHM {pulses} refid PPS poll 0 precision 1e-4\n\
-             refclock SOCK /run/chrony.{line}.sock refid KPPS poll 0 noselect\n"
+             refclock SOCK {} refid KPPS poll 0 noselect\n",
+            sockets[side].display()
         )
     };
     let mut sides = start_both(&space, &clocks, Path::new(""));

@@ -18,6 +18,10 @@ pub struct Device {
     pub ahead: Span,
     /// The device only tells when a second begins.
     pub pulses: bool,
+    /// Pulses in a second.
+    pub pulse_rate: u32,
+    /// The device tells as well when a pulse ends, so many seconds after its beginning.
+    pub pulse_end_s: Option<f64>,
     /// What happens to it, and how many seconds after the start. The last that has begun holds.
     pub ailments: Vec<(f64, Ailment)>,
 }
@@ -42,7 +46,15 @@ pub enum Ailment {
 impl Device {
     /// A sound device.
     pub fn new(config: ClockConfig, noise_s: f64) -> Self {
-        Device { config, noise_s, ahead: Span::ZERO, pulses: false, ailments: Vec::new() }
+        Device {
+            config,
+            noise_s,
+            ahead: Span::ZERO,
+            pulses: false,
+            pulse_rate: 1,
+            pulse_end_s: None,
+            ailments: Vec::new(),
+        }
     }
 
     /// What it says at true time `truth`, when the system clock says `system`.
@@ -72,8 +84,11 @@ impl Device {
         if !self.pulses {
             return Reading::Time(told);
         }
-        // The stamp of the last pulse; the device does not say which second it began.
-        let since_pulse = Span::from_nanos((truth + self.ahead).nanos().rem_euclid(NANOS_PER_SEC));
+        // The stamp of the last edge; the device does not say which second it began.
+        let interval = NANOS_PER_SEC / i64::from(self.pulse_rate);
+        let since_begin = Span::from_nanos((truth + self.ahead).nanos().rem_euclid(interval));
+        let end = self.pulse_end_s.map(Span::from_secs_f64).filter(|end| since_begin >= *end);
+        let since_pulse = since_begin - end.unwrap_or(Span::ZERO);
         let at = Moment::System(system - since_pulse + noise);
         Reading::Time(DeviceTime { at, time: Utc::from_nanos(0), is_pulse: true, ..told })
     }

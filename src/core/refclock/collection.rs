@@ -6,7 +6,7 @@ use crate::time::{Lead, Leap, Raw, Span};
 const NEAR_MEDIAN: f64 = 0.6;
 
 /// Fewer readings have no scatter to speak of.
-const LEAST_READINGS: usize = 4;
+pub(super) const LEAST_READINGS: usize = 4;
 /// From so many on one that is far off does not count.
 const MANY_READINGS: usize = 8;
 

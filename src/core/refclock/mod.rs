@@ -24,7 +24,7 @@ use crate::core::api::flaw::Flaw;
 use crate::core::api::reference_clock::{ClockConfig, ClockId, DeviceTime, Driver, Reading};
 use crate::core::estimate::{Sample, Slot};
 pub(in crate::core) use crate::core::refclock::collection::Collected;
-use crate::core::refclock::collection::Collection;
+use crate::core::refclock::collection::{Collection, LEAST_READINGS};
 use crate::core::refclock::health::{Health, Observation};
 use crate::core::refclock::moments::Moments;
 use crate::core::refclock::noise::Noise;
@@ -249,7 +249,10 @@ impl ReferenceClock {
         let precision_s = self.config.precision_s.unwrap_or(own_precision.secs_f64());
         let scatter_s = combined.scatter_s.unwrap_or(0.0);
         let dispersion_s = precision_s.max(combined.margin_s) + scatter_s;
-        if self.config.max_dispersion_s.is_some_and(|most| dispersion_s > most) {
+        // Too few readings, because some are missing, do not show how much they scatter.
+        let expected = (self.config.readings() as usize).min(self.config.filter);
+        let is_unknown = combined.scatter_s.is_none() && expected >= LEAST_READINGS;
+        if self.config.max_dispersion_s.is_some_and(|most| is_unknown || dispersion_s > most) {
             return None;
         }
         self.measurements = self.measurements.saturating_add(1);
