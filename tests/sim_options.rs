@@ -354,7 +354,7 @@ fn hardly_ever_unqueued() -> Scenario {
 }
 
 fn requests_queue() -> Scenario {
-    let mut scenario = Scenario::new(1, &[Link::symmetric(0.01, 0.0)]);
+    let mut scenario = Scenario::new(3, &[Link::symmetric(0.01, 0.0)]);
     scenario.servers[0].link.forward.jitter_s = 0.005;
     scenario.length_s = 20_000.0;
     scenario

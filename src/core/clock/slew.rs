@@ -31,8 +31,10 @@ const SMOOTHING: f64 = 0.4;
 /// Where the clock strays far between two samples smoothing gains little: by this much less.
 const STRAYING: f64 = 2.0;
 
-/// While the history is short, it is the memory: this many times as long as the covariance says.
-const HISTORY: f64 = 3.0;
+/// While the history is shorter than this part of the steady filter's memory, each sample moves the estimate by much, and
+/// there is nothing to smooth yet: the memory is taken for shorter, by the fourth power of what is missing. Less costs the
+/// first ten minutes (`off-wan`), more the smoothness of a quiet oscillator (`quiet-4`).
+const GROWN: f64 = 0.18;
 
 /// The longest time that a slew takes, unless the oscillator wanders less than [`QUIET_WANDER`]: then by as much longer.
 const LONGEST_DECAY_S: f64 = 512.0;
@@ -99,10 +101,11 @@ pub fn phase_for_one_second(wanted: Span, max_rate: f64) -> Span {
 /// The decay time for `error` in seconds, if the next sample comes after `news`.
 pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) -> f64 {
     let news_s = news.secs_f64().max(1.0);
-    // How long a filter of this noise and wander remembers once it is steady; its covariance tells how long it can.
+    // How long a filter of this noise and wander remembers once it is steady; its covariance tells how much of that it has.
     let steady_s = libm::sqrt(libm::sqrt(terms.sample_variance * news_s / terms.wander_squared));
     let [_, covariance, of_frequency] = estimate.covariance;
-    let memory_s = steady_s.min(HISTORY * (covariance / of_frequency + news_s));
+    let history = (covariance / of_frequency + news_s) / steady_s;
+    let memory_s = steady_s * (history / GROWN).min(1.0).powi(4);
     let straying = news_s / memory_s;
     let quietness = (QUIET_WANDER / libm::sqrt(terms.wander_squared)).max(1.0);
     let longest_s = (LONGEST_DECAY_S * quietness).min(SLOWEST_DECAY_S);

@@ -168,6 +168,11 @@ impl Bank {
         self.bias_at[slot] != ABSENT
     }
 
+    /// The element of the state that is the bias of this source on its usual path.
+    pub(super) fn bias_element(&self, slot: usize) -> Option<usize> {
+        self.knows(slot).then(|| usize::from(self.bias_at[slot]))
+    }
+
     /// Forgets a source; what it taught about the others remains.
     pub(super) fn dismiss(&mut self, slot: usize) {
         self.end_detour(slot);
@@ -278,7 +283,7 @@ impl Bank {
 
     /// Mean of a source's bias on its usual path.
     pub(super) fn usual_bias(&self, slot: usize) -> Option<f64> {
-        self.knows(slot).then(|| self.mean_of(usize::from(self.bias_at[slot])))
+        self.bias_element(slot).map(|bias| self.mean_of(bias))
     }
 
     /// Mean and variance of a source's bias, detour included.

@@ -5,6 +5,7 @@ use super::history::{Held, History, Waiting};
 use super::oscillator_models::Beliefs;
 use super::path::{Arrival, PathChange};
 use super::prior::FrequencyPrior;
+use super::shortcut::Shortcuts;
 use super::source_drift::Discord;
 use super::{Estimate, MAX_SOURCES, Outcome, PollTerms, Sample, Slot};
 use crate::time::{Raw, Span};
@@ -28,8 +29,6 @@ const WIDENED: f64 = 2.0;
 const WORK_PER_SAMPLE: u32 = 24 * step_work(2 + 4);
 /// The most work that may be saved up: it bounds the work of one exchange.
 const MOST_WORK: u32 = 320 * step_work(2 + 4);
-/// Paths that become shorter within this time have lost the same queue.
-const SHORTCUTS_WITHIN: Span = Span::from_secs(7200);
 /// Variance added to each jitter's in the poll rule, s^2: time stamps are no better than 0.1 us.
 const STAMP_VARIANCE: f64 = 1e-14;
 
@@ -51,8 +50,7 @@ pub(super) struct Joint {
     is_stale: bool,
     /// What replays may still cost.
     credit: u32,
-    /// When the path of a source last became shorter than it had ever been, and by how many seconds.
-    shortcuts: [Option<(Raw, f64)>; MAX_SOURCES],
+    pub(super) shortcuts: Shortcuts,
 }
 
 /// The work of one step with a state of so many dimensions: nearly all of it is the covariances.
@@ -78,7 +76,7 @@ impl Joint {
             last_used: [None; MAX_SOURCES],
             is_stale: false,
             credit: MOST_WORK,
-            shortcuts: [None; MAX_SOURCES],
+            shortcuts: Shortcuts::NONE,
         })
     }
 
@@ -122,10 +120,7 @@ impl Joint {
         let arrival = self.known.paths[slot].add(sample.delay.secs_f64());
         let Some(change) = arrival.change.filter(|_| self.filter.bank.knows(slot)) else { return arrival };
         match change {
-            PathChange::Shortcut(by) => {
-                self.detour(slot, by);
-                self.doubt_lead(slot, sample.at, by);
-            }
+            PathChange::Shortcut(by) => self.shortcut(slot, sample.at, by),
             PathChange::Detour(by) => self.detour(slot, by),
             PathChange::Home => self.filter.bank.end_detour(slot),
         }
@@ -137,25 +132,6 @@ impl Joint {
         if let Some(settled) = self.filter.bank.detour(slot, by_s) {
             self.known.paths[settled].settle();
         }
-    }
-
-    /// A path that becomes shorter than it has ever been puts the lead in doubt, if most sources have seen that lately: the
-    /// lead was learnt in a queue in front of them all. One path alone was on a detour.
-    fn doubt_lead(&mut self, slot: usize, now: Raw, by_s: f64) {
-        self.shortcuts[slot] = Some((now, by_s));
-        let is_lately = |&(at, _): &(Raw, f64)| now - at < SHORTCUTS_WITHIN;
-        let known = (0..MAX_SOURCES).filter(|&slot| self.filter.bank.knows(slot)).count();
-        let lately = self.shortcuts.iter().flatten().filter(|shortcut| is_lately(shortcut));
-        if 2 * lately.clone().count() <= known {
-            return;
-        }
-        let by_s = lately.map(|(_, by_s)| *by_s).fold(0.0, f64::max);
-        for slot in 0..MAX_SOURCES {
-            if self.shortcuts[slot].take().is_some_and(|shortcut| is_lately(&shortcut)) {
-                self.filter.bank.end_detour(slot);
-            }
-        }
-        self.filter.bank.distrust(0.25 * by_s * by_s, 0.0);
     }
 
     pub(super) fn estimate(&self) -> Option<Estimate> {
@@ -190,7 +166,7 @@ impl Joint {
         self.filter.dismiss(slot.index());
         self.known.forget(slot.index());
         self.discord.forget(slot.index());
-        self.shortcuts[slot.index()] = None;
+        self.shortcuts.forget(slot.index());
         self.last_used[slot.index()] = None;
         self.waiting.retain(|held| held.sample.slot != slot);
         self.set_checkpoint();

@@ -11,6 +11,7 @@ mod oscillator_models;
 mod outlier_hold;
 mod path;
 mod prior;
+mod shortcut;
 mod slots;
 mod source_drift;
 mod tuning;
