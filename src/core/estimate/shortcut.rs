@@ -155,7 +155,7 @@ mod tests {
         let mut later = taught(USUAL_S, &samples);
         let before = later.mean[0][0];
         later.widen_prior(2, QUEUE_S, USUAL_S);
-        let start = taught(USUAL_S.hypot(QUEUE_S), &samples);
+        let start = taught((USUAL_S * USUAL_S + QUEUE_S * QUEUE_S).sqrt(), &samples);
         assert!((later.mean[0][0] - before).abs() > 2e-4, "the lead moves away from the first source");
         for (is, wanted) in moments(&later).iter().zip(moments(&start)) {
             assert!((is - wanted).abs() < 2e-5, "{is} {wanted}");
