@@ -202,16 +202,18 @@ fn after_a_kill_nothing_says_that_all_is_well() {
     }
 }
 
-/// A line, and what bash and fish offer for its last word.
+/// A line, and what shells offer for its last word.
+const COMPLETIONS: [(&str, &str); 5] = [
+    ("slewd st", "status\n"),
+    ("slewd check --k", "--kernel\n"),
+    ("slewd wait --max", "--max-error\n--max-skew\n"),
+    ("slewd demo -", "--help\n"),
+    ("slewd wait --timeout ", ""),
+];
+
 #[test]
-fn shells_complete_commands_and_flags() {
-    for (words, offered) in [
-        ("slewd st", "status\n"),
-        ("slewd check --k", "--kernel\n"),
-        ("slewd wait --max", "--max-error\n--max-skew\n"),
-        ("slewd demo -", "--help\n"),
-        ("slewd wait --timeout ", ""),
-    ] {
+fn bash_and_fish_complete_commands_and_flags() {
+    for (words, offered) in COMPLETIONS {
         let script = "source \"$0\"; COMP_WORDS=($1); [ \"${1% }\" = \"$1\" ] || COMP_WORDS+=(''); \
             COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _slewd; [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' \"${COMPREPLY[@]}\"";
         let file = format!("{PACKAGING}/completions/slewd.bash");
@@ -222,6 +224,27 @@ fn shells_complete_commands_and_flags() {
         let output =
             Command::new("fish").args(["-N", "-c", script, &file, words]).output().expect("apt-get install fish");
         assert_eq!(String::from_utf8_lossy(&output.stdout), offered, "{words}: {output:?}");
+    }
+}
+
+/// zsh completes only what is typed: it gets a terminal, the line, and twice the key Tab.
+#[test]
+fn zsh_completes_commands_and_flags() {
+    let script = r#"zmodload zsh/zpty
+        zpty z TERM=dumb COLUMNS=80 zsh -f -i
+        zpty -w z "PROMPT=; fpath=($1 \$fpath); autoload -Uz compinit; compinit -D -u; slewd() { echo en''d }; echo REA''DY"
+        zpty -r z said '*READY*'
+        zpty -n -w z "$2"$'\t\t\n'
+        zpty -r z said $'*\nend*'
+        print -r -- "$said""#;
+    for (words, offered) in COMPLETIONS {
+        let directory = format!("{PACKAGING}/completions");
+        let output = Command::new("timeout").args(["20", "zsh", "-f", "-c", script, "zsh", &directory, words]).output();
+        let output = output.expect("apt-get install zsh");
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains(words), "{words}: {output:?}");
+        assert!(offered.lines().all(|word| said.contains(word)), "{words}: {said}");
+        assert!(!offered.is_empty() || !said.replace(words, "").contains("--"), "{words}: {said}");
     }
 }
 

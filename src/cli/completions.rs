@@ -85,7 +85,12 @@ fn zsh() -> String {
     }
     text += "    )\n    _describe command commands\n    return\nfi\ncase $words[2] in\n";
     for (command, arguments, flags) in groups() {
-        text += &format!("{command})\n    _arguments -s \\\n");
+        text += &format!("{command})\n");
+        if command != "*" {
+            // The flags are those of the command, as if it were the program.
+            text += "    shift words\n    (( CURRENT-- ))\n";
+        }
+        text += "    _arguments -s \\\n";
         for Flag { name, value, help } in flags {
             let help = quoted(help).replace('[', "\\[").replace(']', "\\]");
             let value = match kind(value) {

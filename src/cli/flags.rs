@@ -61,7 +61,8 @@ pub(super) const FLAGS: &[Flag] = &[
 
 /// The first lines of the help.
 fn usage() -> &'static str {
-    "Usage: slewd [FLAG...] [DIRECTIVE...]   keep the clock right; DIRECTIVEs replace the configuration file
+    "Usage: slewd [FLAG...] [DIRECTIVE...]   keep the clock right;
+                                        DIRECTIVEs replace the configuration file
        slewd COMMAND [FLAG...] [ARGUMENT...]"
 }
 

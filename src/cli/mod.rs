@@ -85,12 +85,16 @@ fn run_daemon(options: Options) -> ExitCode {
     };
     let is_watched = io::stderr().is_terminal();
     if is_watched {
-        complain(&format!("Asking the servers. The clock is {aim} as soon as enough of them agree. Ctrl-C ends this."));
+        complain(&format!(
+            "Asking the servers. The clock is {aim} as soon as enough of them agree.\n\
+             Ctrl-C ends this; the flag -t SECONDS limits it."
+        ));
     }
     let code = crate::daemon::run::run(options);
     if is_watched && code != ExitCode::SUCCESS {
         complain(&format!(
-            "slewd: the clock was not {aim}: the lines above say why. To see what one server says: slewd query HOST\n\
+            "slewd: the clock was not {aim}: the lines above say why.\n\
+             To see what one server says: slewd query HOST\n\
              If nobody answers, a firewall may block UDP port 123."
         ));
     }

@@ -47,7 +47,8 @@ pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
         Ok(()) if any => Ok(ExitCode::SUCCESS),
         Ok(()) => {
             complain(
-                "No server told the time. Is there a network, and is UDP port 123 open? Try another: slewd query pool.ntp.org",
+                "No server told the time. Is there a network, and is UDP port 123 open?\n\
+                 Try another: slewd query pool.ntp.org",
             );
             Ok(ExitCode::FAILURE)
         }

@@ -221,11 +221,17 @@ pub(super) fn tell(failure: Failure, to_stderr: bool) {
     tell_reason(failure, to_stderr);
     // Programs see what chronyc says, and no more.
     if failure.is_absence() && io::stderr().is_terminal() {
-        complain(
-            "No time daemon answers here. Does it run? systemctl status slewd\n\
-             Without a daemon: slewd query HOST asks a server, slewd check --kernel the kernel.",
-        );
+        advise_without_daemon();
     }
+}
+
+/// For a person whom no daemon answers.
+pub(super) fn advise_without_daemon() {
+    complain(
+        "No time daemon answers here. Does it run? systemctl status slewd\n\
+         Without a daemon: slewd query HOST asks a server,\n\
+         slewd check --kernel asks the kernel.",
+    );
 }
 
 fn tell_reason(failure: Failure, to_stderr: bool) {

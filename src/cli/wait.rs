@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::cli::client::{Client, Failure};
 use crate::cli::complain;
+use crate::cli::show::advise_without_daemon;
 use crate::cli::words::Arguments;
 use crate::core::api::snapshot::Snapshot;
 use crate::report::status::{maximum_error_s, why_not};
@@ -64,6 +65,9 @@ pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
         // Whoever looks on is told what it waits for, once for each reason.
         if is_watched && told != reason {
             complain(&format!("slewd wait: {reason}; waiting"));
+            if code == NO_DAEMON {
+                advise_without_daemon();
+            }
             told.clone_from(&reason);
         }
         let gone = start.elapsed();

@@ -19,6 +19,8 @@ pub(crate) const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("cargo tree ", "tests/run", "cargo tree --locked"),
     ("cargo vendor", "tests/packaging/reproducible", "packaging/vendor"),
     ("packaging/compile ", "tests/run", "packaging/compile -q --no-default-features"),
+    ("packaging/debian/build", "tests/run", "packaging/debian/build --lint"),
+    ("sudo apt-get install ./target/debian/slewd_*.deb", "tests/vm/systemd/guest/package.sh", "apt-get install -y"),
     ("packaging/recipes OUTPUT", "tests/packaging/run", "packaging/recipes"),
     ("packaging/install DESTDIR", "tests/packaging/inits.sh", "packaging/install\" \"$root\""),
     ("sudo packaging/install /", "tests/packaging/inits.sh", "packaging/install\" \"$root\""),

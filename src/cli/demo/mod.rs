@@ -8,6 +8,7 @@ mod spec;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use crate::cli::say;
 use crate::config::Network;
@@ -33,6 +34,9 @@ use servers::{Behaviour, ServerSpec, Servers, Truth, raw_now};
 
 /// How long to watch.
 const LENGTH: Span = Span::from_secs(16);
+
+/// A datagram to this machine itself takes microseconds, on a busy one milliseconds.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(2);
 
 /// The clock is this much ahead at the start, and gains this much.
 const AHEAD: Span = Span::from_secs(4 * 3600);
@@ -68,7 +72,7 @@ pub fn run() -> ExitCode {
 fn show() -> io::Result<Span> {
     let truth = Truth::starting(BUILD_EPOCH + Span::from_secs(30 * 86_400), raw_now(), 0.0);
     let servers = Servers::start(truth, cast())?;
-    reach(servers.addresses())?;
+    reach_loopback()?;
     let mut clock = WrongClock::new(truth, AHEAD, GAINS_PPM);
     say("A clock that is 4 hours ahead and gains 40 ppm, four servers 20 ms away:\n");
     for address in servers.addresses().iter().take(3) {
@@ -109,14 +113,19 @@ fn show() -> io::Result<Span> {
 }
 
 /// Without the loopback interface nothing can be shown, and servers that do not answer would be blamed.
-fn reach(addresses: &[SocketAddr]) -> io::Result<()> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-    let to = addresses.first().ok_or(io::ErrorKind::AddrNotAvailable)?;
-    // What no server answers: it is too short for a request.
-    socket.send_to(&[0], to).map(|_| ()).map_err(|reason| {
-        let remedy = "The servers of the demo are on the loopback interface. Is it up? ip link set lo up";
-        io::Error::new(reason.kind(), format!("{to} cannot be reached ({reason})\n{remedy}"))
+fn reach_loopback() -> io::Result<()> {
+    let remedy = "The servers of the demo are on the loopback interface. Is it up? ip link set lo up";
+    send_to_itself().map_err(|reason| {
+        io::Error::new(reason.kind(), format!("a datagram to 127.0.0.1 does not arrive ({reason})\n{remedy}"))
     })
+}
+
+/// An interface that was taken down keeps its address: what is sent to it is lost without an error.
+fn send_to_itself() -> io::Result<()> {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    socket.set_read_timeout(Some(ARRIVES_WITHIN))?;
+    socket.send_to(&[0], socket.local_addr()?)?;
+    socket.recv(&mut [0]).map(|_| ())
 }
 
 /// Three honest servers and a liar, on addresses of their own as real ones would be.

@@ -20,6 +20,7 @@ impl Engine {
     /// Tells what is newly wrong with sources, and that none is left. Called at every wake-up.
     pub(super) fn report_flaws(&mut self, now: Raw) {
         if self.mode != Mode::Discipline {
+            self.report_first_flaws(now);
             if self.has_nobody_to_ask(now) {
                 self.give_up(now);
             }
@@ -30,12 +31,33 @@ impl Engine {
         }
         for index in 0..self.sources.lines().len() {
             if self.is_without_address(index, now) && !self.sources.lines()[index].is_flaw_told {
-                self.sources.flaw_is_told(index);
-                let name = self.sources.lines()[index].label.clone();
-                self.outputs.tell(Event::SourceUnusable(name, Flaw::NoAddress));
+                self.tell_no_address(index);
             }
         }
         self.report_unusable(now);
+    }
+
+    /// One-shot mode: somebody waits for its end, and is told at once what is known. Silence is known at the end only.
+    fn report_first_flaws(&mut self, now: Raw) {
+        for source in self.sources.all().iter().filter(|source| source.reach == 0) {
+            let health = &source.conduct;
+            let flaw = health.unsent().or_else(|| health.flaw(now)).or_else(|| health.hint());
+            // A kiss has been told as such.
+            let flaw = flaw.filter(|flaw| !matches!(flaw, Flaw::Denied | Flaw::RateLimited | Flaw::DeviceAbsent));
+            self.notices.flawed(source, flaw, &mut self.outputs);
+        }
+        for index in 0..self.sources.lines().len() {
+            let line = &self.sources.lines()[index];
+            if line.fruitless_lookups() > 0 && !line.is_flaw_told {
+                self.tell_no_address(index);
+            }
+        }
+    }
+
+    fn tell_no_address(&mut self, line: usize) {
+        self.sources.flaw_is_told(line);
+        let name = self.sources.lines()[line].label.clone();
+        self.outputs.tell(Event::SourceUnusable(name, Flaw::NoAddress));
     }
 
     /// When something will have to be said although nothing happens.
