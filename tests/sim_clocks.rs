@@ -171,6 +171,20 @@ fn a_sick_device_is_named_once_and_never_followed() {
 }
 
 #[test]
+fn a_clock_that_may_keep_tai_is_named_at_its_first_reading() {
+    let suspected = |device: Device| {
+        let world = run(alone(1, vec![device]));
+        let is_it = |(_, event): &&(f64, Event)| matches!(event, Event::DeviceMayKeepTai(_));
+        world.trace().events.iter().filter(is_it).count()
+    };
+    let ahead = |ahead_s| Device { ahead: Span::from_secs(ahead_s), ..phc() };
+    assert_eq!([37, 0, -37, 33].map(|ahead_s| suspected(ahead(ahead_s))), [1, 0, 0, 0]);
+    let mut told = ahead(37);
+    told.config.options.offset_s = -37.0;
+    assert_eq!(suspected(told), 0, "its line says so");
+}
+
+#[test]
 fn a_device_that_was_sick_from_the_start_is_never_believed() {
     for (ailment, flaw) in [(Ailment::Frozen, Flaw::DeviceFrozen), (Ailment::Speed(2.5), Flaw::DeviceRate)] {
         let world = run(alone(1, vec![Device { ailments: vec![(0.0, ailment)], ..phc() }]));

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use crate::cli::say;
-use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, IS_BUILT, Moment, Reading};
+use crate::core::api::reference_clock::{ClockConfig, ClockId, Driver, IS_BUILT, Moment, Reading, looks_like_tai};
 use crate::core::api::source_id::ReferenceId;
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::devices::{Devices, why_closed};
@@ -14,11 +14,6 @@ use crate::time::Span;
 
 /// Where the kernel lists devices by class.
 const CLASSES: &str = "/sys/class";
-
-/// TAI has been so far ahead of UTC since 2017.
-const TAI: Span = Span::from_secs(37);
-/// A device this near to TAI keeps it: no system clock that is looked at is wrong by so many seconds by chance.
-const TAI_MARGIN: Span = Span::from_secs(2);
 
 /// What the kernel calls the clocks of hypervisors, what they are, and the rest of the line.
 const KNOWN: [(&str, &str, &str); 4] = [
@@ -94,7 +89,7 @@ fn describe(found: &FoundClock, offset: Result<Option<Span>, String>) -> String 
     let mut keeps_tai = false;
     match offset {
         Ok(Some(ahead)) => {
-            keeps_tai = (ahead - TAI).abs() < TAI_MARGIN;
+            keeps_tai = looks_like_tai(ahead, None);
             let scale = if keeps_tai { ", so it keeps TAI" } else { "" };
             text += &format!("  {:+.6} s from the system clock{scale}\n", ahead.secs_f64());
         }

@@ -65,6 +65,9 @@ pub fn line(event: &Event) -> (Level, String) {
         Event::DeviceJumped(source, by) => {
             warn(format!("Reference clock {source} jumped by {:.6} seconds", by.secs_f64()))
         }
+        Event::DeviceMayKeepTai(source) => warn(format!(
+            "Reference clock {source} is ahead of the system clock as TAI is of UTC: if it keeps TAI, its line needs the option tai"
+        )),
         Event::Interference => warn("System clock interference detected (another NTP client?)".to_owned()),
         Event::Online(source, true) => info(format!("Source {source} online")),
         Event::Online(source, false) => info(format!("Source {source} offline")),

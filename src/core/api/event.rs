@@ -159,6 +159,8 @@ pub enum Event {
     PastContradicted,
     /// The device of this reference clock has jumped by this much, as compared with itself.
     DeviceJumped(Label, Span),
+    /// The first time that this reference clock told is ahead of the system clock as TAI is of UTC.
+    DeviceMayKeepTai(Label),
     /// A lone source contradicted itself; three agreeing answers are now wanted.
     LoneSourceContradicted(Label),
 }

@@ -195,6 +195,21 @@ pub struct DeviceTime {
     pub precision: Option<i8>,
 }
 
+/// How far TAI has been ahead of UTC since 2017, in case nobody says so.
+const USUAL_TAI_S: i32 = 37;
+/// A device this near to TAI keeps it: no system clock that is looked at is wrong by so many seconds by chance.
+const TAI_MARGIN: Span = Span::from_secs(2);
+
+/// How far TAI is ahead of UTC, if that is not known.
+pub fn tai(tai_s: Option<i32>) -> Span {
+    Span::from_secs(i64::from(tai_s.unwrap_or(USUAL_TAI_S)))
+}
+
+/// A device that is ahead of the system clock by this much keeps TAI, if the system clock is right.
+pub fn looks_like_tai(ahead: Span, tai_s: Option<i32>) -> bool {
+    (ahead - tai(tai_s)).abs() < TAI_MARGIN
+}
+
 /// A moment by one of our own clocks.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Moment {

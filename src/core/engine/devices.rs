@@ -42,9 +42,14 @@ impl Engine {
         let device_time = if let Reading::Time(device) = reading { device.time } else { now.utc };
         let tai_s = self.clock.leap.tai_s(device_time);
         let Some(clock) = self.sources.all_mut()[index].clock_mut() else { return };
+        let is_suspected_of_tai = clock.is_suspected_of_tai(&reading, tai_s, now);
         let taken = clock.take(reading, seconds, tai_s, now);
         let (is_out, flaw, is_over) = (clock.is_out(), clock.flaw(), clock.is_poll_over());
         let is_heard = clock.config().driver.is_heard();
+        if is_suspected_of_tai {
+            let label = self.sources.all()[index].label.clone();
+            self.outputs.tell(Event::DeviceMayKeepTai(label));
+        }
         match taken {
             Taken::Collected(collected) => self.record_reading(index, &collected, now),
             Taken::Jumped(by) => {

@@ -1,6 +1,7 @@
 //! A device compared with itself: one that stands still, runs at another speed or jumps is found out by its own readings.
 
 use crate::core::api::flaw::Flaw;
+use crate::core::api::reference_clock::tai;
 use crate::time::{Raw, Span, Utc};
 
 /// Between two readings a device may be off by this part of the time between them...
@@ -21,8 +22,6 @@ const GOOD_READINGS: u32 = 8;
 const LEAST_JUMP: Span = Span::from_millis(500);
 /// A jump by a whole number of seconds is one to within this.
 const JUMP_MARGIN: Span = Span::from_millis(100);
-/// How far TAI has been ahead of UTC since 2017, in case nobody says so.
-const USUAL_TAI_S: i32 = 37;
 
 /// What the readings of a device tell of it.
 #[derive(Clone, Debug)]
@@ -111,7 +110,7 @@ impl Health {
 
     /// A device that jumps from UTC to TAI is not believed until it jumps back.
     fn jumped(&mut self, by: Span, tai_s: Option<i32>) -> Observation {
-        let tai = Span::from_secs(i64::from(tai_s.unwrap_or(USUAL_TAI_S)));
+        let tai = tai(tai_s);
         let is_by = |wanted: Span| (by - wanted).abs() < JUMP_MARGIN;
         if self.flaw == Some(Flaw::DeviceTai) {
             if is_by(-tai) || is_by(tai) {

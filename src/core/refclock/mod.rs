@@ -21,7 +21,7 @@ pub mod sock;
 
 use crate::core::api::exchange::StampSource;
 use crate::core::api::flaw::Flaw;
-use crate::core::api::reference_clock::{ClockConfig, ClockId, DeviceTime, Driver, Reading};
+use crate::core::api::reference_clock::{ClockConfig, ClockId, DeviceTime, Driver, Reading, looks_like_tai};
 use crate::core::estimate::{Sample, Slot};
 pub(in crate::core) use crate::core::refclock::collection::Collected;
 use crate::core::refclock::collection::{Collection, LEAST_READINGS};
@@ -70,6 +70,8 @@ pub struct ReferenceClock {
     lacks_seconds: bool,
     /// The device tells a time before this program was built.
     is_impossible: bool,
+    /// The first time that the device told has been compared with the system clock.
+    is_compared: bool,
 }
 
 /// What became of a reading.
@@ -110,6 +112,7 @@ impl ReferenceClock {
             unwell: None,
             lacks_seconds: false,
             is_impossible: false,
+            is_compared: false,
             config: Box::new(config),
         };
         clock.readings_left = clock.readings_of_poll();
@@ -178,6 +181,21 @@ impl ReferenceClock {
         };
         self.moments.pass(now);
         taken
+    }
+
+    /// The first time that the device tells is ahead of the system clock as TAI is of UTC, and its line says nothing of TAI.
+    pub(in crate::core) fn is_suspected_of_tai(
+        &mut self,
+        reading: &Reading,
+        tai_s: Option<i32>,
+        now: &ClockReading,
+    ) -> bool {
+        let Reading::Time(device) = reading else { return false };
+        if device.is_pulse || self.config.pps || self.config.tai || self.is_compared {
+            return false;
+        }
+        self.is_compared = true;
+        looks_like_tai(device.time + self.offset() - now.utc, tai_s)
     }
 
     fn take_time(
