@@ -11,13 +11,13 @@ use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::{Address, AuthData, Hindrance, SelectOptions};
 use slewd::core::api::order::{Order, Whom};
 use slewd::core::api::settings::{AuthSelectMode, Host, SourceOptions};
-use slewd::core::api::snapshot::SourceReport;
 use slewd::core::source::Refusal;
 use slewd::core::source::authentication::{Authentication, Protection};
 use slewd::sim::authentication::Authenticates;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::Span;
 use slewd::wire::symmetric::{MacAlgorithm, SymmetricKey};
+use support::{reports, run_until};
 
 const MODES: [AuthSelectMode; 4] =
     [AuthSelectMode::Require, AuthSelectMode::Prefer, AuthSelectMode::Mix, AuthSelectMode::Ignore];
@@ -40,16 +40,6 @@ fn first_is_protected(count: usize, mode: AuthSelectMode, want: fn(&SourceOption
     scenario
 }
 
-fn run(scenario: Scenario, until_s: f64) -> World {
-    let mut world = World::new(scenario);
-    world.run_for(until_s);
-    world
-}
-
-fn reports(world: &World) -> Vec<SourceReport> {
-    world.engine().expect("it runs").snapshot(&world.reading()).sources
-}
-
 fn hindrance(world: &World) -> Hindrance {
     world.engine().expect("it runs").status(&world.reading()).hindrance
 }
@@ -69,7 +59,7 @@ fn a_source_that_wants_a_key_or_nts_is_never_asked() {
             (1300.0, Happening::SetOnline(false)),
             (1400.0, Happening::SetOnline(true)),
         ];
-        let mut world = run(scenario, 2000.0);
+        let mut world = run_until(scenario, 2000.0);
         for order in [
             Order::SetOnline { whom: Whom::All, online: true },
             Order::Burst { whom: Whom::All, good: 4, most: 8 },
@@ -91,12 +81,12 @@ fn a_source_that_wants_a_key_or_nts_is_never_asked() {
 fn a_word_in_the_configuration_authenticates_nobody() {
     for want in [with_key as fn(&_) -> _, with_nts] {
         for mode in [AuthSelectMode::Require, AuthSelectMode::Prefer, AuthSelectMode::Mix] {
-            let world = run(first_is_protected(4, mode, want), 1000.0);
+            let world = run_until(first_is_protected(4, mode, want), 1000.0);
             assert!(world.trace().steps.is_empty(), "{mode:?}: nobody may set the clock");
             assert!((world.point().error_s.abs() - 2.0).abs() < 0.01, "{mode:?}");
             assert_ne!(hindrance(&world), Hindrance::None, "{mode:?}");
         }
-        let world = run(first_is_protected(4, AuthSelectMode::Ignore, want), 1000.0);
+        let world = run_until(first_is_protected(4, AuthSelectMode::Ignore, want), 1000.0);
         assert!(world.point().error_s.abs() < 0.01, "the three that need not be authenticated agree");
         assert_eq!(requests(&world, 0), 0);
     }
@@ -105,7 +95,7 @@ fn a_word_in_the_configuration_authenticates_nobody() {
 /// As chronyd: sources that need not be authenticated are not enough while one that must be cannot be.
 #[test]
 fn mix_demands_an_authenticated_source_and_says_that_it_is_missing() {
-    let world = run(first_is_protected(4, AuthSelectMode::Mix, with_nts), 100.0);
+    let world = run_until(first_is_protected(4, AuthSelectMode::Mix, with_nts), 100.0);
     assert_eq!(hindrance(&world), Hindrance::NoRequired);
     let is_told = |event: &&(f64, Event)| event.1 == Event::CannotSynchronise(Obstacle::NoRequired);
     assert_eq!(world.trace().events.iter().filter(is_told).count(), 1);
@@ -114,7 +104,7 @@ fn mix_demands_an_authenticated_source_and_says_that_it_is_missing() {
 #[test]
 fn the_vote_of_the_others_does_not_wait_for_a_source_that_is_not_asked() {
     for count in [2, 3, 5] {
-        let world = run(first_is_protected(count, AuthSelectMode::Ignore, with_key), 10.0);
+        let world = run_until(first_is_protected(count, AuthSelectMode::Ignore, with_key), 10.0);
         let (at, _) = *world.trace().steps.first().expect("the clock is set");
         assert!(at < 0.1, "{count} sources: {at} s");
     }
@@ -127,7 +117,7 @@ fn a_name_that_wants_a_missing_key_is_neither_looked_up_nor_forgotten() {
         scenario.names = vec![("keys.example".to_owned(), 0.0, vec![scenario.servers[0].address])];
         scenario.sources[0].host = Host::Name("keys.example".to_owned());
         scenario.sources[0].pool = true;
-        let mut world = run(scenario, 600.0);
+        let mut world = run_until(scenario, 600.0);
         world.handle_order(Order::Refresh).expect("it is obeyed");
         world.run_for(1200.0);
         let engine = world.engine().expect("it runs");
@@ -143,7 +133,7 @@ fn a_name_that_wants_a_missing_key_is_neither_looked_up_nor_forgotten() {
 /// The letters and numbers of chronyd for a source whose key is missing, but that it is not called authenticated.
 #[test]
 fn reports_show_what_a_source_wants_and_that_it_has_it_not() {
-    let world = run(first_is_protected(2, AuthSelectMode::Mix, with_key), 100.0);
+    let world = run_until(first_is_protected(2, AuthSelectMode::Mix, with_key), 100.0);
     let first = reports(&world).swap_remove(0);
     assert_eq!(first.data.address, Address::Ip(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1))));
     assert_eq!((first.data.reach, first.data.since_sample_s), (0, None));
@@ -162,10 +152,10 @@ fn reports_show_what_a_source_wants_and_that_it_has_it_not() {
 fn an_observer_does_not_say_that_the_clock_was_set() {
     let mut scenario = Scenario::pool(1, 2);
     scenario.observes_only = true;
-    let world = run(scenario, 100.0);
+    let world = run_until(scenario, 100.0);
     let status = world.engine().expect("it runs").status(&world.reading());
     assert_eq!((status.controls_clock, status.set_ago_s), (false, None));
-    let obeyed = run(Scenario::pool(1, 2), 100.0);
+    let obeyed = run_until(Scenario::pool(1, 2), 100.0);
     assert!(obeyed.engine().expect("it runs").status(&obeyed.reading()).set_ago_s.is_some());
 }
 
@@ -175,7 +165,7 @@ fn a_required_name_without_an_address_is_missed() {
     scenario.clock_ahead = Span::from_secs(-2);
     scenario.sources[0].host = Host::Name("gone.example".to_owned());
     scenario.sources[0].options.require = true;
-    let world = run(scenario, 600.0);
+    let world = run_until(scenario, 600.0);
     assert_eq!(hindrance(&world), Hindrance::NoRequired);
     assert!(world.trace().steps.is_empty());
 }
@@ -193,7 +183,7 @@ fn a_key_that_both_have_authenticates_and_another_gets_no_answer() {
     scenario.keys.add(key(7, "the same on both sides"));
     scenario.servers[0].authenticates = Authenticates::Key(key(7, "the same on both sides"));
     scenario.servers[1].authenticates = Authenticates::Key(key(7, "another there"));
-    let world = run(scenario, 200.0);
+    let world = run_until(scenario, 200.0);
     let sources = world.engine().expect("it runs").sources();
     assert_eq!(sources[0].authentication(), Authentication::Established(Protection::Key(7)));
     assert_eq!((sources[0].reach, sources[1].reach), (0xff, 0));
@@ -207,7 +197,7 @@ fn an_answer_without_its_digest_is_counted_and_named() {
     let mut scenario = Scenario::pool(1, 1);
     scenario.sources[0].options.key = Some(7);
     scenario.keys.add(key(7, "a key that the server lacks"));
-    let world = run(scenario, 200.0);
+    let world = run_until(scenario, 200.0);
     let source = &world.engine().expect("it runs").sources()[0];
     assert!(source.tally.refused(Refusal::Authentication) > 3);
     assert_eq!((source.tally.accepted, reports(&world)[0].flaw), (0, Some(Flaw::Authentication)));

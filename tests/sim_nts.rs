@@ -10,22 +10,12 @@ use slewd::core::api::event::Event;
 use slewd::core::api::flaw::Flaw;
 use slewd::core::api::monitoring::AuthData;
 use slewd::core::api::settings::{AuthSelectMode, Host};
-use slewd::core::api::snapshot::SourceReport;
 use slewd::core::source::Refusal;
 use slewd::sim::authentication::{Authenticates, NtsServer};
 use slewd::sim::server::Server;
 use slewd::sim::{Happening, Scenario, World};
 use slewd::time::{Span, Utc};
-
-fn run(scenario: Scenario, until_s: f64) -> World {
-    let mut world = World::new(scenario);
-    world.run_for(until_s);
-    world
-}
-
-fn reports(world: &World) -> Vec<SourceReport> {
-    world.engine().expect("it runs").snapshot(&world.reading()).sources
-}
+use support::{reports, run_until};
 
 /// When establishments of keys began, to the second.
 fn established_at(world: &World) -> Vec<i64> {
@@ -50,7 +40,7 @@ fn change(server: &mut Server, change: impl FnOnce(&mut NtsServer)) {
 /// Three round trips for the keys, one for the time, and what the timers of the simulator are late.
 #[test]
 fn the_clock_is_set_after_four_round_trips() {
-    let world = run(protected(4), 100.0);
+    let world = run_until(protected(4), 100.0);
     let (at, _) = *world.trace().steps.first().expect("the clock is set");
     assert!(at < 5.0 * 0.02 + 0.05, "{at} s");
     assert_eq!(world.trace().establishments.len(), 4, "once each");
@@ -66,7 +56,7 @@ fn the_clock_is_set_after_four_round_trips() {
 fn a_server_of_keys_that_cannot_be_reached_is_tried_again_after_16_32_and_64_seconds() {
     let mut scenario = protected(1);
     change(&mut scenario.servers[0], |nts| nts.reachable_from_s = 110.0);
-    let world = run(scenario, 200.0);
+    let world = run_until(scenario, 200.0);
     assert_eq!(established_at(&world), [0, 16, 48, 112]);
     assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
     let is_told = |event: &&(f64, Event)| matches!(event.1, Event::KeysFailed(_));
@@ -78,12 +68,12 @@ fn a_server_of_keys_that_cannot_be_reached_is_tried_again_after_16_32_and_64_sec
 fn a_server_without_keys_costs_no_wakeup_and_no_time() {
     let mut scenario = protected(3);
     change(&mut scenario.servers[2], |nts| nts.reachable_from_s = 1e9);
-    let world = run(scenario, 3600.0);
+    let world = run_until(scenario, 3600.0);
     let (at, _) = *world.trace().steps.first().expect("the clock is set");
     assert!(at < 5.0 * 0.02 + 0.05, "{at} s");
     let mut scenario = protected(1);
     change(&mut scenario.servers[0], |nts| nts.reachable_from_s = 1e9);
-    let world = run(scenario, 3600.0);
+    let world = run_until(scenario, 3600.0);
     // After 16, 32 ... 2048 s.
     assert_eq!(world.trace().establishments.len(), 8);
     assert!(world.trace().wakes < 50, "{}", world.trace().wakes);
@@ -94,7 +84,7 @@ fn a_server_without_keys_costs_no_wakeup_and_no_time() {
 fn a_server_that_forgets_its_keys_is_asked_for_others_and_goes_on() {
     let mut scenario = protected(2);
     change(&mut scenario.servers[0], |nts| nts.forgets_at = vec![300.0, 900.0]);
-    let world = run(scenario, 2500.0);
+    let world = run_until(scenario, 2500.0);
     let report = reports(&world).swap_remove(0);
     let data = report.authentication.expect("it is known");
     assert_eq!((data.key_id, data.cookies, data.nak), (3, 8, false));
@@ -118,7 +108,7 @@ fn modes_work_on_what_was_really_authenticated() {
             server.authenticates = Authenticates::No;
             server.ahead = Span::from_secs(3600);
         }
-        let world = run(scenario, 300.0);
+        let world = run_until(scenario, 300.0);
         assert_eq!(world.point().error_s.abs() < 0.01, is_right, "{mode:?}");
     }
 }
@@ -132,10 +122,10 @@ fn a_clock_in_1970_is_set_by_certificates_that_are_right_afterwards() {
         // Newer than the program.
         change(server, |nts| nts.certificate.from = Utc::from_secs(1_794_000_000));
     });
-    let strict = run(scenario.clone(), 60.0);
+    let strict = run_until(scenario.clone(), 60.0);
     assert!(strict.point().error_s.abs() > 1e5, "without leave nothing can be checked");
     scenario.nts.is_provisional = true;
-    let world = run(scenario, 60.0);
+    let world = run_until(scenario, 60.0);
     assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
     let (at, _) = *world.trace().steps.last().expect("the clock is set");
     assert!(at < 0.2, "{at} s");
@@ -148,11 +138,11 @@ fn an_old_certificate_tells_no_time_outside_its_dates() {
     let mut scenario = protected(1);
     scenario.nts.is_provisional = true;
     change(&mut scenario.servers[0], |nts| nts.certificate.until = Utc::from_secs(1_790_000_000));
-    let world = run(scenario.clone(), 300.0);
+    let world = run_until(scenario.clone(), 300.0);
     assert!(world.trace().steps.is_empty() && world.trace().requests == 0, "it expired before this program was built");
     assert_eq!(reports(&world)[0].flaw, Some(Flaw::Certificate));
     change(&mut scenario.servers[0], |nts| nts.certificate.until = Utc::from_secs(1_794_500_000));
-    let world = run(scenario, 300.0);
+    let world = run_until(scenario, 300.0);
     assert!(world.trace().steps.is_empty());
     let source = &world.engine().expect("it runs").sources()[0];
     assert!(source.tally.refused(Refusal::CertificateDates) > 0);
@@ -174,7 +164,7 @@ fn every_pause_between_two_attempts_is_chronyds() {
     ] {
         let mut scenario = protected(1);
         spoil(&mut scenario);
-        let began = established_at(&run(scenario, day_s));
+        let began = established_at(&run_until(scenario, day_s));
         assert_eq!(began[..expected.len()], expected);
     }
 }
@@ -190,7 +180,7 @@ fn a_server_of_keys_that_was_away_is_tried_again_when_the_network_changes() {
         if happening == Happening::SetOnline(true) {
             scenario.happenings.insert(0, offline);
         }
-        let world = run(scenario, 5200.0);
+        let world = run_until(scenario, 5200.0);
         let began = established_at(&world);
         assert_eq!(
             (began.len(), began.last()),
@@ -217,7 +207,7 @@ fn with_an_old_certificate() -> Scenario {
 /// All answer: he is outvoted, and dropped because it is a time at which his certificate is not valid.
 #[test]
 fn an_old_certificate_is_outvoted_and_its_source_dropped() {
-    let world = run(with_an_old_certificate(), 60.0);
+    let world = run_until(with_an_old_certificate(), 60.0);
     assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
     assert_eq!(world.trace().steps.len(), 2, "the first is to when the program was built: {:?}", world.trace().steps);
     let first = reports(&world).swap_remove(0);
@@ -239,7 +229,7 @@ fn a_step_that_an_old_certificate_has_made_is_undone_and_its_source_dropped() {
             });
         }
         let error_s = (Utc::from_secs(LONG_AGO_S) - scenario.start).secs_f64();
-        let mut world = run(scenario, 40.0);
+        let mut world = run_until(scenario, 40.0);
         assert!((world.point().error_s.abs() - error_s.abs()).abs() < 1.0, "{}", world.point().error_s);
         world.run_for(100.0);
         assert!(world.point().error_s.abs() < 0.01, "{}", world.point().error_s);
@@ -264,13 +254,13 @@ fn a_lone_source_leaves_the_date_in_doubt_for_an_hour() {
     let expires = scenario.start + Span::from_secs(1800);
     change(&mut scenario.servers[0], |nts| nts.certificate.until = expires);
     let accepted = |world: &World| world.engine().expect("it runs").sources()[0].tally.accepted;
-    let mut world = run(scenario.clone(), 1700.0);
+    let mut world = run_until(scenario.clone(), 1700.0);
     assert!(world.point().error_s.abs() < 0.01 && accepted(&world) > 3);
     world.run_for(2700.0);
     let refused = world.engine().expect("it runs").sources()[0].tally.refused(Refusal::CertificateDates);
     assert!(refused > 0, "its certificate has expired, and may be all that spoke for this date");
     change(&mut scenario.servers[0], |nts| nts.certificate.until = expires + Span::from_secs(7200));
-    let mut world = run(scenario, 9000.0);
+    let mut world = run_until(scenario, 9000.0);
     let before = accepted(&world);
     world.run_for(11_000.0);
     assert!(accepted(&world) > before, "who was right for an hour keeps the keys until they are renewed");
@@ -288,7 +278,7 @@ fn certificates_that_were_refused_are_tried_again_when_the_clock_has_been_set() 
     scenario.sources[0].options.nts = false;
     scenario.servers[0].authenticates = Authenticates::No;
     scenario.settings.auth_select_mode = AuthSelectMode::Ignore;
-    let world = run(scenario, 60.0);
+    let world = run_until(scenario, 60.0);
     assert_eq!(world.trace().establishments.len(), 4, "{:?}", world.trace().establishments);
     assert!(world.trace().establishments.iter().all(|at| *at < 15.0), "{:?}", world.trace().establishments);
     assert!(reports(&world).iter().all(|report| report.data.reach != 0));
@@ -298,7 +288,7 @@ fn certificates_that_were_refused_are_tried_again_when_the_clock_has_been_set() 
 fn keys_are_renewed_in_time_without_a_gap() {
     let mut scenario = protected(1);
     scenario.nts.refresh = Some(Span::from_secs(1000));
-    let world = run(scenario, 3500.0);
+    let world = run_until(scenario, 3500.0);
     assert_eq!(established_at(&world), [0, 1000, 2000, 3000]);
     let source = &world.engine().expect("it runs").sources()[0];
     assert_eq!(source.tally.accepted, source.tally.sent);
@@ -310,7 +300,7 @@ fn the_server_of_keys_may_name_another_for_the_time() {
     let other = scenario.servers[1].address;
     change(&mut scenario.servers[0], |nts| nts.names = vec![other]);
     scenario.sources.truncate(1);
-    let world = run(scenario, 100.0);
+    let world = run_until(scenario, 100.0);
     assert!(world.point().error_s.abs() < 0.01);
     assert_eq!(world.engine().expect("it runs").sources()[0].ip(), Some(other));
 }
@@ -321,7 +311,7 @@ fn a_server_that_another_line_has_is_refused() {
     let mut scenario = protected(2);
     let other = scenario.servers[1].address;
     change(&mut scenario.servers[0], |nts| nts.names = vec![other]);
-    let world = run(scenario, 2000.0);
+    let world = run_until(scenario, 2000.0);
     assert_eq!(established_at(&world), [0, 0, 1024]);
     assert_eq!(reports(&world)[0].flaw, Some(Flaw::KeyEstablishment));
     let is_told = |event: &&(f64, Event)| matches!(&event.1, Event::KeysFailed(text) if text.contains("(another source has it already)"));
@@ -345,7 +335,7 @@ fn hidden_pool() -> Scenario {
 fn one_name_of_a_pool_yields_several_servers() {
     let scenario = hidden_pool();
     let expected: Vec<IpAddr> = scenario.servers[1..].iter().map(|server| server.address).collect();
-    let world = run(scenario, 600.0);
+    let world = run_until(scenario, 600.0);
     let mut found: Vec<IpAddr> =
         world.engine().expect("it runs").sources().iter().map(|s| s.ip().expect("a server")).collect();
     found.sort();
@@ -360,7 +350,7 @@ fn one_name_of_a_pool_yields_several_servers() {
 fn a_pool_that_repeats_itself_yields_each_server_once_and_is_not_pestered() {
     let mut scenario = hidden_pool();
     change(&mut scenario.servers[0], |nts| nts.heeds_denials = false);
-    let world = run(scenario, 3600.0);
+    let world = run_until(scenario, 3600.0);
     assert_eq!(world.engine().expect("it runs").sources().len(), 1);
     assert!(world.trace().establishments.len() < 12, "{:?}", world.trace().establishments);
     assert!(world.point().error_s.abs() < 0.01);

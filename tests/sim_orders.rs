@@ -14,7 +14,7 @@ use slewd::sim::link::Link;
 use slewd::sim::server::{Manner, Server};
 use slewd::sim::{Scenario, World};
 use slewd::time::Span;
-use support::SEEDS;
+use support::{SEEDS, run_until};
 
 /// By now the clock is followed closely, and polls are far apart.
 const SETTLED_S: f64 = 4000.0;
@@ -54,14 +54,8 @@ fn pool(seed: u64, count: usize) -> Scenario {
     scenario
 }
 
-fn run(scenario: Scenario, until_s: f64) -> World {
-    let mut world = World::new(scenario);
-    world.run_for(until_s);
-    world
-}
-
 fn settled(seed: u64, count: usize) -> World {
-    run(pool(seed, count), SETTLED_S)
+    run_until(pool(seed, count), SETTLED_S)
 }
 
 fn named(name: &str) -> SourceConfig {
@@ -152,7 +146,7 @@ fn a_burst_ends_with_the_requests_allowed() {
         let mut scenario = pool(1, 2);
         scenario.servers[1].manner = Manner::Dead;
         scenario.sources[1].options.offline = true;
-        let mut world = run(scenario, SETTLED_S);
+        let mut world = run_until(scenario, SETTLED_S);
         assert_eq!(sent(&world, 2), 0);
         assert_eq!(world.handle_order(Order::Burst { whom: one(2), good, most }), Ok(()));
         world.run_for(SETTLED_S + 1000.0);
@@ -203,7 +197,7 @@ fn slow_answers_are_refused_from_now_on() {
     let refuses = |parameter: Parameter, flags: u16| {
         let mut scenario = pool(3, 1);
         scenario.servers[0].link = Link::symmetric(0.01, 0.002);
-        let mut world = run(scenario, SETTLED_S);
+        let mut world = run_until(scenario, SETTLED_S);
         let good = |world: &World| report(world, 1).ntp.expect("it is known").total_good;
         assert_eq!(report(&world, 1).ntp.expect("it is known").flags, 0x3ff);
         assert_eq!(world.handle_order(change(1, parameter)), Ok(()));
@@ -238,7 +232,7 @@ fn an_offset_moves_the_source_and_the_clock_with_it_if_it_is_the_only_one() {
         for count in [1, 3] {
             let mut scenario = pool(seed, count);
             scenario.servers[0].ahead = Span::from_millis(-10);
-            let mut world = run(scenario, SETTLED_S);
+            let mut world = run_until(scenario, SETTLED_S);
             let error_s = world.point().error_s;
             assert!(count > 1 || (error_s + 0.01).abs() < 2e-3, "seed {seed}: {error_s}");
             let before_s = report(&world, 1).data.offset_s;
@@ -293,7 +287,7 @@ fn a_name_without_an_address_can_be_changed_too() {
     let mut scenario = pool(1, 2);
     scenario.names = vec![("late.example".to_owned(), SETTLED_S + 1.0, vec![ip(2)])];
     scenario.sources[1].host = Host::from("late.example");
-    let mut world = run(scenario, SETTLED_S);
+    let mut world = run_until(scenario, SETTLED_S);
     let name = Address::Id(1);
     let bits = SelectOptions(SelectOptions::NO_SELECT);
     for parameter in [Parameter::Select { mask: bits, options: bits }, Parameter::MaxPoll(3)] {
@@ -316,7 +310,7 @@ fn sources_come_and_go() {
     let link = scenario.servers[0].link.clone();
     scenario.servers.extend([5, 6, 7].map(|last| Server::honest(ip(last), link.clone())));
     scenario.names = vec![("new.example".to_owned(), 0.0, vec![ip(6), ip(7)])];
-    let mut world = run(scenario, SETTLED_S);
+    let mut world = run_until(scenario, SETTLED_S);
     assert_eq!(world.handle_order(add("192.0.2.5")), Ok(()));
     assert_eq!(world.handle_order(add("192.0.2.5")), Err(Refused::AlreadyKnown));
     let mut elsewhere = named("192.0.2.5");
@@ -388,7 +382,7 @@ fn a_deleted_member_of_a_pool_is_not_replaced() {
     let options = SourceOptions { max_sources: 3, ..scenario.sources[0].options.clone() };
     scenario.sources = vec![SourceConfig { host: Host::from("pool.example"), pool: true, options }];
     scenario.servers[0].alive = (0.0, 3.0 * SETTLED_S);
-    let mut world = run(scenario, SETTLED_S);
+    let mut world = run_until(scenario, SETTLED_S);
     let listed = |world: &World| snapshot(world).sources.iter().map(|s| s.data.address).collect::<Vec<_>>();
     assert_eq!(listed(&world), [source(1), source(2), source(3)]);
     assert_eq!(world.handle_order(Order::Delete(source(2))), Ok(()));
@@ -416,7 +410,7 @@ fn names_are_looked_up_again_when_that_is_ordered() {
         let name = "moving.example".to_owned();
         scenario.names = vec![(name.clone(), 0.0, vec![ip(1)]), (name.clone(), 3000.0, vec![ip(2)])];
         scenario.sources = vec![named(&name)];
-        let mut world = run(scenario, SETTLED_S);
+        let mut world = run_until(scenario, SETTLED_S);
         if refreshes {
             assert_eq!(world.handle_order(Order::Refresh), Ok(()));
         }
@@ -474,7 +468,7 @@ fn the_reigning_source_has_no_advantage_in_a_new_selection() {
         scenario.servers[0].link = Link::symmetric(0.03, 1e-4);
         scenario.servers[1].link = Link::symmetric(0.005, 1e-4);
         scenario.sources[1].options.offline = true;
-        let mut world = run(scenario, SETTLED_S);
+        let mut world = run_until(scenario, SETTLED_S);
         assert_eq!(world.handle_order(set_online(one(2), true)), Ok(()));
         world.run_for(SETTLED_S + 4000.0);
         let best = |world: &World| [1, 2].map(|last| report(world, last).data.standing == Standing::Selected);
@@ -494,7 +488,7 @@ fn a_shorter_distance_lets_another_source_take_over() {
         scenario.servers[0].link = Link::symmetric(0.03, 1e-4);
         scenario.servers[1].link = Link::symmetric(0.005, 1e-4);
         scenario.sources[1].options.offline = true;
-        let mut world = run(scenario, SETTLED_S);
+        let mut world = run_until(scenario, SETTLED_S);
         assert_eq!(world.handle_order(Order::ReselectDistance(distance_s)), Ok(()));
         assert_eq!(world.handle_order(set_online(one(2), true)), Ok(()));
         world.run_for(SETTLED_S + 4000.0);
@@ -533,7 +527,7 @@ fn a_clock_that_may_only_be_looked_at_is_not_stepped() {
     let mut scenario = pool(1, 4);
     scenario.observes_only = true;
     scenario.clock_ahead = Span::from_millis(50);
-    let mut world = run(scenario, SETTLED_S);
+    let mut world = run_until(scenario, SETTLED_S);
     assert_eq!(world.handle_order(Order::MakeStep), Err(Refused::Failed));
     assert_bound_holds(&world);
 }
@@ -545,7 +539,7 @@ fn steps_are_allowed_for_as_many_updates_as_were_ordered() {
         let mut scenario = pool(1, 1);
         scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 3 });
         scenario.servers[0].step = Some((SETTLED_S, Span::from_secs(3)));
-        let mut world = run(scenario, SETTLED_S - 1.0);
+        let mut world = run_until(scenario, SETTLED_S - 1.0);
         assert_eq!(world.handle_order(Order::SetMakeStep(MakeStep { threshold_s: 0.1, limit })), Ok(()));
         world.run_for(SETTLED_S + 4000.0);
         assert_eq!(world.handle_order(Order::AddOffset(3.0)), Ok(()));
@@ -607,7 +601,7 @@ fn a_frequency_that_was_ordered_lasts_until_sources_say_otherwise() {
 fn a_frequency_can_be_ordered_before_anything_is_known() {
     let mut scenario = pool(1, 1);
     scenario.network_up_s = 1000.0;
-    let mut world = run(scenario, 100.0);
+    let mut world = run_until(scenario, 100.0);
     assert_eq!(world.handle_order(Order::AddFrequency(40.0)), Ok(()));
     assert!((snapshot(&world).tracking.frequency_ppm - 40.0).abs() < 1e-9);
     assert!(world.point().frequency_error.abs() < 1e-6, "{}", world.point().frequency_error);
@@ -645,7 +639,7 @@ fn nonsense_is_refused_or_harmless() {
         if nothing_known {
             scenario.servers.iter_mut().for_each(|server| server.manner = Manner::Dead);
         }
-        let mut world = run(scenario, 500.0);
+        let mut world = run_until(scenario, 500.0);
         let mut at_s = 500.0;
         for value in absurd {
             let step = MakeStep { threshold_s: value, limit: i32::MIN };
@@ -700,7 +694,7 @@ fn reset_sources_in_the_middle_of_a_slew_does_not_keep_the_daemon_awake() {
         let mut scenario = pool(1, 2);
         scenario.settings.makestep = Some(MakeStep { threshold_s: 1.0, limit: 0 });
         scenario.clock_ahead = Span::from_millis(600);
-        let mut world = run(scenario, 1.0 + 0.1 * f64::from(tenths));
+        let mut world = run_until(scenario, 1.0 + 0.1 * f64::from(tenths));
         let before_s = world.point().error_s;
         assert!(before_s > 0.3, "it is being slewed: {before_s} s");
         world.handle_order(Order::SetOnline { whom: Whom::All, online: false }).expect("there are sources");

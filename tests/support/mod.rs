@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use slewd::core::api::event::Event;
+use slewd::core::api::snapshot::SourceReport;
 use slewd::sim::{Scenario, Trace, World};
 use slewd::time::Span;
 
@@ -32,6 +33,18 @@ pub(crate) fn runs(make: impl Fn(u64) -> Scenario) -> Worst {
         Run { seed, length_s, trace: World::new(scenario).run() }
     };
     Worst { runs: SEEDS.map(run).collect() }
+}
+
+/// A world, run until so many seconds after its start.
+pub(crate) fn run_until(scenario: Scenario, until_s: f64) -> World {
+    let mut world = World::new(scenario);
+    world.run_for(until_s);
+    world
+}
+
+/// What a world's engine says of its sources.
+pub(crate) fn reports(world: &World) -> Vec<SourceReport> {
+    world.engine().expect("it runs").snapshot(&world.reading()).sources
 }
 
 impl Run {
