@@ -8,9 +8,9 @@ use libc::{c_int, c_uint};
 
 /// C's `time_t`, which musl has in 64 bits on every machine.
 #[cfg(target_env = "musl")]
-type Seconds = i64;
+type SegmentSeconds = i64;
 #[cfg(not(target_env = "musl"))]
-type Seconds = libc::time_t;
+type SegmentSeconds = libc::time_t;
 
 /// The structure in the segment: that of NTP's driver type 28, as wide as this machine's types.
 #[repr(C)]
@@ -21,11 +21,11 @@ pub struct SegmentLayout {
     /// Counts what was written.
     pub count: c_int,
     /// The device's time, seconds.
-    pub clock_s: Seconds,
+    pub clock_s: SegmentSeconds,
     /// The microseconds of that time.
     pub clock_us: c_int,
     /// The system clock at the same moment, seconds.
-    pub received_s: Seconds,
+    pub received_s: SegmentSeconds,
     /// The microseconds of that time.
     pub received_us: c_int,
     /// Leap warning.

@@ -49,7 +49,7 @@ pub struct Starter {
 
 /// The command, and the account that it runs as.
 #[derive(Clone, Debug)]
-pub struct Task<'a> {
+pub struct Job<'a> {
     /// The program, as a path, and its arguments: no shell.
     pub words: &'a [String],
     /// The account; that of the starter if `None`.
@@ -68,13 +68,13 @@ impl Starter {
     ///
     /// # Errors
     /// The errors of socketpair(2), fork(2) and opening /dev/null.
-    pub fn fork_off(task: &Task<'_>, confine: impl FnOnce() -> Result<(), String>) -> io::Result<Self> {
+    pub fn fork_off(job: &Job<'_>, confine: impl FnOnce() -> Result<(), String>) -> io::Result<Self> {
         let (ours, its) = Socket::pair(Domain::UNIX, Type::SEQPACKET, None)?;
         let null = File::options().read(true).write(true).open("/dev/null")?;
         // SAFETY: the caller has one thread, so nothing is locked or half written in the copy.
         match unsafe { fork() }? {
             ForkResult::Child => {
-                let status = match confine().and_then(|()| serve(task, its, &null).map_err(|e| e.to_string())) {
+                let status = match confine().and_then(|()| serve(job, its, &null).map_err(|e| e.to_string())) {
                     Ok(()) => 0,
                     Err(_) => 1,
                 };
@@ -166,7 +166,7 @@ fn decode([a, b, c, d, e, f, g, h]: [u8; size_of::<News>()]) -> News {
 }
 
 /// The life of the starter: until the other end of the socket is closed.
-fn serve(task: &Task<'_>, mut socket: Socket, null: &File) -> io::Result<()> {
+fn serve(job: &Job<'_>, mut socket: Socket, null: &File) -> io::Result<()> {
     let _ = (dup2_stdin(null), dup2_stdout(null), dup2_stderr(null));
     close_all_but(socket.as_raw_fd());
     // SAFETY: a string that lives for ever; the other arguments are not used.
@@ -193,7 +193,7 @@ fn serve(task: &Task<'_>, mut socket: Socket, null: &File) -> io::Result<()> {
         match &request[..length] {
             [] => break,
             KILL => running.iter().for_each(kill_group),
-            variables => match command(task, variables).spawn() {
+            variables => match command(job, variables).spawn() {
                 // One at a time: the daemon does not ask before it has heard of the end of the last one.
                 Ok(child) => running = Some(child),
                 Err(reason) => socket.write_all(&encode([NOT_STARTED, reason.raw_os_error().unwrap_or(libc::EIO)]))?,
@@ -220,18 +220,18 @@ fn kill_group(child: &Child) {
     let _ = killpg(Pid::from_raw(child.id() as i32), Signal::SIGKILL);
 }
 
-fn command(task: &Task<'_>, variables: &[u8]) -> Command {
-    let (program, arguments) = task.words.split_first().map_or(("", task.words), |(first, rest)| (first, rest));
+fn command(job: &Job<'_>, variables: &[u8]) -> Command {
+    let (program, arguments) = job.words.split_first().map_or(("", job.words), |(first, rest)| (first, rest));
     let mut command = Command::new(program);
-    command.args(arguments).env_clear().env("PATH", task.path).current_dir("/").process_group(0);
+    command.args(arguments).env_clear().env("PATH", job.path).current_dir("/").process_group(0);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    if let Some(user) = task.user {
+    if let Some(user) = job.user {
         // Beside that the standard library leaves all supplementary groups.
         command.uid(user.uid).gid(user.gid);
     }
     let text = String::from_utf8_lossy(variables);
     let pairs = text.split('\0').filter_map(|variable| variable.split_once('='));
-    command.envs(pairs.filter(|(name, _)| name.starts_with(task.prefix)));
+    command.envs(pairs.filter(|(name, _)| name.starts_with(job.prefix)));
     // SAFETY: one system call.
     unsafe { command.pre_exec(|| Ok(SigSet::empty().thread_set_mask()?)) };
     command
@@ -251,8 +251,8 @@ mod tests {
 
     fn starter(words: &[&str], user: Option<&User>) -> Starter {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let task = Task { words: &words, user, path: PATH, prefix: "SLEWD_" };
-        Starter::fork_off(&task, || Ok(())).unwrap()
+        let job = Job { words: &words, user, path: PATH, prefix: "SLEWD_" };
+        Starter::fork_off(&job, || Ok(())).unwrap()
     }
 
     fn wait(starter: &Starter) -> Result<(), String> {
@@ -347,8 +347,8 @@ mod tests {
     #[test]
     fn a_starter_that_cannot_be_confined_is_none() {
         let words = ["/bin/true".to_owned()];
-        let task = Task { words: &words, user: None, path: PATH, prefix: "SLEWD_" };
-        let starter = Starter::fork_off(&task, || Err("no".to_owned())).unwrap();
+        let job = Job { words: &words, user: None, path: PATH, prefix: "SLEWD_" };
+        let starter = Starter::fork_off(&job, || Err("no".to_owned())).unwrap();
         let mut descriptors = [PollFd::new(starter.as_fd(), PollFlags::POLLIN)];
         assert_eq!(poll(&mut descriptors, PollTimeout::from(20_000u16)), Ok(1));
         assert!(starter.ended().is_err());

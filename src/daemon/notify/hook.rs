@@ -12,7 +12,7 @@ use crate::daemon::notify::observer::Observer;
 use crate::daemon::os_error::plain;
 use crate::report;
 use crate::sys::privileges;
-use crate::sys::starter::{Starter, Task};
+use crate::sys::starter::{Job, Starter};
 use crate::time::{ClockReading, Raw, Span, Utc};
 
 /// A command that runs longer is killed.
@@ -197,8 +197,8 @@ pub fn starter(command: &[String], is_root: bool, confine: impl FnOnce() -> Resu
         return None;
     }
     let user = user.flatten();
-    let task = Task { words: command, user: user.as_ref(), path: PATH, prefix: PREFIX };
-    let starter = Starter::fork_off(&task, confine);
+    let job = Job { words: command, user: user.as_ref(), path: PATH, prefix: PREFIX };
+    let starter = Starter::fork_off(&job, confine);
     starter.inspect_err(|reason| warn!("Command {program} is not run : {}", plain(reason))).ok()
 }
 
