@@ -25,6 +25,8 @@ mod writer;
 
 use std::ops::Deref;
 
+#[cfg(not(feature = "record"))]
+pub use absent::NoRecording as Recording;
 #[cfg(feature = "record")]
 pub use outputs::text as output_text;
 #[cfg(feature = "record")]
@@ -34,10 +36,6 @@ use crate::core::api::order::{Order, Refused};
 use crate::core::api::output::Output;
 use crate::core::engine::{Engine, Input, PastFile, Start};
 use crate::time::{ClockReading, Raw};
-
-/// Without the feature there never is one.
-#[cfg(not(feature = "record"))]
-pub enum Recording {}
 
 /// An engine whose run may be recorded.
 pub struct RecordedEngine {
@@ -121,7 +119,10 @@ fn note(recording: &mut Option<Recording>, write: impl FnOnce(&mut Recording)) {
 mod absent {
     use super::*;
 
-    impl Recording {
+    /// What there never is without the feature.
+    pub enum NoRecording {}
+
+    impl NoRecording {
         pub(super) fn started(&mut self, _: &Start, _: &ClockReading) {}
         pub(super) fn recalled(&mut self, _: &[PastFile], _: Option<&str>) {}
         pub(super) fn input(&mut self, _: &Input<'_>) {}

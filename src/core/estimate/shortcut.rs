@@ -16,7 +16,7 @@ const WITHIN: Span = Span::from_secs(7200);
 /// The lead that was learnt in a common queue is as good as unknown: uncertain by so many times what the queue can hide.
 const DOUBTS: f64 = 10.0;
 
-/// Which paths became shorter, and when.
+/// The paths that became shorter than they had ever been, and when each did.
 pub(super) struct Shortcuts {
     /// When the path of a source last became shorter than it had ever been, and by how many seconds.
     last: [Option<(Raw, f64)>; MAX_SOURCES],

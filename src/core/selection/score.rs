@@ -1,4 +1,4 @@
-//! Which source is the best: not the one that had one lucky packet.
+//! The score by which one of the agreeing sources is selected: a single lucky packet does not decide it.
 
 use crate::core::api::settings::Settings;
 use crate::core::estimate::{MAX_SOURCES, Slot};

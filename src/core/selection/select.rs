@@ -1,4 +1,4 @@
-//! Which sources agree (RFC 5905 section 11.2.1, with the options of chrony.conf(5)).
+//! Finds the sources that agree (RFC 5905 section 11.2.1, with the options of chrony.conf(5)).
 //!
 //! Each source says that true time lies in an interval: its offset, give or take its root distance. The largest group
 //! of intervals that share a point is taken to be right. Its members are *active*; the others are falsetickers.
@@ -14,7 +14,7 @@ use crate::core::selection::score::SelectionScore;
 /// What one source says, as of now.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Candidate {
-    /// Which source.
+    /// The slot of the source in the estimator.
     pub slot: Slot,
     /// The middle of its interval, in seconds from a point common to all candidates.
     pub centre_s: f64,
