@@ -4,8 +4,8 @@
 
 #[path = "support/namespace.rs"]
 mod namespace;
-#[path = "support/repeating.rs"]
-mod repeating;
+#[path = "support/replayed_run.rs"]
+mod replayed_run;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use namespace::{Namespace, Program, chrony, start_chronyd};
 use nix::sys::signal::Signal;
-use repeating::{End, Outcome, repeat, runs};
+use replayed_run::{End, Outcome, repeat, runs};
 
 /// Long enough for any client's start on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,14 +7,14 @@ mod dice;
 mod lies;
 #[path = "support/play.rs"]
 mod play;
-#[path = "support/repeating.rs"]
-mod repeating;
+#[path = "support/replayed_run.rs"]
+mod replayed_run;
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use play::Play;
-use repeating::{End, Origin, repeat_from, runs};
+use replayed_run::{End, Origin, repeat_from, runs};
 use slewd::core::api::event::Event;
 use slewd::recording::{Recording, Sink};
 use slewd::sim::{Scenario, World};
@@ -56,7 +56,7 @@ fn recorded_and_repeated(scenario: Scenario) -> usize {
     let trace = World::recorded(scenario.clone(), Some(recorder)).run();
     let text = text.0.borrow();
     let runs = runs(&text).expect("a recording");
-    let origin = |_: &repeating::Header| {
+    let origin = |_: &replayed_run::Header| {
         Ok(Origin {
             settings: scenario.settings.clone(),
             sources: scenario.sources.clone(),

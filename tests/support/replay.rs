@@ -10,11 +10,11 @@
 //! cannot be read.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 
-mod repeating;
+mod replayed_run;
 
 use std::process::ExitCode;
 
-use repeating::{End, Outcome, repeat, runs};
+use replayed_run::{End, Outcome, repeat, runs};
 use slewd::time::ClockReading;
 
 fn main() -> ExitCode {
