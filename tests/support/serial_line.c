@@ -1,7 +1,7 @@
-/* A pseudo terminal that looks like a serial line with a pulse at each second: preloaded into gpsd by tests/interop_gpsd.rs.
+/* A pseudo terminal that looks like a serial line with a pulse at each second: preloaded into gpsd by tests/interop_refclock.rs.
  *
  * gpsd tells NTP daemons nothing of what it reads from a pseudo terminal, because its own tests use them. And a pseudo
- * terminal has no line for a pulse: here DCD rises when a second of the system clock begins, and falls 0.1 s later. */
+ * terminal has no line for a pulse: here DCD rises when a second of the system clock begins, and falls 0.02 s later. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #define UNIX98_PTY_SLAVE_MAJOR 136
 #define FIRST_SERIAL_LINE 64
 
-#define PULSE_NS 100000000L
+#define PULSE_NS 20000000L
 
 int stat(const char *path, struct stat *found) {
     int (*real)(const char *, struct stat *) = dlsym(RTLD_NEXT, "stat");
