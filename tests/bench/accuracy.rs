@@ -6,7 +6,9 @@
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark may look at the clock")]
 
+mod beside;
 mod case;
+mod chronyd;
 #[path = "../ideal/mod.rs"]
 mod ideal;
 mod regime_table;
@@ -23,6 +25,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use beside::Comparison;
 use lexopt::prelude::*;
 use schedule::{DEFAULT_RATIO, Plan};
 
@@ -35,6 +38,8 @@ cargo bench --bench accuracy -- [OPTION]...
   --write             all of them with the committed seeds: renew table.txt and docs/benchmarks.md
   --regimes           networks as they are, measured paths among them, instead of the table (some minutes)
   --held-out          the regimes with seeds that nothing was tuned with
+  --chronyd           beside Debian's chronyd in the same worlds; also with --regimes
+  --starts            the same, the first ten minutes window by window
   --ideal             the estimator alone, in a world without clocks and packets (docs/estimator.md)
   --scenario-list     name the scenarios and what they are";
 
@@ -47,6 +52,8 @@ struct Task {
     ideal: bool,
     regimes: bool,
     held_out: bool,
+    chronyd: bool,
+    starts: bool,
 }
 
 fn main() -> ExitCode {
@@ -75,7 +82,16 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
         jobs,
         corr_time_ratio: DEFAULT_RATIO,
     };
-    let mut task = Task { plan, only: String::new(), writes: false, ideal: false, regimes: false, held_out: false };
+    let mut task = Task {
+        plan,
+        only: String::new(),
+        writes: false,
+        ideal: false,
+        regimes: false,
+        held_out: false,
+        chronyd: false,
+        starts: false,
+    };
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -86,6 +102,8 @@ fn options() -> Result<Option<Task>, lexopt::Error> {
             Long("corrtimeratio") => task.plan.corr_time_ratio = arguments.value()?.parse()?,
             Long("ideal") => task.ideal = true,
             Long("regimes") => task.regimes = true,
+            Long("chronyd") => task.chronyd = true,
+            Long("starts") => task.starts = true,
             Long("held-out") => task.held_out = true,
             Long("write") => task.writes = true,
             Long("scenario-list") => {
@@ -137,6 +155,9 @@ fn perform(task: &Task) -> Result<(), Box<dyn Error>> {
         ideal::table::print(plan.seeds.clone(), &only);
         return Ok(());
     }
+    if task.chronyd || task.starts {
+        return compare(task);
+    }
     if task.regimes {
         return perform_regimes(task);
     }
@@ -172,6 +193,41 @@ fn perform_regimes(task: &Task) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+fn compare(task: &Task) -> Result<(), Box<dyn Error>> {
+    let installation = chronyd::Installation::new()?;
+    let seeds = if task.held_out { regime_table::HELD_OUT } else { task.plan.seeds.clone() };
+    let is_wanted = |name: &str| task.only.is_empty() || task.only.split(',').any(|wanted| wanted == name);
+    let regimes = regimes::REGIMES.iter();
+    if task.starts {
+        let regimes = regimes.filter(|regime| beside::STARTS.contains(&regime.name));
+        let rows = beside::run(&installation, &Comparison::starts(regimes), seeds, task.plan.jobs);
+        let table = beside::starts_table(&rows);
+        println!("{table}");
+        return write(task, STARTS_BEGIN, &table);
+    }
+    let comparisons: Vec<Comparison> = if task.regimes {
+        regimes.filter(|regime| is_wanted(regime.name)).map(Comparison::of_regime).collect()
+    } else {
+        task.plan.cases.iter().copied().map(Comparison::of_case).collect()
+    };
+    let rows = beside::run(&installation, &comparisons, seeds, task.plan.jobs);
+    println!("{}", beside::text(&rows));
+    let begin = if task.regimes { REGIMES_BESIDE_BEGIN } else { BESIDE_BEGIN };
+    write(task, begin, &beside::markdown(&rows))
+}
+
+/// Renews a table of docs/benchmarks.md, if that is wanted.
+fn write(task: &Task, begin: &str, table: &str) -> Result<(), Box<dyn Error>> {
+    if task.writes {
+        renew(&Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/benchmarks.md"), begin, table)?;
+    }
+    Ok(())
+}
+
+const BESIDE_BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --chronyd --write -->\n";
+const REGIMES_BESIDE_BEGIN: &str =
+    "<!-- made by cargo bench --bench accuracy -- --chronyd --regimes --held-out --write -->\n";
+const STARTS_BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --starts --held-out --write -->\n";
 const BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --write -->\n";
 const REGIMES_BEGIN: &str = "<!-- made by cargo bench --bench accuracy -- --regimes --held-out --write -->\n";
 const END: &str = "<!-- end -->\n";
