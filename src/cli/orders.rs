@@ -4,17 +4,18 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use crate::cli::client::{Client, Failure};
-use crate::cli::say;
 use crate::cli::show::tell;
 use crate::cli::words::{Arguments, address};
-use crate::core::api::monitoring::Address;
-use crate::wire::cmdmon::reply::Body;
+use crate::cli::{complain, say};
+use crate::core::api::monitoring::{Address, Hindrance, Status};
+use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::request::{AddressMask, BurstRequest, ControlRequest};
 
 /// Sends the order. Status 0 if it was carried out.
 pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
     let request = request(words)?;
-    let result = match Client::new(words)?.request(&request) {
+    let mut client = Client::new(words)?;
+    let result = match client.request(&request) {
         Ok(Body::Null) => Ok(()),
         Ok(_) => Err(Failure::BadReply),
         Err(failure) => Err(failure),
@@ -26,8 +27,42 @@ pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
         }
         Err(failure) => {
             tell(failure, false);
+            if let Failure::Refused(refusal) = failure
+                && let Some(advice) = advice(&request, refusal, client.status().ok().flatten().as_ref())
+            {
+                complain(advice);
+            }
             ExitCode::FAILURE
         }
+    })
+}
+
+/// Why the daemon says no and what to do, in words that chronyc has not got. `status`: of a daemon that is slewd.
+fn advice(order: &ControlRequest, refusal: ReplyStatus, status: Option<&Status>) -> Option<&'static str> {
+    Some(match (refusal, status) {
+        (ReplyStatus::Unauthorised, _) => {
+            "Only root may give orders, through the daemon's socket: use sudo, and not -h HOST."
+        }
+        (ReplyStatus::NoSuchSource, _) => "No source has such an address: slewd sources -a lists them all.",
+        (ReplyStatus::Invalid, None) => "This daemon does not know the order: it may be older than the order is.",
+        (ReplyStatus::Failed, _) if *order != ControlRequest::MakeStep => return None,
+        (ReplyStatus::Failed, None) => {
+            "The daemon does not say why. It may not know the time yet (slewd tracking shows\n\
+             whether it does), or may have been started with -x, not to touch the clock."
+        }
+        (ReplyStatus::Failed, Some(status)) if status.hindrance == Hindrance::ClockRefused => {
+            "The kernel does not let the daemon set the clock: in a container it must not,\n\
+             and the host sets it. The daemon's log has the reason: journalctl -u slewd"
+        }
+        (ReplyStatus::Failed, Some(Status { controls_clock: false, .. })) => {
+            "The daemon was started with -x and does not touch the clock.\n\
+             To let it set the clock, start it without -x."
+        }
+        (ReplyStatus::Failed, Some(_)) => {
+            "The daemon has nothing to step the clock to, for it does not know the time:\n\
+             slewd status shows what it waits for."
+        }
+        _ => return None,
     })
 }
 

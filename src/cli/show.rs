@@ -219,19 +219,17 @@ fn print(format: Format, report: Result<String, Failure>) -> ExitCode {
 /// Says why there is no answer, where chronyc says it.
 pub(super) fn tell(failure: Failure, to_stderr: bool) {
     tell_reason(failure, to_stderr);
-    // Programs see what chronyc says, and no more.
-    if failure.is_absence() && io::stderr().is_terminal() {
+    if failure.is_absence() {
         advise_without_daemon();
     }
 }
 
-/// For a person whom no daemon answers.
+/// For whom no daemon answers: one line in the log of a script, as many as fit for a person.
 pub(super) fn advise_without_daemon() {
-    complain(
-        "No time daemon answers here. Does it run? systemctl status slewd\n\
-         Without a daemon: slewd query HOST asks a server,\n\
-         slewd check --kernel asks the kernel.",
-    );
+    let advice = "No time daemon answers here: see systemctl status slewd.\n\
+                  Without a daemon slewd query HOST asks a server,\n\
+                  and slewd check --kernel the kernel.";
+    complain(&if io::stderr().is_terminal() { advice.to_owned() } else { advice.replace('\n', " ") });
 }
 
 fn tell_reason(failure: Failure, to_stderr: bool) {

@@ -334,7 +334,9 @@ fn serve(options: &Options, config: &Config, mut prepared: Prepared, foreground:
             return fail(unready.foreground, &format!("Could not read temperatures : {}", plain(&reason)));
         }
     };
-    let mut observers = observers::observers(told, files, prepared.starter.take(), unready, prepared.controls_clock);
+    let starter = prepared.starter.take();
+    let has_limit = options.timeout.is_some();
+    let mut observers = observers::observers(told, files, starter, unready, prepared.controls_clock, has_limit);
     let world = event_loop::Environment {
         clock: clock.as_mut(),
         exchanges: prepared.exchanges,

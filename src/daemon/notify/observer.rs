@@ -2,9 +2,10 @@
 
 use std::os::fd::BorrowedFd;
 
-use log::{Level, log};
+use log::{Level, log, warn};
 
 use crate::core::api::event::Event;
+use crate::core::api::flaw::Flaw;
 use crate::core::engine::Engine;
 use crate::daemon::rivals;
 use crate::report;
@@ -67,5 +68,24 @@ impl Observer for Logger {
             _ => log!(level, "{text}"),
         }
         debug_assert!(level <= Level::Info);
+    }
+}
+
+/// A run that only sets or measures the clock and has no limit of time (`-t`) may wait for ever for the address of a name, as
+/// chronyd does at a boot whose network comes late. Says so once.
+#[derive(Default)]
+pub struct UnlimitedWait {
+    is_told: bool,
+}
+
+impl Observer for UnlimitedWait {
+    fn event(&mut self, event: &Event) {
+        if let Event::SourceUnusable(_, Flaw::NoAddress) = event
+            && !std::mem::replace(&mut self.is_told, true)
+        {
+            warn!(
+                "Waiting for an address without a limit of time (check the name and the resolver; -t SECONDS sets a limit)"
+            );
+        }
     }
 }

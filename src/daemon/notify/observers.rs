@@ -3,19 +3,20 @@
 use crate::config::{Notifications, ReadyWhen};
 use crate::daemon::notify::hook::Hook;
 use crate::daemon::notify::metrics_file::MetricsFile;
-use crate::daemon::notify::observer::{Logger, Observer, Observers};
+use crate::daemon::notify::observer::{Logger, Observer, Observers, UnlimitedWait};
 use crate::daemon::notify::service_manager::{ServiceManager, Unready};
 use crate::daemon::notify::synchronized_file::SynchronizedFiles;
 use crate::sys::starter::Starter;
 
 /// Everybody. The service manager is told now that slewd runs; `told` is `None` in the one-shot modes, which have nothing
-/// else to tell.
+/// else to tell. `has_limit`: the run ends by itself after a time.
 pub fn observers(
     told: Option<&Notifications>,
     files: Option<SynchronizedFiles>,
     starter: Option<Starter>,
     unready: Unready,
     controls_clock: bool,
+    has_limit: bool,
 ) -> Observers {
     let mut manager = ServiceManager::new(unready, controls_clock);
     manager.running(told.map_or(ReadyWhen::Running, |told| told.ready_when));
@@ -26,5 +27,8 @@ pub fn observers(
     observers.extend(hook.map(|hook| Box::new(hook) as Box<dyn Observer>));
     let metrics = told.and_then(|told| told.metrics_file.as_ref()).map(MetricsFile::new);
     observers.extend(metrics.map(|metrics| Box::new(metrics) as Box<dyn Observer>));
+    if told.is_none() && !has_limit {
+        observers.push(Box::<UnlimitedWait>::default());
+    }
     Observers(observers)
 }
