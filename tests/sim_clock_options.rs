@@ -1,7 +1,12 @@
-//! Options of `refclock` lines make the difference that they promise: runs with and without each.
+//! Options of `refclock` lines make the difference that they promise: runs with and without each. The last test knows where that
+//! of each option is.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::disallowed_methods)]
 
+use std::fs;
+use std::path::Path;
+
+use slewd::config::{Config, MemoryFiles, refclock_options};
 use slewd::core::api::monitoring::{Address, SourceData, Standing};
 use slewd::core::api::reference_clock::{ClockConfig, Driver};
 use slewd::core::api::source_id::ReferenceId;
@@ -190,4 +195,112 @@ fn maxlockage_is_how_old_what_tells_the_seconds_may_be() {
     println!("reach {short:o} with 2 pulses, {long:o} with 70");
     assert_eq!(long, 0o377);
     assert!((1..5).contains(&short.count_ones()), "{short:o}");
+}
+
+#[test]
+fn precision_is_the_least_error_of_a_measurement() {
+    let error_s = |precision_s| {
+        let world = run_with(0, phc(1e-6), |line| line.precision_s = precision_s);
+        assert_eq!(data(&world, "PHC0").standing, Standing::Selected);
+        data(&world, "PHC0").error_s
+    };
+    let (with_s, without_s) = (error_s(Some(1e-3)), error_s(None));
+    println!("{with_s:e} with 1 ms, {without_s:e} without");
+    assert!((1e-3..1.1e-3).contains(&with_s) && without_s < 1e-5);
+}
+
+#[test]
+fn stratum_is_that_of_the_clock_and_we_are_one_more() {
+    let strata = |stratum| {
+        let world = run_with(0, phc(1e-6), |line| line.stratum = stratum);
+        let snapshot = world.engine().expect("it runs").snapshot(&world.reading());
+        (data(&world, "PHC0").stratum, snapshot.tracking.stratum)
+    };
+    assert_eq!((strata(0), strata(3)), ((0, 1), (3, 4)));
+}
+
+#[test]
+fn maxsamples_forgets_what_would_have_averaged_out() {
+    let rms_s = |most| rms_s(&run_with(0, phc(20e-6), |line| line.options.max_samples = most));
+    let (with_s, without_s) = (rms_s(Some(3)), rms_s(None));
+    println!("{with_s:e} with the last three samples, {without_s:e} with all that count");
+    assert!(with_s > 1.5 * without_s);
+}
+
+#[test]
+fn minsamples_does_not_believe_in_a_restless_oscillator() {
+    let rms_s = |least| {
+        let mut scenario = Scenario::pool(1, 0);
+        scenario.crystal.wander = 1e-7;
+        let mut device = phc(20e-6);
+        device.config.options.min_samples = least;
+        (scenario.devices, scenario.length_s) = (vec![device], 1200.0);
+        let mut world = World::new(scenario);
+        world.run_for(1200.0);
+        rms_s(&world)
+    };
+    let (with_s, without_s) = (rms_s(Some(64)), rms_s(None));
+    println!("{with_s:e} with 64 samples, {without_s:e} without");
+    assert!(with_s > 1.5 * without_s);
+}
+
+#[test]
+fn maxunreach_is_how_long_the_last_word_of_a_silent_clock_counts() {
+    let standing = |polls: Option<u32>| {
+        let silent = Device { ailments: vec![(600.0, Ailment::Silent)], ..phc(1e-6) };
+        let world = run_with(0, silent, |line| {
+            line.options.max_unreach = polls.unwrap_or(line.options.max_unreach);
+        });
+        let data = data(&world, "PHC0");
+        assert_eq!(data.reach, 0);
+        data.standing
+    };
+    assert_eq!((standing(None), standing(Some(10))), (Standing::Selected, Standing::Unselectable));
+}
+
+/// `local` needs no scenario of its own.
+#[test]
+fn local_is_what_noselect_is() {
+    let line = |options: &str| {
+        let text = format!("refclock PHC /dev/ptp0 {options}");
+        Config::from_arguments(&MemoryFiles::new(), &[&text], false).expect("a good line").clocks
+    };
+    assert_eq!(line("local"), line("noselect"));
+    assert_ne!(line("local"), line(""));
+}
+
+/// Where each option of a line is tried.
+const TRIED: &[(&str, &str, &str)] = &[
+    ("poll dpoll", "tests/sim_clocks.rs", "a_device_is_read_every_dpoll_and_nothing_else_wakes"),
+    ("filter", "tests/sim_clock_options.rs", "filter_keeps_the_last_readings_of_a_poll"),
+    ("refid", "tests/interop_refclock.rs", "one_writer_and_two_daemons_agree_on_every_reading_and_report"),
+    ("lock", "tests/sim_clocks.rs", "pulses_get_their_seconds_from_the_clock_that_they_are_locked_to"),
+    ("rate", "tests/sim_clock_options.rs", "rate_says_how_many_pulses_there_are_in_a_second"),
+    ("maxlockage", "tests/sim_clock_options.rs", "maxlockage_is_how_old_what_tells_the_seconds_may_be"),
+    ("width", "tests/sim_clock_options.rs", "width_tells_the_edges_of_a_pulse_apart"),
+    ("pps", "tests/sim_clock_options.rs", "pps_takes_only_the_fraction_of_a_second"),
+    ("offset delay", "tests/sim_clock_options.rs", "offset_is_added_and_half_of_delay_is_part_of_the_error_bound"),
+    ("precision", "tests/sim_clock_options.rs", "precision_is_the_least_error_of_a_measurement"),
+    ("maxdispersion", "tests/sim_clock_options.rs", "maxdispersion_refuses_measurements_whose_readings_scatter"),
+    ("stratum", "tests/sim_clock_options.rs", "stratum_is_that_of_the_clock_and_we_are_one_more"),
+    ("tai", "tests/sim_clock_options.rs", "tai_takes_what_a_leap_file_says_off_and_without_one_there_is_no_time"),
+    ("local", "tests/sim_clock_options.rs", "local_is_what_noselect_is"),
+    ("minsamples", "tests/sim_clock_options.rs", "minsamples_does_not_believe_in_a_restless_oscillator"),
+    ("maxsamples", "tests/sim_clock_options.rs", "maxsamples_forgets_what_would_have_averaged_out"),
+    ("maxunreach", "tests/sim_clock_options.rs", "maxunreach_is_how_long_the_last_word_of_a_silent_clock_counts"),
+    ("prefer", "tests/sim_clock_options.rs", "prefer_takes_the_worse_of_two_clocks"),
+    ("noselect", "tests/sim_clock_options.rs", "noselect_measures_and_does_not_follow"),
+    ("trust", "tests/sim_clock_options.rs", "trust_believes_the_clock_against_all_servers"),
+    ("require", "tests/sim_clock_options.rs", "require_wants_the_clock_before_anything_is_done"),
+];
+
+#[test]
+fn no_option_is_left_out() {
+    let is_tried = |name: &str| TRIED.iter().any(|(names, ..)| names.split(' ').any(|other| other == name));
+    let missing: Vec<&str> = refclock_options().map(|option| option.name).filter(|name| !is_tried(name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+    for (names, file, test) in TRIED {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect(file);
+        assert!(text.contains(&format!("#[test]\nfn {test}() {{")), "{names}: no test {test} in {file}");
+    }
 }

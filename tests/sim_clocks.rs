@@ -137,6 +137,30 @@ fn pulses_alone_are_no_time_and_the_log_says_so() {
     assert!(world.trace().steps.is_empty() && !world.engine().expect("it runs").is_synchronised());
 }
 
+/// What the system clock stamps is not used while its rate changes fast: that is no fault of the device.
+#[test]
+fn a_hard_slew_is_no_fault_of_a_clock() {
+    for (name, device) in [("PHC0", phc()), ("NMEA", nmea()), ("PPS0", pps())] {
+        let servers = if device.pulses { 4 } else { 0 };
+        let mut scenario = Scenario::pool(1, servers);
+        (scenario.devices, scenario.length_s) = (vec![device], 600.0);
+        scenario.settings.makestep = None;
+        scenario.clock_ahead = Span::from_secs(5);
+        let mut world = World::new(scenario);
+        let mut unheard_s = 0.0_f64;
+        for second in 1..=600 {
+            world.run_for(f64::from(second));
+            unheard_s = unheard_s.max(report(&world, name).data.since_sample_s.map_or(0.0, f64::from));
+        }
+        println!("{name}: not heard for {unheard_s} s at most");
+        assert!(unheard_s < 60.0, "{name}: {unheard_s}");
+        assert_eq!(flaws(&world), [], "{name}");
+        let is_lost = |event: &Event| matches!(event, Event::CannotSynchronise(_));
+        assert!(!world.trace().events.iter().any(|(_, event)| is_lost(event)), "{name}");
+        assert_eq!(standing(&world, name), Standing::Selected);
+    }
+}
+
 #[test]
 fn a_device_that_comes_late_is_taken_when_it_appears() {
     let late = Device { ailments: vec![(0.0, Ailment::Absent), (300.0, Ailment::None)], ..phc() };
