@@ -34,14 +34,14 @@ impl Engine {
         }
     }
 
-    /// A device was read, or spoke by itself.
-    pub(super) fn device_read(&mut self, id: ClockId, reading: Reading, now: &ClockReading) {
+    /// A device was read, or spoke by itself. `true`: it was read, and the reading waits for the others of its poll.
+    pub(super) fn device_read(&mut self, id: ClockId, reading: Reading, now: &ClockReading) -> bool {
         let is_it = |source: &Source| source.clock().is_some_and(|clock| clock.id() == id);
-        let Some(index) = self.sources.all().iter().position(is_it) else { return };
+        let Some(index) = self.sources.all().iter().position(is_it) else { return false };
         let seconds = self.seconds_for(index, now);
         let device_time = if let Reading::Time(device) = reading { device.time } else { now.utc };
         let tai_s = self.clock.leap.tai_s(device_time);
-        let Some(clock) = self.sources.all_mut()[index].clock_mut() else { return };
+        let Some(clock) = self.sources.all_mut()[index].clock_mut() else { return false };
         let is_suspected_of_tai = clock.is_suspected_of_tai(&reading, tai_s, now);
         let taken = clock.take(reading, seconds, tai_s, now);
         let (is_out, flaw, is_over) = (clock.is_out(), clock.flaw(), clock.is_poll_over());
@@ -70,6 +70,7 @@ impl Engine {
         if is_over && !is_heard {
             self.conclude_poll(index, now);
         }
+        matches!(taken, Taken::Collected(_)) && !is_over && !is_heard && !is_out
     }
 
     /// A poll of a reference clock is over.

@@ -241,7 +241,12 @@ impl Engine {
                 self.settle_sources(now);
                 self.reselect(now.raw, None);
             }
-            What::Reading { clock, reading } => self.device_read(clock, reading, now),
+            What::Reading { clock, reading } => {
+                if self.device_read(clock, reading, now) {
+                    // All that was due was done before the device was read, and nothing has become due since.
+                    return self.end_records(now);
+                }
+            }
             What::Resolved { line, addresses } => {
                 let opinion = self.selector.opinion();
                 self.sources.resolved(line, addresses, &opinion, now.raw, &mut self.outputs);

@@ -216,7 +216,10 @@ impl Joint {
         if !self.history.complete() {
             return false;
         }
-        let moved = (0..MAX_SOURCES).any(|k| (self.filter.lean(k) - self.known.lean[k]).abs() > LEAN_MOVED);
+        // A reference clock has no directions, and what its samples seem to lean by is chance.
+        let leans = |k: &usize| self.known.paths[*k].noise().is_none();
+        let moved =
+            (0..MAX_SOURCES).filter(leans).any(|k| (self.filter.lean(k) - self.known.lean[k]).abs() > LEAN_MOVED);
         if moved {
             for k in 0..MAX_SOURCES {
                 self.known.lean[k] = self.filter.lean(k);
