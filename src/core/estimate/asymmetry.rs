@@ -20,6 +20,15 @@ pub(super) const STEEPEST: f64 = 0.95;
 /// the interval stays finite.
 pub(super) const STEEPEST_GIVEN: f64 = 0.999;
 
+/// How jitter leans: from -1 (all in the replies) to 1 (all in the requests).
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lean {
+    /// As the samples have it: true of the usual queueing.
+    Learnt(f64),
+    /// As the user says: true of all of it.
+    Given(f64),
+}
+
 /// Mean queueing of the two directions in seconds, and the samples behind them.
 #[derive(Clone, Copy)]
 pub(super) struct Asymmetry {

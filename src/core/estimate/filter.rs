@@ -1,6 +1,6 @@
 //! The part of the estimator that a replay recomputes: the bank and what it has learnt of each source's jitter.
 
-use super::asymmetry::{Asymmetry, STEEPEST, STEEPEST_GIVEN};
+use super::asymmetry::{Asymmetry, Lean, STEEPEST, STEEPEST_GIVEN};
 use super::bank::Bank;
 use super::interval::Interval;
 use super::oscillator_models::Beliefs;
@@ -180,13 +180,13 @@ impl Filter {
     }
 
     /// A replay begins without an opinion; until there is one, that of the pass before is used.
-    fn effective_lean(&self, known: &Knowledge, slot: usize) -> f64 {
+    fn effective_lean(&self, known: &Knowledge, slot: usize) -> Lean {
         if let Some(lean) = known.tuning[slot].lean() {
-            return lean.clamp(-STEEPEST_GIVEN, STEEPEST_GIVEN);
+            return Lean::Given(lean.clamp(-STEEPEST_GIVEN, STEEPEST_GIVEN));
         }
         let (now, before) = (self.lean(slot), known.lean[slot]);
         let stronger = if before.abs() > now.abs() { before } else { now };
-        stronger.clamp(-STEEPEST, STEEPEST)
+        Lean::Learnt(stronger.clamp(-STEEPEST, STEEPEST))
     }
 
     /// The measured lead in seconds from the reference, moved to the state's instant with the estimated frequency.

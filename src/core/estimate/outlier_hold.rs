@@ -1,5 +1,6 @@
 //! Samples that contradict the prediction: mad replies, a jump of our counter, or a jump of one server.
 
+use super::asymmetry::Lean;
 use super::history::{Held, Waiting};
 use super::joint::Joint;
 use super::oscillator_models::MOST_WANDER;
@@ -60,7 +61,7 @@ impl Joint {
     /// our clock. Its bias is set free before the sample is judged.
     pub(super) fn blame_source(&mut self, sample: &Sample) {
         let (slot, deviation) = (sample.slot, self.filter.deviation(sample));
-        let half_width = self.known.paths[slot.index()].interval(sample.delay.secs_f64(), 0.0).half_width;
+        let half_width = self.known.paths[slot.index()].interval(sample.delay.secs_f64(), Lean::Learnt(0.0)).half_width;
         let repeated = self.waiting.iter().any(|held| {
             let tolerance = half_width + held.interval.half_width;
             held.sample.slot == slot
