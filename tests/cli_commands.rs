@@ -411,6 +411,7 @@ fn a_run_without_a_limit_says_that_it_may_wait_for_ever_for_an_address() {
         let said = String::from_utf8_lossy(&limited.stderr);
         assert!(said.contains("its name has no address") && !said.contains(limit), "{limited:?}");
         assert_eq!(limited.status.code(), Some(1), "{limited:?}");
+        assert!(said.lines().last().is_some_and(|line| line.contains("slewd query HOST")), "{limited:?}");
     });
 }
 

@@ -76,7 +76,7 @@ fn may_set_clock() -> bool {
     crate::sys::privileges::is_root() || crate::sys::privileges::has_cap_sys_time()
 }
 
-/// Runs the daemon. In one-shot modes a terminal is told what is being waited for, and if that was in vain what to do next.
+/// Runs the daemon. In one-shot modes a terminal is told what is being waited for, and whoever waited in vain what to do next.
 fn run_daemon(options: Options) -> ExitCode {
     let aim = match options.mode {
         Mode::Discipline => return crate::daemon::run::run(options),
@@ -91,14 +91,19 @@ fn run_daemon(options: Options) -> ExitCode {
         ));
     }
     let code = crate::daemon::run::run(options);
-    if is_watched && code != ExitCode::SUCCESS {
-        complain(&format!(
+    if code != ExitCode::SUCCESS {
+        advise(&format!(
             "slewd: the clock was not {aim}: the lines above say why.\n\
-             To see what one server says: slewd query HOST\n\
+             What one server says: slewd query HOST.\n\
              If nobody answers, a firewall may block UDP port 123."
         ));
     }
     code
+}
+
+/// Prints advice to standard error: as it is for a person, as one line for the log of a script.
+fn advise(text: &str) {
+    complain(&if io::stderr().is_terminal() { text.to_owned() } else { text.replace('\n', " ") });
 }
 
 /// Prints to standard error. The exit status tells the same, so that it does not matter if this fails.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::client::{Client, Failure};
 use crate::cli::show::tell;
 use crate::cli::words::{Arguments, address};
-use crate::cli::{complain, say};
+use crate::cli::{advise, say};
 use crate::core::api::monitoring::{Address, Hindrance, Status};
 use crate::wire::cmdmon::reply::{Body, ReplyStatus};
 use crate::wire::cmdmon::request::{AddressMask, BurstRequest, ControlRequest};
@@ -28,9 +28,9 @@ pub(super) fn run(words: &Arguments) -> Result<ExitCode, String> {
         Err(failure) => {
             tell(failure, false);
             if let Failure::Refused(refusal) = failure
-                && let Some(advice) = advice(&request, refusal, client.status().ok().flatten().as_ref())
+                && let Some(text) = advice(&request, refusal, client.status().ok().flatten().as_ref())
             {
-                complain(advice);
+                advise(text);
             }
             ExitCode::FAILURE
         }

@@ -9,7 +9,7 @@ use crate::cli::client::{Client, Failure};
 use crate::cli::gather::Parts;
 use crate::cli::screen::fitted;
 use crate::cli::words::{Arguments, address};
-use crate::cli::{complain, say};
+use crate::cli::{advise, complain, say};
 use crate::core::api::monitoring::{Address, SourceData, Tracking};
 use crate::core::api::snapshot::SourceReport;
 use crate::report::chronyc::{self, Format, SourceList};
@@ -224,12 +224,13 @@ pub(super) fn tell(failure: Failure, to_stderr: bool) {
     }
 }
 
-/// For whom no daemon answers: one line in the log of a script, as many as fit for a person.
+/// For whom no daemon answers.
 pub(super) fn advise_without_daemon() {
-    let advice = "No time daemon answers here: see systemctl status slewd.\n\
-                  Without a daemon slewd query HOST asks a server,\n\
-                  and slewd check --kernel the kernel.";
-    complain(&if io::stderr().is_terminal() { advice.to_owned() } else { advice.replace('\n', " ") });
+    advise(
+        "No time daemon answers here: see systemctl status slewd.\n\
+         Without a daemon slewd query HOST asks a server,\n\
+         and slewd check --kernel the kernel.",
+    );
 }
 
 fn tell_reason(failure: Failure, to_stderr: bool) {

@@ -21,6 +21,8 @@ pub(crate) const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("packaging/compile ", "tests/run", "packaging/compile -q --no-default-features"),
     ("packaging/debian/build", "tests/run", "packaging/debian/build --lint"),
     ("sudo apt-get install ./target/debian/slewd_*.deb", "tests/vm/systemd/guest/package.sh", "apt-get install -y"),
+    ("sudo apt-get install ./slewd_*.deb", "tests/vm/systemd/guest/package.sh", "apt-get install -y"),
+    ("sudo apt-get install chrony", "tests/vm/systemd/guest/package.sh", "/guest/chrony.deb"),
     ("packaging/recipes OUTPUT", "tests/packaging/run", "packaging/recipes"),
     ("packaging/install DESTDIR", "tests/packaging/inits.sh", "packaging/install\" \"$root\""),
     ("sudo packaging/install /", "tests/packaging/inits.sh", "packaging/install\" \"$root\""),

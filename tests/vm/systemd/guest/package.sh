@@ -74,3 +74,16 @@ says '127\.0\.0\.[1-4]' slewd sources
 is slewd stat -c %U /var/lib/slewd/drift
 that holds "$(wrong_by) < 0.1"
 judge "apt removed chrony, from-chrony took its servers and its drift file over, and the clock is $(error_now) s wrong"
+
+promise back
+that quietly apt-get install -y --no-install-recommends /guest/chrony.deb
+is inactive active slewd.service
+is inactive active slewd-check.timer
+that [ ! -e /usr/sbin/slewd ]
+that [ -s /etc/slewd/slewd.conf ]
+soon 20 active active chrony.service
+soon 40 1 sh -c 'chronyc -n sources | grep -c "^^\*"'
+that quietly dpkg -P slewd
+is '' left
+is '' systemctl --failed --plain --no-legend
+judge "apt removed slewd, chrony has its servers again; then slewd was purged, with what from-chrony had copied"
