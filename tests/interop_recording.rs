@@ -82,6 +82,48 @@ fn a_day_with_a_liar_a_dead_server_and_orders_is_repeated_exactly() {
     damaged(&space, &text);
 }
 
+/// A reference clock, the sensor of `tempcomp` with its points, and a leap second file.
+#[test]
+#[cfg(feature = "refclock")]
+fn readings_temperatures_and_leap_seconds_are_repeated_exactly() {
+    let space = Namespace::new("recording-devices");
+    let _server = start_chronyd(&space, "");
+    let (sensor, socket) = (space.file("sensor", "15\n"), space.path("clock.sock"));
+    let points = space.file("points", "10 1\n20 3\n30 4\n");
+    let list = "#@ 4102444800\n3439756800 34\n3550089600 35\n3644697600 36\n3692217600 37\n";
+    let list = space.file("leap.list", list);
+    let conf = format!(
+        "server 127.0.0.1 iburst minpoll 0 maxpoll 0\nrefclock SOCK {} refid GPS poll 0 delay 0.1\n\
+         tempcomp {} 0.2 {}\nleapseclist {}\n",
+        socket.display(),
+        sensor.display(),
+        points.display(),
+        list.display()
+    );
+    let mut client = start_slewd(&space, &conf, &[]);
+    client.wait_for("Selected source 127.0.0.1", PATIENCE);
+    let writer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/refclock_writer.py");
+    let _writer = space.start_as("writer", Path::new("python3"), &[writer, "60", &socket.to_string_lossy()]);
+    space.file("sensor", "25\n");
+    let file = space.path("run.rec");
+    let recorded = || fs::read_to_string(&file).expect("a recording");
+    let has_told = |text: &str, kind: &str, word: &str| {
+        text.lines().any(|line| line.split(' ').next() == Some(kind) && line.split(' ').any(|found| found == word))
+    };
+    let since = std::time::Instant::now();
+    while !(has_told(&recorded(), "temperature", "2.5e1") && has_told(&recorded(), "reading", "utc")) {
+        assert!(since.elapsed() < PATIENCE, "{}", recorded());
+        client.still_runs();
+        sleep(Duration::from_millis(100));
+    }
+    end(client);
+    let text = recorded();
+    assert!(text.contains("\ntable Leap second list "), "{text}");
+    let run = runs(&text).expect("a recording");
+    let outcome = repeat(&run[0], &mut |_, _| ()).expect("every line makes sense");
+    assert!(outcome.end == End::Whole && outcome.inputs > 20 && outcome.outputs > 50, "{outcome:?}");
+}
+
 /// What becomes of a recording that somebody has changed, cut off, or made with something else.
 fn damaged(space: &Namespace, text: &str) {
     let replay = |text: &str| {

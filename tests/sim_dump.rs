@@ -212,6 +212,17 @@ fn oldest(world: &World) -> Span {
     ages.max().expect("there are samples")
 }
 
+/// Runs on from `from_s`, a second at a time, until something is so; returns when.
+fn run_until(world: &mut World, from_s: f64, is_so: impl Fn(&World) -> bool) -> f64 {
+    let mut now_s = from_s;
+    while !is_so(world) {
+        now_s += 1.0;
+        assert!(now_s < from_s + 4000.0, "never: {:?}", world.trace().events);
+        world.run_for(now_s);
+    }
+    now_s
+}
+
 /// From a contradiction on that is believed, nothing older is kept: the next run would be told of two times.
 fn forgets_what_was_before(scenario: Scenario, is_believed: fn(&Event) -> bool) {
     let mut scenario = scenario;
@@ -219,12 +230,7 @@ fn forgets_what_was_before(scenario: Scenario, is_believed: fn(&Event) -> bool) 
     let mut world = World::new(scenario);
     world.run_for(ENDS_S);
     assert!(oldest(&world) > Span::from_secs(3600), "until then it was: {:?}", oldest(&world));
-    let mut now_s = ENDS_S;
-    while !world.trace().told(is_believed) {
-        now_s += 1.0;
-        assert!(now_s < ENDS_S + 4000.0, "it is believed");
-        world.run_for(now_s);
-    }
+    let now_s = run_until(&mut world, ENDS_S, |world| world.trace().told(is_believed));
     world.run_for(now_s + 300.0);
     let since = Span::from_secs_f64(now_s + 300.0 - ENDS_S);
     assert!(oldest(&world) <= since, "{since:?} after it: {:?}", oldest(&world));
@@ -244,4 +250,45 @@ fn what_a_lone_server_said_before_it_jumped_is_not_kept() {
     let mut scenario = Scenario::pool(1, 1);
     scenario.servers[0].step = Some((ENDS_S, Span::from_millis(8)));
     forgets_what_was_before(scenario, |event| matches!(event, Event::Reacquired(_)));
+}
+
+/// A server, asked every second.
+fn lone_and_asked_often(seed: u64) -> Scenario {
+    let mut scenario = Scenario::pool(seed, 1);
+    scenario.settings.keep_samples = true;
+    (scenario.sources[0].options.min_poll, scenario.sources[0].options.max_poll) = (0, 0);
+    scenario
+}
+
+fn rates_found(world: &World) -> usize {
+    world.trace().events.iter().filter(|(_, event)| matches!(event, Event::RateFound(_))).count()
+}
+
+/// What is true at one rate of the counter is wrong at another one.
+#[test]
+fn what_was_said_before_the_rate_of_the_counter_was_found_is_not_kept() {
+    let mut scenario = lone_and_asked_often(1);
+    scenario.crystal.frequency = -2000e-6;
+    let mut world = World::new(scenario);
+    let found_s = run_until(&mut world, 0.0, |world| rates_found(world) == 1);
+    world.run_for(found_s + 10.0);
+    assert!(oldest(&world) <= Span::from_secs(11), "found after {found_s} s, and kept: {:?}", oldest(&world));
+}
+
+/// The clock of the server swings, and shows one rate after another: it is the server that is off.
+#[test]
+fn what_a_lone_server_said_until_it_showed_a_third_rate_is_not_kept() {
+    let mut scenario = lone_and_asked_often(2);
+    scenario.servers[0].swings = Some((0.01, 31.0));
+    let mut world = World::new(scenario);
+    let found_s = run_until(&mut world, 0.0, |world| rates_found(world) == 2);
+    // The clock then runs at the rate that it had before the server spoke.
+    let has_abandoned = |world: &World| {
+        let engine = world.engine().expect("it runs");
+        engine.tracking_report(&world.reading()).frequency_ppm.abs() < 1.0
+    };
+    let abandoned_s = run_until(&mut world, found_s, has_abandoned);
+    assert!(abandoned_s > found_s + 2.0, "something was said meanwhile");
+    world.run_for(abandoned_s + 3.0);
+    assert!(oldest(&world) <= Span::from_secs(4), "abandoned after {abandoned_s} s, and kept: {:?}", oldest(&world));
 }

@@ -170,12 +170,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         control::prepare_directory(&config.commands, account.owner());
     }
     let pid_file = take_pid_file(options, config)?;
-    info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
-    config.warnings.iter().for_each(|warning| warn!("{warning}"));
-    let has_hosts = config.settings.init_step_slew.as_ref().is_some_and(|init| !init.hosts.is_empty());
-    if config.sources.is_empty() && config.clocks.is_empty() && config.source_dirs.is_empty() && !has_hosts {
-        warn!("No source is configured (add a line such as: pool pool.ntp.org iburst)");
-    }
+    announce_start(options, config);
     let (keys, said) = Keys::open(config);
     said.iter().for_each(|line| warn!("{line}"));
     let controls_clock = wants_control(options)?;
@@ -192,10 +187,7 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
     // A run that ends by itself is over before anybody could ask, or wait.
     let is_daemon = options.mode == Mode::Discipline;
     let control = if is_daemon { Control::open(&config.commands, account.owner(), start::seed()) } else { None };
-    let synchronized_files = is_daemon.then(|| {
-        let paths = config.announcements.synchronized_files(controls_clock);
-        SynchronizedFiles::prepare(paths, controls_clock, account.owner())
-    });
+    let synchronized_files = is_daemon.then(|| synchronized_files(config, controls_clock, &account));
     if is_daemon {
         account.prepare_directories(config);
     }
@@ -225,6 +217,16 @@ fn prepare(options: &Options, config: &Config) -> Result<Prepared, String> {
         temp_comp,
         recording,
     })
+}
+
+/// The first lines of the log: who starts, and what is odd about the configuration.
+fn announce_start(options: &Options, config: &Config) {
+    info!("{} version {} starting", options.ident, env!("CARGO_PKG_VERSION"));
+    config.warnings.iter().for_each(|warning| warn!("{warning}"));
+    let has_hosts = config.settings.init_step_slew.as_ref().is_some_and(|init| !init.hosts.is_empty());
+    if config.sources.is_empty() && config.clocks.is_empty() && config.source_dirs.is_empty() && !has_hosts {
+        warn!("No source is configured (add a line such as: pool pool.ntp.org iburst)");
+    }
 }
 
 /// Forked off while there is one thread, and before rights are given up and calls are refused that commands need.
@@ -283,6 +285,12 @@ fn nts_files(options: &Options, config: &Config, account: &Account) -> Option<Nt
     let files = NtsFiles::new(config.nts.dump_dir.as_ref().filter(|_| is_used)?);
     files.prepare(account.user());
     Some(files)
+}
+
+/// The files that say that the clock is right. They are not there until it is.
+fn synchronized_files(config: &Config, controls_clock: bool, account: &Account) -> SynchronizedFiles {
+    let paths = config.announcements.synchronized_files(controls_clock);
+    SynchronizedFiles::prepare(paths, controls_clock, account.owner())
 }
 
 /// Whether the clock is to be steered. A refusal of the kernel is fatal where setting the clock is all that was asked for; a

@@ -99,18 +99,9 @@ impl SourceSet {
         }
         let Some(line) = self.lines.get(index).filter(|line| line.name().is_some()) else { return };
         let is_calm = self.set_at.is_some();
-        let (wanted, purpose, port) = (line.wanted(), line.purpose(), line.config.options.port);
-        let is_pool = line.config.pool;
-        let eligible = line.eligible(addresses, now);
+        let (wanted, purpose) = (line.wanted(), line.purpose());
         self.note_listed(index, addresses, purpose == Some(Purpose::Refresh));
-        // The server of NTS keys that a pool names may know more than one that tells the time.
-        let is_inexhaustible = |source: &Source| source.line == index && is_pool && source.has_moved();
-        let has = |source: &Source, address: SocketAddr| {
-            source.address() == Some(address)
-                || source.named_address() == Some(address.ip()) && port == address.port() && !is_inexhaustible(source)
-        };
-        let is_used = |address: &IpAddr| self.sources.iter().any(|source| has(source, SocketAddr::new(*address, port)));
-        let mut fresh = eligible.into_iter().filter(|address| !is_used(address)).collect::<Vec<_>>().into_iter();
+        let mut fresh = self.unused(index, addresses, now).into_iter();
         let is_bad = |source: &Source| source.line == index && self.is_bad(source, now);
         let bad: Vec<usize> = (0..self.sources.len()).filter(|place| is_bad(&self.sources[*place])).collect();
         let allowed = match (is_calm, purpose) {
@@ -136,19 +127,39 @@ impl SourceSet {
         {
             self.replace(place, address, opinion, now, outputs);
         }
+        self.note_room(index, !addresses.is_empty(), outputs);
         let listed = self.members(index).filter(|source| source.conduct.is_listed).count();
-        let has_place = self.members(index).next().is_some() || self.free_slot().is_some();
-        let is_out_of_room = !addresses.is_empty() && !has_place;
-        if is_out_of_room && !self.lines[index].is_out_of_room {
-            self.refuse_line(index, outputs);
-        }
-        self.lines[index].is_out_of_room = is_out_of_room;
         let found = match listed {
             0 => Yield::Nothing,
             _ if listed < wanted => Yield::TooFew,
             _ => Yield::Enough,
         };
         self.lines[index].answered(found, is_calm, self.refresh, now);
+    }
+
+    /// Addresses that the line may use, and no source has.
+    fn unused(&self, index: usize, addresses: &[IpAddr], now: Raw) -> Vec<IpAddr> {
+        let line = &self.lines[index];
+        let (is_pool, port) = (line.config.pool, line.config.options.port);
+        // The server of NTS keys that a pool names may know more than one that tells the time.
+        let is_inexhaustible = |source: &Source| source.line == index && is_pool && source.has_moved();
+        let has = |source: &Source, address: SocketAddr| {
+            source.address() == Some(address)
+                || source.named_address() == Some(address.ip()) && port == address.port() && !is_inexhaustible(source)
+        };
+        let mut unused = line.eligible(addresses, now);
+        unused.retain(|address| !self.sources.iter().any(|source| has(source, SocketAddr::new(*address, port))));
+        unused
+    }
+
+    /// A line whose name has addresses and for which there is no place is told of once.
+    fn note_room(&mut self, index: usize, has_addresses: bool, outputs: &mut Outputs) {
+        let has_place = self.members(index).next().is_some() || self.free_slot().is_some();
+        let is_out_of_room = has_addresses && !has_place;
+        if is_out_of_room && !self.lines[index].is_out_of_room {
+            self.refuse_line(index, outputs);
+        }
+        self.lines[index].is_out_of_room = is_out_of_room;
     }
 
     /// The source answers with a time that selection considers, right or wrong.
