@@ -29,11 +29,14 @@ while read -r line; do
     case $line in '' | '#'*) continue ;; esac
     command=$(echo "$line" | sed 's/\bZONE$/Europe\/Paris/; s/\bNAME$/totp.service/')
     status=0
+    started=$(up)
     typed "$command" >/run/typed 2>&1 </dev/null || status=$?
     # Of the services that the loop stops, a machine has one; the last does not exist here.
     case $line in 'for unit in '*) status=0 ;; esac
     # The next one makes the same link.
     case $line in *' /run/slewd/slewd.prom '*) rm -f /var/lib/prometheus/node-exporter/slewd.prom ;; esac
+    took=$(($(up) - started))
+    [ $took -lt 10 ] || figure shown "$took s: $line"
     tried=$((tried + 1))
     [ $status = 0 ] && continue
     # shellcheck disable=SC2034 # judge reads it
