@@ -284,8 +284,8 @@ impl Loop<'_> {
         self.ready.clear();
         self.ready.extend(self.waited_for.ready());
         self.world.exchanges.cards.tend(self.world.clock);
-        let now = self.world.clock.read().raw;
-        self.attend(listens.is_some_and(|at| at <= now));
+        let listens_again = listens.is_some_and(|at| at <= self.world.clock.read().raw);
+        self.attend(listens_again);
         Ok(())
     }
 

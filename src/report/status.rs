@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::core::api::flaw::Flaw;
-use crate::core::api::monitoring::{Hindrance, Standing, Status, Tracking};
+use crate::core::api::monitoring::{Address, Hindrance, Standing, Status, Tracking};
 use crate::core::api::snapshot::{Snapshot, SourceReport};
 use crate::report::field::Field;
 use crate::report::fields;
@@ -34,7 +34,10 @@ pub fn text(snapshot: &Snapshot, colour: bool) -> String {
         push_past(&mut text, status);
     }
     let _ = write!(text, "Sources         {} online, {} offline", activity.online, activity.offline);
+    let clocks = sources.iter().filter(|source| matches!(source.data.address, Address::Clock(_))).count();
     for (count, what) in [
+        // The report `activity` is about servers alone.
+        (clocks as u32, if clocks == 1 { "reference clock" } else { "reference clocks" }),
         (activity.burst_online.saturating_add(activity.burst_offline), "in a burst"),
         (activity.unresolved, "without an address"),
     ] {

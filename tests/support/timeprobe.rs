@@ -4,23 +4,27 @@
 //! timeprobe epoch   [--ppm X] [--ahead SPAN]                     the --epoch-ns of a truth that is ahead of the clock now
 //! timeprobe now     --epoch-ns N [--ppm X]                       error= and truth= at this moment
 //! timeprobe raw                                                  the raw counter in seconds
-//! timeprobe watch   --epoch-ns N [--ppm X] --for SPAN [--every SPAN]   lines "raw-seconds error"
+//! timeprobe watch   --epoch-ns N [--ppm X] --for SPAN [--every SPAN] [--device PATH]   lines "raw-seconds error"
 //! timeprobe summary [--within SPAN] [--from S] [--to S] < lines  good_after, first, last, min, max, mean, sd, rms, rate_ppm, rms_rate_ppb
 //! timeprobe kernel                                               what adjtimex(2) tells, read-only
 //! ```
 //! Errors are clock minus truth in seconds: positive means the clock is fast. `--from` and `--to` are readings of the raw
 //! counter; `good_after` is the time from `--from` (else the first line) until the error stays `--within` (else 10 ms).
+//! With `--device` lines have a third number, by how much a PTP hardware clock is ahead of the truth. Then the truth of the
+//! summary is the straight line through those numbers, and `device_sd` is how much they scatter about it.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types)]
 #![allow(unsafe_code)]
 
 mod args;
 
 use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use lexopt::prelude::*;
 use nix::time::{ClockId, clock_gettime};
 use slewd::cli::demo::servers::{Truth, raw_now};
+use slewd::sys::ptp::PtpClock;
 use slewd::time::{ClockReading, NANOS_PER_SEC, Raw, Span, Utc};
 
 fn main() {
@@ -38,6 +42,7 @@ struct Options {
     within: Span,
     from_s: f64,
     to_s: f64,
+    device: Option<String>,
 }
 
 fn run() -> Result<(), String> {
@@ -53,7 +58,7 @@ fn run() -> Result<(), String> {
             println!("truth={}", truth.at(now.raw).secs());
         }
         "raw" => println!("{:.6}", (raw_now() - Raw::default()).secs_f64()),
-        "watch" => watch(args::truth(options.epoch_ns, options.ppm)?, options.lasting, options.every)?,
+        "watch" => watch(&options)?,
         "summary" => summary(&options)?,
         "kernel" => kernel()?,
         other => return Err(format!("{other}: modes are epoch, now, raw, watch, summary, kernel")),
@@ -73,6 +78,7 @@ fn command_line() -> Result<Options, lexopt::Error> {
         within: Span::from_millis(10),
         from_s: f64::NEG_INFINITY,
         to_s: f64::INFINITY,
+        device: None,
     };
     while let Some(arg) = parser.next()? {
         match arg {
@@ -84,6 +90,7 @@ fn command_line() -> Result<Options, lexopt::Error> {
             Long("within") => options.within = args::span(&parser.value()?.string()?)?,
             Long("from") => options.from_s = args::number(&parser.value()?.string()?)?,
             Long("to") => options.to_s = args::number(&parser.value()?.string()?)?,
+            Long("device") => options.device = Some(parser.value()?.string()?),
             Value(mode) if options.mode.is_empty() => options.mode = mode.string()?,
             other => return Err(other.unexpected()),
         }
@@ -104,34 +111,53 @@ fn reading() -> ClockReading {
 }
 
 /// Prints one line per look until the time is over. The spacing is kept on the raw counter: steps do not disturb it.
-fn watch(truth: Truth, lasting: Span, every: Span) -> Result<(), String> {
+fn watch(options: &Options) -> Result<(), String> {
+    let truth = args::truth(options.epoch_ns, options.ppm)?;
+    let open = |path: &String| PtpClock::open(Path::new(path)).map_err(|e| format!("{path}: {e}"));
+    let device = options.device.as_ref().map(open).transpose()?;
     let start = raw_now();
     let mut next = start;
     let mut out = std::io::stdout().lock();
-    while next - start <= lasting {
+    while next - start <= options.lasting {
         let wait = next - raw_now();
         std::thread::sleep(Duration::from_nanos(wait.nanos().max(0) as u64));
         let now = reading();
         let error = now.utc - truth.at(now.raw);
-        writeln!(out, "{:.6} {:.9}", (now.raw - Raw::default()).secs_f64(), error.secs_f64())
+        write!(out, "{:.6} {:.9}", (now.raw - Raw::default()).secs_f64(), error.secs_f64())
             .map_err(|e| e.to_string())?;
-        next = (next + every).max(Raw::from_nanos(now.raw.nanos()));
+        if let Some(device) = &device {
+            write!(out, " {:.9}", (error - ahead_of(device)?).secs_f64()).map_err(|e| e.to_string())?;
+        }
+        writeln!(out).map_err(|e| e.to_string())?;
+        next = (next + options.every).max(Raw::from_nanos(now.raw.nanos()));
     }
     Ok(())
+}
+
+/// By how much the system clock is ahead of a device: as the tightest of ten looks has it.
+fn ahead_of(device: &PtpClock) -> Result<Span, String> {
+    let looks = device.extended(false).map_err(|e| format!("PTP_SYS_OFFSET_EXTENDED: {e}"))?;
+    let [before, told, after] = looks.into_iter().min_by_key(|look| look[2] - look[0]).expect("ten are more than none");
+    Ok(Span::from_nanos(before + (after - before) / 2 - told))
 }
 
 /// Reads the lines of `watch` and prints what they say.
 fn summary(options: &Options) -> Result<(), String> {
     let mut points: Vec<(f64, f64)> = Vec::new();
+    let mut told: Vec<(f64, f64)> = Vec::new();
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|e| e.to_string())?;
         // The last line of a probe that was killed may be cut short.
-        let Some((at, error)) = line.split_once(' ') else { continue };
-        if let (Ok(at), Ok(error)) = (at.parse::<f64>(), error.parse::<f64>())
+        let mut numbers = line.split(' ').map_while(|number| number.parse::<f64>().ok());
+        if let (Some(at), Some(error)) = (numbers.next(), numbers.next())
             && (options.from_s..=options.to_s).contains(&at)
         {
             points.push((at, error));
+            told.extend(numbers.next().map(|device| (at, device)));
         }
+    }
+    if told.len() > 2 {
+        println!("device_sd={:.9}", subtract_line(&mut points, &told));
     }
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Err("no samples to judge".into()) };
     let bad = points.iter().rposition(|p| p.1.abs() >= options.within.secs_f64());
@@ -176,6 +202,17 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     let mean_e = points.iter().map(|p| p.1).sum::<f64>() / count;
     let across: f64 = points.iter().map(|p| (p.0 - mean_t) * (p.1 - mean_e)).sum();
     across / points.iter().map(|p| (p.0 - mean_t).powi(2)).sum::<f64>()
+}
+
+/// Takes the straight line through what a device told off the errors, and returns how much that scatters about the line.
+fn subtract_line(points: &mut [(f64, f64)], told: &[(f64, f64)]) -> f64 {
+    let count = told.len() as f64;
+    let mean_t = told.iter().map(|p| p.0).sum::<f64>() / count;
+    let mean_e = told.iter().map(|p| p.1).sum::<f64>() / count;
+    let rate = slope(told);
+    let line = |at: f64| mean_e + rate * (at - mean_t);
+    points.iter_mut().for_each(|(at, error)| *error -= line(*at));
+    (told.iter().map(|(at, device)| (device - line(*at)).powi(2)).sum::<f64>() / count).sqrt()
 }
 
 /// Prints the kernel's idea of its clock. Offsets are in seconds, frequencies in parts per million.

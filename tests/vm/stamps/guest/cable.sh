@@ -29,3 +29,24 @@ card_conf() {
 counts() { slewd ntpdata | awk -F: '/^Total TX/ { sent = $2 } /^Total HW TX/ { card = $2 } END { print sent + 0, card + 0 }'; }
 
 complaints() { grep -c "Hardware clock of eth0 $1: its stamps are not used" /tmp/client.log; }
+
+# device_conf LINE...: these lines alone.
+device_conf() {
+    rm -rf /tmp/client
+    mkdir -p /tmp/client
+    chown _chrony:_chrony /tmp/client
+    printf '%s\n' 'makestep 1 3' "$@" >/tmp/client/conf
+}
+
+# watch_device SECONDS: compares the clock with that of the card, into /tmp/summary.
+watch_device() {
+    # shellcheck disable=SC2086
+    timeprobe watch $truth --device /dev/ptp0 --for "$1s" --every 100ms >/tmp/probe
+    timeprobe summary </tmp/probe >/tmp/summary
+}
+
+# Pulses of the parallel port, with the seconds of the truth.
+start_pulses() {
+    # shellcheck disable=SC2086
+    parportpulses $truth >/tmp/pulses 2>&1 &
+}
