@@ -11,9 +11,9 @@ use std::path::Path;
 
 use slewd::config::{Class, Config, MemoryFiles, directives, source_options};
 use slewd::core::api::event::Event;
+use slewd::core::api::measurement::Measurement;
 use slewd::core::api::settings::{Host, SourceOptions};
 use slewd::core::engine::Engine;
-use slewd::core::source::measurement::Measurement;
 use slewd::core::source::{Refusal, Source};
 use slewd::sim::link::{Link, Shape};
 use slewd::sim::oscillator::Sine;

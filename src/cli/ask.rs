@@ -5,10 +5,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::config::Network;
 use crate::core::api::exchange::ExchangeId;
+use crate::core::api::measurement::Measurement;
 use crate::core::api::settings::{Family, SourceOptions};
 use crate::core::estimate::Slot;
 use crate::core::random::Random;
-use crate::core::source::measurement::Measurement;
 use crate::core::source::{Answer, Measurer, Source};
 use crate::daemon::clock::{Clock, ObservedClock};
 use crate::daemon::exchanges::{Buffer, Delivery, Exchanges};

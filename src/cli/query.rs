@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use crate::cli::ask::{QueryOutcome, addresses, ask};
 use crate::cli::words::Arguments;
 use crate::cli::{clocks, complain, say};
+use crate::core::api::measurement::Measurement;
 use crate::core::api::settings::Family;
-use crate::core::source::measurement::Measurement;
 use crate::time::{Leap, Span};
 
 /// With what follows, a line has no more than 80 columns.

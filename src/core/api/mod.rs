@@ -1,5 +1,5 @@
-//! What the core shares with the floors above it: settings, orders, events, records, reports, outputs, and what is kept
-//! in files.
+//! What the core shares with the floors above it, and its rooms with each other: settings, measurements, orders, events,
+//! records, reports, outputs, and what is kept in files.
 
 pub mod alarm;
 pub mod command;
@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod flaw;
 pub mod last_good;
 pub mod limits;
+pub mod measurement;
 pub mod monitoring;
 pub mod network_card;
 pub mod nts;

@@ -80,7 +80,7 @@ pub struct Discipline {
     slews_leap: bool,
 }
 
-/// True time as sources told it when they were last obeyed.
+/// True time as sources told it when the clock last followed them.
 #[derive(Clone, Copy, Debug)]
 struct Target {
     at: Raw,
@@ -148,7 +148,7 @@ impl Discipline {
     /// Decides what to do about `error` (positive: the clock is behind) at the frequency the estimate wants.
     /// `decay_s` is how fast a slew should take it out.
     ///
-    /// `maxchange` judges the word of the sources: how far they have moved true time from where they were last obeyed
+    /// `maxchange` judges the word of the sources: how far they have moved true time from where the clock last followed them
     /// (at first, from the clock). Refused, that stays the target. So neither the rest of a slew nor a change made by
     /// somebody else counts against it, and neither lets in what was refused.
     pub fn decide(

@@ -1,13 +1,13 @@
 //! What a sample does: selection, the estimate, and the clock.
 
 use crate::core::api::event::{Event, Obstacle};
+use crate::core::api::measurement::Measurement;
 use crate::core::api::settings::Mode;
 use crate::core::clock::discipline::Occasion;
 use crate::core::engine::Engine;
 use crate::core::estimate::{Outcome, Slot};
 use crate::core::selection::SourceStatus;
 use crate::core::selection::sync_state::VoteCause;
-use crate::core::source::measurement::Measurement;
 use crate::core::source::poll::{Demand, Place, Urgency};
 use crate::core::true_time::{RateFinding, Shown, is_extraordinary};
 use crate::time::{ClockReading, Lead, Raw, Span};

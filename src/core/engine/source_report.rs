@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 
 use crate::core::api::exchange::StampSource;
+use crate::core::api::measurement::Measurement;
 use crate::core::api::monitoring::{self, Address, NtpData, SelectData, SourceData, SourceStats, StampedBy};
 use crate::core::api::record::SelectionState;
 use crate::core::api::response::{Measured, Response};
@@ -13,7 +14,6 @@ use crate::core::engine::Engine;
 use crate::core::engine::recorder::failed_test;
 use crate::core::pool::line::Line;
 use crate::core::source::authenticator::Authenticator;
-use crate::core::source::measurement::Measurement;
 use crate::core::source::{Answer, Refusal, Source};
 use crate::core::true_time::{BOUND_SIGMAS, Prediction};
 use crate::time::{ClockReading, Lead, Leap, NtpTimestamp, Raw, Span};

@@ -2,12 +2,12 @@
 
 use crate::core::api::dump::{Anchor, Archive, Dump, Kept};
 use crate::core::api::event::Event;
+use crate::core::api::measurement::Measurement;
 use crate::core::api::output::Outputs;
 use crate::core::api::source_id::SourceId;
 use crate::core::pool::line::Line;
 use crate::core::pool::source_set::SourceSet;
 use crate::core::source::Source;
-use crate::core::source::measurement::Measurement;
 use crate::time::ClockReading;
 
 /// A file of the last run: whom it is about, and what it says, if that makes sense.

@@ -21,6 +21,7 @@ pub mod sock;
 
 use crate::core::api::exchange::StampSource;
 use crate::core::api::flaw::Flaw;
+use crate::core::api::measurement::Measurement;
 use crate::core::api::reference_clock::{ClockConfig, ClockId, DeviceTime, Driver, Reading, looks_like_tai};
 use crate::core::estimate::{Sample, Slot};
 pub(in crate::core) use crate::core::refclock::collection::Collected;
@@ -29,7 +30,6 @@ use crate::core::refclock::health::{Health, Observation};
 use crate::core::refclock::moments::Moments;
 use crate::core::refclock::noise::Noise;
 pub(in crate::core) use crate::core::refclock::pulse::Seconds;
-use crate::core::source::measurement::Measurement;
 use crate::time::{BUILD_EPOCH, ClockReading, Lead, Leap, NtpTimestamp, Raw, Span};
 
 /// At the start a measurement is made of so few readings...

@@ -1,10 +1,10 @@
 //! The request in flight: what was asked, when it left, and whether a datagram answers it.
 
-use super::measurement::Measurement;
 use super::packet_counters::Refusal;
 use super::{NEAR, Source};
 use crate::core::api::exchange::{ExchangeId, Stamp, StampSource, Undelivered};
 use crate::core::api::flaw::Flaw;
+use crate::core::api::measurement::Measurement;
 use crate::core::estimate::Estimate;
 use crate::core::random::Random;
 use crate::core::source::departure::Departure;

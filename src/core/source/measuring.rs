@@ -1,8 +1,8 @@
 //! What an exchange measures: the times of both ends, and whether they make sense.
 
 use crate::core::api::exchange::Stamp;
+use crate::core::api::measurement::Measurement;
 use crate::core::estimate::{Estimate, Sample};
-use crate::core::source::measurement::Measurement;
 use crate::core::source::{Exchange, Refusal, Source};
 use crate::time::{BUILD_EPOCH, Lead, Span};
 use crate::wire::ntp::{Header, TimeReply};

@@ -70,7 +70,7 @@ pub struct Demand {
 /// How soon the last sample should be followed by another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Urgency {
-    /// No hurry: the next request goes out as planned.
+    /// Nothing is urgent: the next request goes out as planned.
     #[default]
     Calm,
     /// The answer moved the estimate: ask again at the shortest regular interval.

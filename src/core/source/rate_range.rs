@@ -1,6 +1,6 @@
 //! What the last replies of one source say of the rate of our counter, whatever is believed of it.
 
-use crate::core::source::measurement::Measurement;
+use crate::core::api::measurement::Measurement;
 use crate::core::source::recent::Recent;
 
 /// The base of the path is not known exactly while there are few replies: by this part of the shortest round trip.

@@ -1,6 +1,6 @@
 //! The last few replies of a source.
 
-use crate::core::source::measurement::Measurement;
+use crate::core::api::measurement::Measurement;
 use crate::time::Span;
 
 /// Replies kept per source for selection and for the first correction.

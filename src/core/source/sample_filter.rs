@@ -1,6 +1,6 @@
 //! `filter`: one measurement made of the replies of several polls.
 
-use crate::core::source::measurement::Measurement;
+use crate::core::api::measurement::Measurement;
 use crate::time::Span;
 
 /// Part of the measurements that are combined: those nearest to the median (chrony.conf(5)).

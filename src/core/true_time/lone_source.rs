@@ -30,7 +30,7 @@ pub(in crate::core) struct LoneSource {
     learnt: Option<Prediction>,
     /// Which way the server has jumped, newest first: up to three jumps.
     ways: [Option<bool>; 3],
-    /// When it last jumped, or was forgiven half of its swings.
+    /// When it last jumped, or half of its swings were taken off.
     last: Option<Raw>,
     /// The server is taken to tell the time no finer than this.
     coarseness: Span,

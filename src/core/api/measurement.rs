@@ -1,10 +1,10 @@
-//! What an exchange with a server says.
+//! What one exchange with a server says of true time, or one poll of a reference clock.
 
 use crate::core::api::exchange::StampSource;
 use crate::core::estimate::Sample;
 use crate::time::{Leap, NtpTimestamp, Span};
 
-/// One accepted reply, reduced to what matters.
+/// One accepted reply, or the readings of a reference clock in one poll, reduced to what matters.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Measurement {
     /// For the estimator.
