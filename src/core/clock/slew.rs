@@ -33,8 +33,9 @@ const STRAYING: f64 = 2.0;
 
 /// While the history is shorter than this part of the steady filter's memory, each sample moves the estimate by much, and
 /// there is nothing to smooth yet: the memory is taken for shorter, by the fourth power of what is missing. Less costs the
-/// first ten minutes (`off-wan`), more the smoothness of a quiet oscillator (`quiet-4`).
-const GROWN: f64 = 0.18;
+/// first ten minutes (`off-wan`), more the rate after a jump (`tests/sim_rate.rs`). A quiet
+/// oscillator has something to smooth as much sooner as it is quieter than [`QUIET_WANDER`].
+const GROWN: f64 = 0.22;
 
 /// The longest time that a slew takes, unless the oscillator wanders less than [`QUIET_WANDER`]: then by as much longer.
 const LONGEST_DECAY_S: f64 = 512.0;
@@ -105,9 +106,9 @@ pub fn decay_s(estimate: &Estimate, terms: &PollTerms, error: Span, news: Span) 
     let steady_s = libm::sqrt(libm::sqrt(terms.sample_variance * news_s / terms.wander_squared));
     let [_, covariance, of_frequency] = estimate.covariance;
     let history = (covariance / of_frequency + news_s) / steady_s;
-    let memory_s = steady_s * (history / GROWN).min(1.0).powi(4);
-    let straying = news_s / memory_s;
     let quietness = (QUIET_WANDER / libm::sqrt(terms.wander_squared)).max(1.0);
+    let memory_s = steady_s * (quietness * history / GROWN).min(1.0).powi(4);
+    let straying = news_s / memory_s;
     let longest_s = (LONGEST_DECAY_S * quietness).min(SLOWEST_DECAY_S);
     let calm_s = (SMOOTHING * memory_s / (1.0 + STRAYING * straying * straying)).clamp(URGENT_DECAY_S, longest_s);
     let excess = error.secs_f64().abs() / (LARGE_ERROR * estimate.offset_variance(news_s).sqrt());

@@ -22,8 +22,8 @@ const SOFTNESS_RATIO: f64 = 0.3;
 /// Two queues, one each way, make the mean excess of 64 delays over the least 1.3 times their deviation (5 % of the time more
 /// than 1.6); eight make it 1.8. Beyond this there are many queues, and hardly a packet comes near the base.
 const FEW_QUEUES: f64 = 1.5;
-/// Delays needed to tell.
-const QUEUES_HISTORY: f64 = 16.0;
+/// Delays needed to tell: with half as many, chance makes one in twenty ratios of two queues larger than that.
+const QUEUES_HISTORY: f64 = 32.0;
 /// The interval of a reference clock is as good as a point: its half-width as a part of the noise.
 const POINT_RATIO: f64 = 1e-3;
 /// Queueing beyond this many times the usual is the traffic of others...
