@@ -142,7 +142,7 @@ fn troubles(space: &Namespace) -> Vec<Trouble> {
         "\"flaw\":\"no-descriptors\"",
         [ALONE, &[]],
     );
-    descriptors[0].through = &["prlimit", "--nofile=12:64"];
+    descriptors[0].through = &["prlimit", "--nofile=11:64"];
     all.extend(descriptors.into_iter().take(1));
     let many = (FIRST_OF_MANY..FIRST_OF_MANY + MANY).map(|last| format!("server 127.0.0.{last} iburst minpoll 4"));
     all.push(Trouble {

@@ -134,7 +134,6 @@ pub fn run(start: Start, mut world: Environment<'_>) -> io::Result<Ending> {
         ending: None,
         refusals: Refusals::default(),
     };
-    turner.keep_watched()?;
     turner.engine.unrecorded().use_nts(turner.world.nts);
     turner.recall_keys();
     turner.use_keys();
@@ -279,7 +278,7 @@ impl Loop<'_> {
         let watched = self.world.observer.rest(&self.engine, &reading);
         let cards = self.world.exchanges.cards.due(now);
         let earliest = [self.deadline, self.gives_up, listens, watched, cards].into_iter().flatten().min();
-        self.watch_others();
+        self.watch_all();
         self.waited_for.wait(earliest.map(|at| at - now))?;
         self.ready.clear();
         self.ready.extend(self.waited_for.ready());
@@ -289,27 +288,22 @@ impl Loop<'_> {
         Ok(())
     }
 
-    /// Whoever may end any wait, to the end of the run.
-    fn keep_watched(&mut self) -> io::Result<()> {
-        let set = &mut self.waited_for;
-        self.world.signals.iter().try_for_each(|signals| set.keep(signals.as_fd(), Token::Signals))?;
-        self.world.watch.iter().try_for_each(|watch| set.keep(watch.as_fd(), Token::ClockWatch))?;
-        set.keep(self.resolver.as_fd(), Token::Resolver)?;
-        self.world.thermometer.iter().try_for_each(|sensor| set.keep(sensor.as_fd(), Token::Thermometer))?;
-        let mut askers = self.world.control.iter().flat_map(|control| control.descriptors()).enumerate();
-        askers.try_for_each(|(place, socket)| set.keep(socket, Token::Asker(place)))
-    }
-
-    /// Whoever else may end the next wait, in the order in which they are attended to.
-    fn watch_others(&mut self) {
+    /// Whoever may end the next wait, in the order in which they are attended to.
+    fn watch_all(&mut self) {
         let set = &mut self.waited_for;
         set.clear();
+        self.world.signals.iter().for_each(|signals| set.watch(signals.as_fd(), Token::Signals));
+        self.world.watch.iter().for_each(|watch| set.watch(watch.as_fd(), Token::ClockWatch));
+        set.watch(self.resolver.as_fd(), Token::Resolver);
+        self.world.thermometer.iter().for_each(|sensor| set.watch(sensor.as_fd(), Token::Thermometer));
         self.world.exchanges.descriptors().for_each(|(id, socket)| set.watch(socket, Token::Exchange(id)));
         #[cfg(feature = "nts")]
         self.world.key_connections.watch(|id, stream, wanted| set.watch_for(wanted, stream, Token::Keys(id)));
         self.world.devices.descriptors().for_each(|(clock, device)| set.watch(device, Token::Device(clock)));
         let network = self.world.network.as_ref().and_then(NetworkWatch::descriptor);
         network.into_iter().for_each(|socket| set.watch(socket, Token::Network));
+        let askers = self.world.control.iter().flat_map(|control| control.descriptors()).enumerate();
+        askers.for_each(|(place, socket)| set.watch(socket, Token::Asker(place)));
         // The observer reads its descriptor itself, in its rest before the next wait.
         self.world.observer.descriptor().into_iter().for_each(|end| set.watch(end, Token::Observer));
     }

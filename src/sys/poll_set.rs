@@ -1,61 +1,28 @@
 //! One wait for many descriptors, each under the name that its owner knows it by.
-//!
-//! Those that stay open for long are kept in an epoll(7) instance, which is one descriptor of the wait: poll(2) looks at each of
-//! its descriptors, at the beginning of each wait and at its end, and a quarter of the time of a wake-up was spent on four
-//! that hardly ever have something to say.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use nix::errno::Errno;
 use nix::poll::PollFlags;
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::time::Span;
 
-/// The descriptors of one wait. Those that are not kept are named anew for each, which allocates only when there are more of
-/// them than ever before.
+/// The descriptors of one wait. It is filled anew for each, and allocates only when there are more of them than ever before.
 #[derive(Debug)]
 pub struct PollSet<T> {
     descriptors: Vec<libc::pollfd>,
     tokens: Vec<T>,
-    kept: Option<Kept<T>>,
-    /// Tokens of the kept descriptors that ended the wait.
-    roused: Vec<T>,
 }
-
-/// Descriptors that every wait is for.
-#[derive(Debug)]
-struct Kept<T> {
-    epoll: Epoll,
-    tokens: Vec<T>,
-}
-
-/// Kept descriptors that one wait tells of; the others end the next one.
-const ROUSED_AT_ONCE: usize = 16;
 
 impl<T> Default for PollSet<T> {
     fn default() -> Self {
-        PollSet { descriptors: Vec::new(), tokens: Vec::new(), kept: None, roused: Vec::new() }
+        PollSet { descriptors: Vec::new(), tokens: Vec::new() }
     }
 }
 
 impl<T: Copy> PollSet<T> {
-    /// Every wait from now on ends when this descriptor can be read, until it is closed.
-    ///
-    /// # Errors
-    /// Those of epoll_create1(2) and epoll_ctl(2).
-    pub fn keep(&mut self, descriptor: BorrowedFd<'_>, token: T) -> io::Result<()> {
-        let kept = match &mut self.kept {
-            Some(kept) => kept,
-            none => none.insert(Kept { epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?, tokens: Vec::new() }),
-        };
-        kept.epoll.add(descriptor, EpollEvent::new(EpollFlags::EPOLLIN, kept.tokens.len() as u64))?;
-        kept.tokens.push(token);
-        Ok(())
-    }
-
-    /// Forgets all descriptors but those that are kept.
+    /// Forgets all descriptors.
     pub fn clear(&mut self) {
         self.descriptors.clear();
         self.tokens.clear();
@@ -77,16 +44,10 @@ impl<T: Copy> PollSet<T> {
     /// # Errors
     /// The errors of poll(2) but EINTR: there are more descriptors than RLIMIT_NOFILE allows, or there is no memory.
     pub fn wait(&mut self, time: Option<Span>) -> io::Result<()> {
-        self.roused.clear();
-        let kept = self.kept.as_ref().map(|kept| kept.epoll.0.as_fd().as_raw_fd());
-        let events = PollFlags::POLLIN.bits();
-        self.descriptors.extend(kept.map(|fd| libc::pollfd { fd, events, revents: 0 }));
         let count = libc::nfds_t::try_from(self.descriptors.len()).unwrap_or(libc::nfds_t::MAX);
         // SAFETY: the vector has `count` entries. A number that was closed since is reported as such, nothing worse.
         let found = unsafe { libc::poll(self.descriptors.as_mut_ptr(), count, milliseconds(time)) };
-        let instance = kept.and_then(|_| self.descriptors.pop());
         match Errno::result(found) {
-            Ok(_) if instance.is_some_and(|instance| instance.revents != 0) => self.find_roused(),
             Ok(_) => Ok(()),
             Err(Errno::EINTR) => {
                 self.descriptors.iter_mut().for_each(|descriptor| descriptor.revents = 0);
@@ -96,25 +57,10 @@ impl<T: Copy> PollSet<T> {
         }
     }
 
-    /// Asks which of the kept descriptors ended the wait.
-    fn find_roused(&mut self) -> io::Result<()> {
-        let Some(kept) = &self.kept else { return Ok(()) };
-        let mut events = [EpollEvent::empty(); ROUSED_AT_ONCE];
-        let count = match kept.epoll.wait(&mut events, EpollTimeout::ZERO) {
-            Err(Errno::EINTR) => 0,
-            count => count?,
-        };
-        let roused = events.iter().take(count).filter_map(|event| kept.tokens.get(event.data() as usize));
-        self.roused.extend(roused);
-        Ok(())
-    }
-
-    /// The tokens of the descriptors that ended the wait: of those that are kept, then of the others in the order in which they
-    /// were added.
+    /// The tokens of the descriptors that ended the wait, in the order in which they were added.
     pub fn ready(&self) -> impl Iterator<Item = T> {
         let all = self.descriptors.iter().zip(&self.tokens);
-        let others = all.filter(|(descriptor, _)| descriptor.revents != 0).map(|(_, token)| *token);
-        self.roused.iter().copied().chain(others)
+        all.filter(|(descriptor, _)| descriptor.revents != 0).map(|(_, token)| *token)
     }
 }
 
@@ -149,28 +95,6 @@ mod tests {
         assert_eq!(ready(&[]), []);
         assert_eq!(ready(&[2]), [2]);
         assert_eq!(ready(&[0]), [0, 2]);
-    }
-
-    #[test]
-    fn kept_descriptors_end_every_wait_and_come_first() {
-        let pairs: Vec<_> = (0..4).map(|_| UnixStream::pair().expect("sockets")).collect();
-        let mut set = PollSet::default();
-        for place in [1, 2] {
-            set.keep(pairs[place].0.as_fd(), place).expect("epoll");
-        }
-        let mut ready = |written: &[usize]| {
-            for place in written {
-                (&pairs[*place].1).write_all(b"x").expect("room");
-            }
-            set.clear();
-            [0, 3].iter().for_each(|place| set.watch(pairs[*place].0.as_fd(), *place));
-            set.wait(Some(Span::ZERO)).expect("poll");
-            set.ready().collect::<Vec<_>>()
-        };
-        assert_eq!(ready(&[]), []);
-        assert_eq!(ready(&[3]), [3]);
-        assert_eq!(ready(&[1]), [1, 3]);
-        assert_eq!(ready(&[]), [1, 3], "what was not read is ready still");
     }
 
     #[test]
