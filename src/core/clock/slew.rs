@@ -33,8 +33,8 @@ const STRAYING: f64 = 2.0;
 
 /// While the history is shorter than this part of the steady filter's memory, each sample moves the estimate by much, and
 /// there is nothing to smooth yet: the memory is taken for shorter, by the fourth power of what is missing. Less costs the
-/// first ten minutes (`off-wan`), more the rate after a jump (`tests/sim_rate.rs`). A quiet
-/// oscillator has something to smooth as much sooner as it is quieter than [`QUIET_WANDER`].
+/// first ten minutes (`off-wan`), more the rate after a jump (`tests/sim_rate.rs`). A quiet oscillator has something to smooth
+/// as much sooner as it is quieter than [`QUIET_WANDER`].
 const GROWN: f64 = 0.22;
 
 /// The longest time that a slew takes, unless the oscillator wanders less than [`QUIET_WANDER`]: then by as much longer.

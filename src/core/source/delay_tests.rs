@@ -1,5 +1,5 @@
-//! Which delays are too long to be worth anything (tests A to C of `log measurements` in chrony.conf(5); option
-//! `maxdelay` and its kin).
+//! The tests A to C of a reply (`log measurements` in chrony.conf(5)): its delay is too long for the sample to be worth anything.
+//! The options `maxdelay`, `maxdelayratio` and the like set the limits.
 
 use crate::core::api::settings::SourceOptions;
 use crate::core::estimate::{Estimate, Sample};

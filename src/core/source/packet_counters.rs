@@ -22,7 +22,7 @@ pub enum Refusal {
     Authentication,
     /// Receive or transmit timestamp zero (test 3).
     Timestamp,
-    /// The same timestamps as the last accepted reply (test 1), though the server's clock has ticked since.
+    /// The reply repeats the timestamps of the last accepted one (test 1), though the server's clock has ticked since.
     Duplicate,
     /// Root distance of 16 s or more (test 7).
     RootDistance,

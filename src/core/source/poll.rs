@@ -425,7 +425,7 @@ impl Schedule {
     }
 }
 
-/// Which of how many active sources this is: they are made to answer in turn rather than together.
+/// The place of a source among the active ones, which are made to answer in turn rather than together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Place {
     /// Counted from 0.

@@ -28,7 +28,7 @@ pub(in crate::core) struct LoneSource {
     watch: Watch,
     /// What had been learnt before it began to jump.
     learnt: Option<Prediction>,
-    /// Which way the server has jumped, newest first: up to three jumps.
+    /// The directions of the last three jumps of the server, newest first; `true`: forward.
     ways: [Option<bool>; 3],
     /// When it last jumped, or half of its swings were taken off.
     last: Option<Raw>,

@@ -1,6 +1,6 @@
 //! The real chronyd in the worlds of the simulator: the same crystal, paths and servers that slewd's engine gets.
 //!
-//! Debian's program, unmodified. A preloaded library (virtual_time.c) takes its clocks, its waits and its sockets here. It
+//! Debian's program, unmodified. A preloaded library (tests/support/virtual_time.c) takes its clocks, its waits and its sockets here. It
 //! runs without the right to set the machine's clock, and none of its packets reaches a network.
 #![allow(dead_code, reason = "a test uses its own part")]
 

@@ -1,6 +1,9 @@
 //! chronyd as a child, and the messages between it and the simulator (virtual_time.c has their layout).
 #![allow(clippy::disallowed_types, reason = "a benchmark writes files")]
 
+#[path = "../../support/refuse.rs"]
+mod refuse;
+
 use std::io::{Read, Write};
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
@@ -58,11 +61,7 @@ impl Installation {
         std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         let files = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chrony");
         perform(Command::new(home.join("tests/support/fetch-chrony")).arg(&files))?;
-        let library = directory.join("virtual_time.so");
-        let flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o"];
-        let source = home.join("tests/bench/chronyd/virtual_time.c");
-        perform(Command::new("cc").args(flags).arg(&library).arg(source).arg("-ldl"))?;
-        Ok(Installation { chronyd: files.join("bin/chronyd"), library, directory })
+        Ok(Installation { chronyd: files.join("bin/chronyd"), library: refuse::compile("virtual_time"), directory })
     }
 
     /// Starts it at the beginning of a run.
